@@ -1,0 +1,49 @@
+# Two commands: `make up` ends with the dev stack running and checked; `make test` runs every test.
+# Both do all set-up by themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+STACK ?= dev
+BIN := .venv/bin
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help up down clean test test-all test-unit lint format lock bench setup
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.ready ## the Python environment and the packages of the system
+
+.venv/.ready: requirements-dev.txt pyproject.toml scripts/bootstrap
+	@scripts/bootstrap
+
+up: setup ## everything: cluster, images, dev stack, checks
+	@$(BIN)/fwb sandbox up
+	@$(BIN)/fwb up $(STACK) --yes
+
+down: setup ## remove the stack and the cluster's processes; the data stays
+	@$(BIN)/fwb sandbox down
+
+clean: setup ## down, and delete the data as well
+	@$(BIN)/fwb sandbox down --purge
+
+test: setup lint ## every test, end-to-end ones included
+	@scripts/run-tests tests
+
+test-all: setup lint ## test, and the long ones that run at night
+	@FWB_TEST_ALL=1 scripts/run-tests tests
+
+test-unit: setup ## lint and the offline tests, under a minute
+	@scripts/lint
+	@$(BIN)/pytest tests/unit -n auto -q
+
+lint: setup ## format, lint, types, import contracts, shell scripts
+	@scripts/lint
+
+format: setup ## rewrite the sources in the project's format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: setup ## resolve and pin the dependencies anew
+	@scripts/lock
+
+bench: setup ## the side-by-side measurements of benchmarks/
+	@$(BIN)/python -m benchmarks
