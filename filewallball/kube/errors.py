@@ -1,0 +1,61 @@
+"""What can go wrong between here and an API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from filewallball.errors import UserError
+
+
+class KubeError(UserError):
+    """The API server answered with an error: HTTP `status`, its `reason` (`NotFound`, `Conflict`, …)."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.details: Mapping[str, Any] = details or {}
+
+    @classmethod
+    def from_body(cls, status: int, body: str) -> KubeError:
+        """Read a `Status` object; anything else (a proxy's page, say) is cut short and passed on."""
+        try:
+            answer: Any = json.loads(body)
+        except ValueError:
+            return cls(status, "", f"HTTP {status}: {body.strip()[:300]}")
+        if not isinstance(answer, dict):
+            return cls(status, "", f"HTTP {status}")
+        fields = cast("dict[str, Any]", answer)
+        message = str(fields.get("message") or f"HTTP {status}")
+        return cls(status, str(fields.get("reason") or ""), message, fields.get("details"))
+
+    @property
+    def causes(self) -> list[Mapping[str, Any]]:
+        """The server's list of `{reason, field, message}`, empty where it gave none."""
+        return list(self.details.get("causes") or [])
+
+
+class UnknownKind(KubeError):
+    """The cluster serves no such kind: a misspelt one, or one whose CustomResourceDefinition is missing."""
+
+    def __init__(self, api_version: str, kind: str) -> None:
+        super().__init__(404, "UnknownKind", f"the cluster serves no {kind} of {api_version}")
+        self.api_version = api_version
+        self.kind = kind
+
+
+class Unreachable(UserError):
+    """No API server answered at `server`, named by `context` of the kubeconfig."""
+
+    def __init__(self, server: str, context: str, why: str) -> None:
+        super().__init__(
+            f"cannot reach the cluster at {server} (context {context}): {why}",
+            "Is it running, and is this machine on its network? "
+            f"`kubectl --context {context} get --raw /readyz` asks the same server.",
+        )
+        self.server = server
+        self.context = context

@@ -1,0 +1,141 @@
+"""One API server over HTTP: credentials, retries, and errors that name the server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import httpx2 as httpx
+from lightkube.config.client_adapter import ConnectionParams
+from lightkube.core.exceptions import ConfigError as LightkubeError
+
+from filewallball.errors import UserError
+from filewallball.kube import config as kubeconfig_files
+from filewallball.kube.errors import KubeError, Unreachable
+
+READ_TIMEOUT = 35.0
+# the server's own "not now"
+BUSY = frozenset({429, 503})
+Content = Literal["plain", "merge", "json", "strategic", "apply"]
+CONTENT_TYPES: dict[Content, str] = {
+    "plain": "application/json",
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+
+
+class Transport:
+    """Sends requests, and sends again what is safe to repeat, for `patience` seconds at most."""
+
+    def __init__(self, http: httpx.Client, *, server: str, context: str, patience: float) -> None:
+        self.server = server
+        self.context = context
+        self._http = http
+        self._patience = patience
+        self._answered = threading.Event()
+
+    @classmethod
+    def connect(cls, kubeconfig: str | Path | None, context: str | None, patience: float) -> Self:
+        """Read the kubeconfig and its credentials; nothing is sent yet. Raises ConfigError."""
+        selected = kubeconfig_files.load(kubeconfig, context)
+        timeout = httpx.Timeout(READ_TIMEOUT, connect=5.0, pool=None)
+        try:
+            params: dict[str, Any] = ConnectionParams(timeout=timeout).httpx_params(selected)  # pyright: ignore
+        except (OSError, ValueError, LightkubeError) as error:
+            raise UserError(
+                f"context {selected.context_name}: its credentials cannot be used: {error}"
+            ) from None
+        params["limits"] = httpx.Limits(max_connections=None, max_keepalive_connections=40)
+        http = httpx.Client(**params)
+        return cls(http, server=selected.cluster.server, context=selected.context_name, patience=patience)
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        body: Any = None,
+        content: Content = "plain",
+        repeat: bool = True,
+    ) -> dict[str, Any]:
+        """Send and return the JSON answer. `repeat=False` for what must not be carried out twice."""
+        return self.send(method, path, params, body=body, content=content, repeat=repeat).json()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        body: Any = None,
+        content: Content = "plain",
+        accept: str = "application/json",
+        repeat: bool = True,
+    ) -> httpx.Response:
+        """Send until answered. Raises KubeError, and Unreachable when patience is at its end."""
+        headers = {"Accept": accept}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = CONTENT_TYPES[content]
+            data = json.dumps(body).encode()
+        # a server that never answered is more likely misconfigured than restarting
+        deadline = time.monotonic() + (
+            self._patience if self._answered.is_set() else min(1.0, self._patience)
+        )
+        pause = 0.1
+        while True:
+            late = time.monotonic() + pause > deadline
+            try:
+                answer = self._http.request(
+                    method, path, params=present(params), content=data, headers=headers
+                )
+                if answer.status_code not in BUSY or late:
+                    self._answered.set()
+                    raise_for(answer)
+                    return answer
+            except httpx.TransportError as error:
+                sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if late or (sent and not repeat):
+                    raise self.unreachable(error) from error
+            except (LightkubeError, OSError) as error:  # a credential plugin that failed or is not installed
+                raise UserError(f"context {self.context}: cannot get a credential: {error}") from error
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    @contextmanager
+    def stream(
+        self, path: str, params: Mapping[str, Any], *, silence: float | None
+    ) -> Generator[httpx.Response]:
+        """A GET whose answer is read line by line; `silence`: seconds without any that mean it is dead."""
+        timeout = httpx.Timeout(READ_TIMEOUT, connect=5.0, read=silence, pool=None)
+        with self._http.stream("GET", path, params=present(params), timeout=timeout) as answer:
+            raise_for(answer)
+            yield answer
+
+    def unreachable(self, error: Exception) -> Unreachable:
+        """The error to raise for a connection that failed for good."""
+        return Unreachable(self.server, self.context, str(error) or type(error).__name__)
+
+
+def present(params: Mapping[str, Any] | None) -> dict[str, str]:
+    """Only the parameters that were given."""
+    return {key: str(value) for key, value in (params or {}).items() if value is not None}
+
+
+def raise_for(answer: httpx.Response) -> None:
+    """Raise the KubeError that the answer holds, if it holds one."""
+    if answer.is_error:
+        answer.read()
+        raise KubeError.from_body(answer.status_code, answer.text)
