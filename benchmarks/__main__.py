@@ -1,0 +1,46 @@
+"""`make bench`: the project's speed figures, written to benchmarks/results/ as JSON and as a table.
+
+Runs on a sandbox of its own (`bench`), which it makes and purges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from benchmarks import measure
+from benchmarks.stack import BenchStack
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7, help="runs of each side (default 7)")
+    parser.add_argument("--only", choices=["up", "noop", "sandbox"], help="one group of figures")
+    arguments = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="fwb-bench-"))
+    stack = BenchStack(work)
+    groups = {"sandbox": stack.sandbox_start, "noop": stack.noop, "up": stack.up_against_kubectl}
+    results: list[measure.Result] = []
+    try:
+        stack.prepare()
+        for name, group in groups.items():
+            if arguments.only in (None, name):
+                print(f"bench: {name}, {arguments.pairs} runs", flush=True)
+                results += group(arguments.pairs)
+    finally:
+        stack.remove()
+        shutil.rmtree(work, ignore_errors=True)
+    table = measure.table(results)
+    name = arguments.only or "all"
+    measure.save(results, RESULTS / f"{name}.json")
+    (RESULTS / f"{name}.md").write_text(table + "\n", encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
