@@ -1,0 +1,49 @@
+"""The stack: settings in, components wired, outputs out. Runs the same under `pulumi up` and `fwb up`."""
+
+from __future__ import annotations
+
+import os
+
+import pulumi
+
+import settings
+from components.backup import Backup, BackupArgs
+from components.checks import Checks, ChecksArgs
+from components.images import toolkit_reference
+from components.mariadb import Mariadb, MariadbArgs
+from components.namespace import Namespace, NamespaceArgs
+from components.provider import Cluster, ClusterArgs
+from components.redis import Redis, RedisArgs
+from components.stackoutputs import outputs
+from components.store import Store, StoreArgs
+
+stack = settings.from_pulumi()
+toolkit = stack.toolkit.image or toolkit_reference()
+
+cluster = Cluster("cluster", ClusterArgs(stack.cluster.kubeconfig_path(), stack.cluster.context, stack.protect))
+in_cluster = pulumi.ResourceOptions(providers=[cluster.provider])
+
+namespace = Namespace("namespace", NamespaceArgs(stack.namespace, cluster.keeping), in_cluster)
+mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.keeping), in_cluster)
+redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
+backup = Backup("backup", BackupArgs(namespace.name, stack.backup, toolkit, stack.time_zone), in_cluster)
+tested = [mariadb, redis, backup]
+if stack.backup.store.in_cluster:
+    tested.append(Store("store", StoreArgs(namespace.name, stack.backup.store, cluster.keeping), in_cluster))
+
+Checks(
+    "checks",
+    ChecksArgs(
+        namespace.name,
+        stack,
+        toolkit,
+        redis_conf=redis.config,
+        fingerprints=[part.fingerprint for part in tested],
+        after=tested,
+        run=os.environ.get("FWB_NO_CHECKS") != "1",
+    ),
+    in_cluster,
+)
+
+for name, value in outputs(stack, toolkit).items():
+    pulumi.export(name, value)

@@ -1,0 +1,206 @@
+"""The smoke checks: a Job that runs again whenever something that it tests has changed.
+
+The Job's name ends in a hash of all that it depends on. A change makes a new Job, and a failing check fails the
+deployment; no change, no Job. `fwb check` runs the same pod on demand, from the PodTemplate beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from components import backup, mariadb, network, pods, redis
+from components.kube import Object, config_map, fingerprint, labels, metadata
+from components.values import quantity_bytes
+
+if TYPE_CHECKING:
+    import settings
+
+NAME = "filewallball-checks"
+_LABELS = labels(NAME, "checks")
+
+
+@dataclass
+class ChecksArgs:
+    namespace: pulumi.Input[str]
+    settings: settings.Settings
+    image: str
+    redis_conf: str
+    fingerprints: Sequence[str]
+    after: Sequence[pulumi.Resource]
+    run: bool = True
+
+
+class Checks(pulumi.ComponentResource):
+    """The checks' Job, and the narrow rights that they run with."""
+
+    def __init__(self, name: str, args: ChecksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("filewallball:index:Checks", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        config = {"checks.json": json.dumps(_config(args.settings), indent=2), "redis.conf": args.redis_conf}
+        template = _template(args, fingerprint(config))
+        rules = _rules(disposable=args.settings.disposable)
+        config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
+        rights = [Object(f"{name}-{part}", manifest, child) for part, manifest in _rights(args.namespace, rules).items()]
+        Object(
+            f"{name}-template",
+            {"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata(NAME, args.namespace, _LABELS),
+             "template": template},
+            child,
+        )  # fmt: skip
+        api = Object(
+            f"{name}-kubernetes-clients",
+            network.outward("kubernetes", args.namespace, "checks", network.API_SERVER_PORTS),
+            child,
+        )
+        if args.run:
+            suffix = fingerprint(template, rules, *args.fingerprints)
+            needed = pulumi.ResourceOptions(
+                depends_on=[*args.after, config_object, *rights, api],
+                custom_timeouts=pulumi.CustomTimeouts(create="12m", delete="2m"),
+            )
+            options = pulumi.ResourceOptions.merge(child, needed)
+            Object(f"{name}-{suffix}", _job(f"{NAME}-{suffix}", args.namespace, template), options)
+        self.register_outputs({})
+
+
+def _config(stack: settings.Settings) -> dict[str, Any]:
+    """checks.json: addresses, users, paths of passwords and limits. No secret stands in it."""
+    database = f"/secrets/{mariadb.CREDENTIALS}"
+    store = stack.backup.store
+    secret = backup.store_secret(store)
+    return {
+        "namespace": stack.namespace,
+        "disposable": stack.disposable,
+        "redis": {
+            "host": redis.NAME,
+            "port": redis.PORT,
+            "user": "checks",
+            "password_file": f"/secrets/{redis.CREDENTIALS}/checks-password",
+            "conf": f"{pods.CONFIG_PATH}/redis.conf",
+            "latency_limit_ms": stack.checks.cache_latency_ms,
+            "hit_rate_min": stack.checks.cache_hit_rate,
+            "memory_max": stack.checks.cache_memory,
+        },
+        "mariadb": {
+            "host": mariadb.NAME,
+            "port": mariadb.PORT,
+            "database": mariadb.DATABASE,
+            "app_user": "filewallball_app",
+            "app_password_file": f"{database}/app-password",
+            "monitor_user": "filewallball_monitor",
+            "monitor_password_file": f"{database}/monitor-password",
+            "latency_limit_ms": stack.checks.database_latency_ms,
+            "claim": mariadb.CLAIM,
+            "statefulset": mariadb.NAME,
+        },
+        "backup": {
+            "cronjob": backup.CRON_JOB,
+            "schedule": stack.backup.schedule,
+            "time_zone": stack.time_zone,
+            "max_age_hours": stack.backup.max_age_hours,
+            "store": {
+                "endpoint": backup.store_endpoint(store),
+                "region": store.region,
+                "bucket": store.bucket_name,
+                "prefix": store.prefix,
+                "access_key_file": f"/secrets/{secret}/access-key" if secret else None,
+                "secret_key_file": f"/secrets/{secret}/secret-key" if secret else None,
+            },
+        },
+    }
+
+
+def _rules(*, disposable: bool) -> list[dict[str, Any]]:
+    """What the checks may do in the namespace: look at what they test, and run one backup."""
+    rules: list[dict[str, Any]] = [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"], "resourceNames": [mariadb.CLAIM]},
+        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"], "resourceNames": [mariadb.NAME]},
+        {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"], "resourceNames": [backup.CRON_JOB]},
+        # A create can't be held to a name.
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"],
+         "resourceNames": [f"{backup.NAME}-check"]},
+    ]  # fmt: skip
+    if disposable:
+        rules.append(
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"], "resourceNames": [f"{mariadb.NAME}-0"]}
+        )
+    return rules
+
+
+def _rights(namespace: pulumi.Input[str], rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    common = {"metadata": metadata(NAME, namespace, _LABELS)}
+    group = "rbac.authorization.k8s.io"
+    return {
+        "account": {"apiVersion": "v1", "kind": "ServiceAccount", **common, "automountServiceAccountToken": False},
+        "role": {"apiVersion": f"{group}/v1", "kind": "Role", **common, "rules": rules},
+        "binding": {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            **common,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Resources:
+    cpu: str = "100m"
+    memory: str = "128Mi"
+    memory_limit: str = "256Mi"
+
+
+def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
+    mounts = {
+        "config": pods.CONFIG_PATH,
+        "database": f"/secrets/{mariadb.CREDENTIALS}",
+        "cache": f"/secrets/{redis.CREDENTIALS}",
+        "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+    }
+    volumes = [
+        pods.config_volume("config", NAME),
+        pods.secret_volume("database", mariadb.CREDENTIALS, ["app-password", "monitor-password"]),
+        pods.secret_volume("cache", redis.CREDENTIALS, ["checks-password"]),
+        # An object is downloaded and unpacked here: as much room as the backup that wrote it had.
+        pods.scratch_volume("tmp", f"{quantity_bytes(args.settings.backup.work_size) // 2**20}Mi"),
+    ]
+    if secret := backup.store_secret(args.settings.backup.store):
+        mounts["store"] = f"/secrets/{secret}"
+        volumes.append(pods.secret_volume("store", secret))
+    container = pods.container(
+        "checks",
+        args.image,
+        _Resources(),
+        ["python3", "-m", "filewallball.checks", "run"],
+        mounts,
+        env={"HOME": "/tmp"},  # noqa: S108
+        writable=["tmp"],
+        args=["--json-lines"],
+    )
+    return pods.template(
+        _LABELS | network.access("mariadb", "redis", "store", "kubernetes"),
+        [container],
+        volumes,
+        annotations={"filewallball.io/config": config},
+        service_account=NAME,
+        token=True,
+        grace_seconds=15,
+        restartPolicy="Never",
+    )
+
+
+def _job(name: str, namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(name, namespace, _LABELS),
+        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": template},
+    }

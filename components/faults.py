@@ -1,0 +1,124 @@
+"""Turning what is wrong with a stack's configuration into one readable message."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+Fault = tuple[str, object, str]
+
+_ADVICE = {
+    "string_type": "not text; write it in quotes",
+    "int_type": "not a whole number",
+    "int_parsing": "not a whole number",
+    "int_from_float": "not a whole number",
+    "float_type": "not a number",
+    "float_parsing": "not a number",
+    "bool_type": "not a switch; write true or false",
+    "bool_parsing": "not a switch; write true or false",
+    "missing": "must be set",
+}
+
+
+class SettingsError(Exception):
+    """A stack's configuration is wrong; nothing has been changed. str() is the whole message."""
+
+    exit_code = 2
+
+    def __init__(self, stack: str, faults: Sequence[Fault]) -> None:
+        self.stack = stack
+        self.faults = list(faults)
+        count = "one value is" if len(faults) == 1 else f"{len(faults)} values are"
+        lines = [f"Pulumi.{stack}.yaml: {count} wrong; nothing has been changed."]
+        lines += [f"  {path}{_shown(given)}: {why}" for path, given, why in self.faults]
+        super().__init__("\n".join(lines))
+
+
+def _shown(given: object) -> str:
+    if given is None or isinstance(given, Mapping):
+        return ""
+    text = json.dumps(given, ensure_ascii=False, default=str)
+    return f" = {text if len(text) <= 80 else text[:77] + '…'}"
+
+
+def parse_values(values: Mapping[str, Any], project: str, model: type[BaseModel]) -> dict[str, Any]:
+    """Drop the project's name from the keys, and undo Pulumi's writing of values as JSON or plain strings.
+
+    Keys of other namespaces (`kubernetes:…`, `pulumi:…`) belong to their owners and are left out.
+    """
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    parsed: dict[str, Any] = {}
+    for key, value in values.items():
+        namespace, colon, name = key.rpartition(":")
+        if colon and namespace != project:
+            continue
+        field = fields.get(name)
+        if isinstance(value, str) and field is not None and (_is_model(field.annotation) or field.annotation is bool):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                pass  # the models say what is wrong with it
+        parsed[name] = value
+    return parsed
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def from_pydantic(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    """The faults that pydantic found, in the words of this project."""
+    return [
+        (
+            ".".join(str(part) for part in detail["loc"]),
+            None if detail["type"] == "missing" else detail["input"],
+            _why(detail["type"], detail["msg"], detail["loc"], model),
+        )
+        for detail in error.errors(include_url=False)
+    ]
+
+
+def _why(kind: str, message: str, location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        names = sorted(_names(_model_at(model, location[:-1])))
+        near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
+        return f"no such key; did you mean {near[0]}?" if near else f"no such key; there are {', '.join(names)}"
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        owner = _model_at(model, location)
+        return f"not a mapping; write keys below it: {', '.join(sorted(_names(owner)))}" if owner else "not a mapping"
+    if kind == "missing":
+        inner = _model_at(model, location)
+        return f"must be set, with keys below it: {', '.join(sorted(_names(inner)))}" if inner else "must be set"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    if kind in _ADVICE:
+        return _ADVICE[kind]
+    return f"{message[0].lower()}{message[1:]}".replace("input should be", "must be")
+
+
+def _names(model: type[BaseModel] | None) -> Iterator[str]:
+    if model is not None:
+        yield from (field.alias or name for name, field in model.model_fields.items())
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model that holds the keys at this place, if one does."""
+    current: type[BaseModel] | None = model
+    for part in location:
+        fields = {field.alias or name: field for name, field in current.model_fields.items()} if current else {}
+        field = fields.get(str(part))
+        current = _inner_model(field.annotation) if field else None
+    return current
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if _is_model(annotation):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((a for a in get_args(annotation) if _is_model(a)), None)
+    return None

@@ -1,0 +1,26 @@
+-- Run by the server itself at every start, before it takes connections; start.sh sets the @…_password variables.
+-- One statement per line. Rights are taken away and given again, so that what stands here is all that a user has.
+CREATE DATABASE IF NOT EXISTS `filewallball_db` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
+FLUSH PRIVILEGES;
+-- root: only from inside the pod, by the account that runs the server (uid 999, mysql).
+ALTER USER root@localhost IDENTIFIED VIA unix_socket AS 'mysql';
+
+CREATE USER IF NOT EXISTS 'filewallball_app'@'%';
+EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_app''@''%'' IDENTIFIED BY ', QUOTE(@app_password));
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_app'@'%';
+-- The backslash: in a grant, a bare _ would stand for any character.
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER, EVENT, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE ROUTINE, ALTER ROUTINE ON `filewallball\_db`.* TO 'filewallball_app'@'%';
+
+CREATE USER IF NOT EXISTS 'filewallball_backup'@'%';
+EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED BY ', QUOTE(@backup_password));
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_backup'@'%';
+GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO 'filewallball_backup'@'%';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
+-- Bodies of stored routines, for --routines.
+GRANT SELECT ON mysql.proc TO 'filewallball_backup'@'%';
+
+CREATE USER IF NOT EXISTS 'filewallball_monitor'@'%';
+EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_monitor''@''%'' IDENTIFIED BY ', QUOTE(@monitor_password));
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_monitor'@'%';
+GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO 'filewallball_monitor'@'%';

@@ -1,0 +1,131 @@
+"""Kubernetes objects for components: plain manifests, registered under the provider's own type tokens.
+
+The generated classes of pulumi_kubernetes cost 2 to 4 seconds to import (core/v1 alone is 4.5 MB of source); a
+`CustomResource` with the same token and camelCase properties is the same resource to either engine. Misspelt
+fields are found by tests/unit/program/test_schema.py, which holds every rendered object against the API's types.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pulumi
+
+FILES = Path(__file__).parent / "files"
+Manifest = Mapping[str, Any]
+
+
+class Object(pulumi.CustomResource):
+    """One object of the cluster. `metadata` is an output; wait on it to run after the object is there."""
+
+    metadata: pulumi.Output[dict[str, Any]]
+
+    def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        api, kind = manifest["apiVersion"], manifest["kind"]
+        group = f"core/{api}" if "/" not in api else api
+        super().__init__(f"kubernetes:{group}:{kind}", name, dict(manifest), opts)
+
+
+@dataclass
+class Keeping:
+    """How objects that hold data are declared: they outlive `destroy`, and the next `up` takes them over again."""
+
+    provider: pulumi.ProviderResource
+    protect: bool = False
+
+    def options(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=parent, provider=self.provider, retain_on_delete=True, protect=self.protect
+        )
+
+
+def metadata(
+    name: str,
+    namespace: pulumi.Input[str] | None,
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The metadata of an object with a fixed name."""
+    result: dict[str, Any] = {"name": name, "labels": dict(labels)}
+    if namespace is not None:
+        result["namespace"] = namespace
+    if annotations:
+        result["annotations"] = dict(annotations)
+    return result
+
+
+def labels(name: str, component: str) -> dict[str, str]:
+    """The recommended labels."""
+    return {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/instance": "filewallball",
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": "filewallball",
+        "app.kubernetes.io/managed-by": "pulumi",
+    }
+
+
+def selector(name: str) -> dict[str, str]:
+    """The labels that tell one server's pods from all others; they can never change."""
+    return {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": "filewallball"}
+
+
+def files(folder: str, **values: str) -> dict[str, str]:
+    """The files of a folder below components/files. `${name}` is replaced for the names given, and only those."""
+    return {
+        path.name: Template(path.read_text(encoding="utf-8")).safe_substitute(values)
+        for path in sorted((FILES / folder).iterdir())
+    }
+
+
+def fingerprint(*parts: object) -> str:
+    """Eight hex digits that change when any of the parts does. Parts are plain data: no outputs."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def config_map(name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], data: Mapping[str, str]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(name, namespace, labels),
+        "data": dict(data),
+    }
+
+
+def generated_secret(
+    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], keys: Sequence[str], parent: pulumi.Resource
+) -> Object:
+    """A Secret with a random value of 192 bits per key. The first value stays: later ones are ignored."""
+    values = {key: base64.b64encode(secrets.token_urlsafe(24).encode()).decode() for key in keys}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(name, namespace, labels),
+        "type": "Opaque",
+        "data": pulumi.Output.secret(values),
+    }
+    return Object(name, manifest, pulumi.ResourceOptions(parent=parent, ignore_changes=["data"]))
+
+
+def service(
+    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], select: Mapping[str, str], port: int, target: str,
+    **spec: object,
+) -> Manifest:  # fmt: skip
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(name, namespace, labels),
+        "spec": {
+            "selector": dict(select),
+            "ports": [{"name": target, "port": port, "targetPort": target, "protocol": "TCP"}],
+            **spec,
+        },
+    }

@@ -1,0 +1,142 @@
+"""MariaDB: one server on a persistent volume, with a user each for the application, backups and monitoring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from components import network, pods, volume
+from components.kube import Keeping, Object, config_map, files, fingerprint, generated_secret, labels, metadata, selector, service
+from components.values import quantity_bytes
+
+if TYPE_CHECKING:
+    import settings
+
+NAME = "mariadb"
+PORT = 3306
+CLAIM = "mariadb-data"
+DATABASE = "filewallball_db"
+CREDENTIALS = "mariadb-credentials"
+_LABELS = labels(NAME, "database")
+
+
+@dataclass
+class MariadbArgs:
+    namespace: pulumi.Input[str]
+    settings: settings.Mariadb
+    keeping: Keeping
+
+
+class Mariadb(pulumi.ComponentResource):
+    """The database, with its Services `mariadb` (for clients) and `mariadb-pods` (headless)."""
+
+    fingerprint: str
+
+    def __init__(self, name: str, args: MariadbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("filewallball:index:Mariadb", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        config = files(NAME)
+        template = _template(args.settings, fingerprint(config))
+        self.fingerprint = fingerprint(template)
+        generated_secret(
+            CREDENTIALS, args.namespace, _LABELS, ["app-password", "backup-password", "monitor-password"], self
+        )
+        Object(f"{name}-config", config_map("mariadb-config", args.namespace, _LABELS, config), child)
+        volume.claim(CLAIM, args.namespace, "database", args.settings.storage, args.keeping, self)
+        Object(
+            f"{name}-pods",
+            # Published before ready: a server that is still starting can be reached for diagnosis.
+            service("mariadb-pods", args.namespace, _LABELS, selector(NAME), PORT, "mysql", clusterIP="None",
+                    publishNotReadyAddresses=True),
+            child,
+        )  # fmt: skip
+        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, "mysql"), child)
+        Object(
+            f"{name}-server",
+            _stateful_set(args.namespace, template),
+            pulumi.ResourceOptions.merge(
+                child,
+                # A first start makes the data folder, a new version upgrades it: both may take minutes.
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="10m", update="15m", delete="5m")),
+            ),
+        )
+        Object(f"{name}-disruptions", _disruption_budget(args.namespace), child)
+        Object(f"{name}-network", network.server(NAME, args.namespace, "database", PORT), child)
+        Object(f"{name}-clients", network.clients(NAME, args.namespace, "database", PORT), child)
+        self.register_outputs({})
+
+
+def _template(mariadb: settings.Mariadb, config: str) -> dict[str, Any]:
+    server = pods.container(
+        NAME,
+        mariadb.image,
+        mariadb.resources,
+        ["/bin/sh", f"{pods.CONFIG_PATH}/start.sh"],
+        {
+            "data": "/var/lib/mysql",
+            "config": pods.CONFIG_PATH,
+            "credentials": f"/secrets/{CREDENTIALS}",
+            "run": "/run/mysqld",
+            "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+        },
+        writable=["data", "run", "tmp"],
+        env={
+            "FWB_BUFFER_POOL_BYTES": str(quantity_bytes(mariadb.buffer_pool)),
+            "FWB_MAX_CONNECTIONS": str(mariadb.max_connections),
+            "FWB_BINLOG_SECONDS": str(mariadb.binlog_days * 86400),
+        },
+        ports=[{"name": "mysql", "containerPort": PORT, "protocol": "TCP"}],
+        # Up to 20 minutes for a crash recovery or an upgrade of a large volume.
+        startupProbe=pods.script_probe("probe.sh", "ready", period=2, failures=600),
+        readinessProbe=pods.script_probe("probe.sh", "ready", period=5, failures=3),
+        livenessProbe=pods.script_probe("probe.sh", "alive", period=20, failures=6),
+    )
+    return pods.template(
+        _LABELS,
+        [server],
+        [
+            pods.claim_volume("data", CLAIM),
+            pods.config_volume("config", "mariadb-config"),
+            pods.secret_volume("credentials", CREDENTIALS),
+            pods.scratch_volume("run", "16Mi", memory=True),
+            pods.scratch_volume("tmp", "1Gi"),
+        ],
+        annotations={"filewallball.io/config": config},
+        # InnoDB writes its dirty pages out; a killed server recovers, but takes as long at the next start.
+        grace_seconds=120,
+    )
+
+
+def _stateful_set(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "spec": {
+            "serviceName": "mariadb-pods",
+            "replicas": 1,
+            "selector": {"matchLabels": selector(NAME)},
+            # With OrderedReady a pod that never got ready blocks the very update that would mend it.
+            "podManagementPolicy": "Parallel",
+            "updateStrategy": {"type": "RollingUpdate"},
+            "revisionHistoryLimit": 5,
+            "template": template,
+        },
+    }
+
+
+def _disruption_budget(namespace: pulumi.Input[str]) -> dict[str, Any]:
+    """Makes stopping the only database a decision: draining its node waits until someone deletes the pod."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "spec": {
+            "minAvailable": 1,
+            "selector": {"matchLabels": selector(NAME)},
+            # A server that isn't ready serves nobody: then nothing is lost by moving it.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }

@@ -1,0 +1,54 @@
+"""The namespace: restricted pods only, and no traffic but what a server names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components import network
+from components.kube import Keeping, Object, labels, metadata
+
+_KUBE_DNS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+
+
+@dataclass
+class NamespaceArgs:
+    name: str
+    keeping: Keeping
+
+
+class Namespace(pulumi.ComponentResource):
+    """Holds everything of the stack, and outlives `destroy` because the claims in it do."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("filewallball:index:Namespace", name, None, opts)
+        security = {
+            f"pod-security.kubernetes.io/{mode}{suffix}": value
+            for mode in ("enforce", "audit", "warn")
+            for suffix, value in (("", "restricted"), ("-version", "latest"))
+        }
+        namespace = Object(
+            name,
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": metadata(args.name, None, labels(args.name, "namespace") | security),
+            },
+            args.keeping.options(self),
+        )
+        self.name = namespace.metadata.apply(lambda found: str(found["name"]))
+        child = pulumi.ResourceOptions(parent=self)
+        Object(f"{name}-deny", network.policy("default-deny", self.name, "namespace", _DENY_ALL), child)
+        Object(f"{name}-dns", network.policy("dns", self.name, "namespace", _DNS), child)
+        self.register_outputs({"name": self.name})
+
+
+_DENY_ALL = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+_DNS = {
+    "podSelector": {},
+    "policyTypes": ["Egress"],
+    "egress": [{"to": [_KUBE_DNS], "ports": [{"protocol": proto, "port": 53} for proto in ("UDP", "TCP")]}],
+}

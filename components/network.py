@@ -1,0 +1,79 @@
+"""Who may talk to whom. The namespace denies everything; each server names what opens it.
+
+A pod reaches a server by carrying that server's access label, for example
+`filewallball.io/access-mariadb: "true"`. A pod of another namespace needs the label too, and its namespace the
+label `filewallball.io/client: "true"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from components.kube import Manifest, labels, metadata, selector
+
+CLIENT_NAMESPACE = {"filewallball.io/client": "true"}
+API_SERVER_PORTS = (443, 6443, 16443)  # a Service's own port is translated before policies look: kubeadm's, microk8s's
+
+
+def access(*servers: str) -> dict[str, str]:
+    """The labels with which a pod reaches these servers."""
+    return {f"filewallball.io/access-{server}": "true" for server in servers}
+
+
+def policy(name: str, namespace: pulumi.Input[str], component: str, spec: Mapping[str, Any]) -> Manifest:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(name, namespace, labels(name, component)),
+        "spec": dict(spec),
+    }
+
+
+def server(name: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
+    """Lets pods with the access label in to a server's port; the server itself calls nobody."""
+    who = {"matchLabels": access(name)}
+    return policy(
+        name, namespace, component,
+        {
+            "podSelector": {"matchLabels": selector(name)},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [
+                        {"podSelector": who},
+                        {"podSelector": who, "namespaceSelector": {"matchLabels": CLIENT_NAMESPACE}},
+                    ],
+                    "ports": [{"protocol": "TCP", "port": port}],
+                }
+            ],
+        },
+    )  # fmt: skip
+
+
+def clients(name: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
+    """Lets pods of this namespace with the access label out to a server's port."""
+    return policy(
+        f"{name}-clients", namespace, component,
+        {
+            "podSelector": {"matchLabels": access(name)},
+            "policyTypes": ["Egress"],
+            "egress": [
+                {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": [{"protocol": "TCP", "port": port}]}
+            ],
+        },
+    )  # fmt: skip
+
+
+def outward(name: str, namespace: pulumi.Input[str], component: str, ports: Sequence[int]) -> Manifest:
+    """Lets pods with the access label out to these TCP ports of any address, where none can be named beforehand."""
+    return policy(
+        f"{name}-clients", namespace, component,
+        {
+            "podSelector": {"matchLabels": access(name)},
+            "policyTypes": ["Egress"],
+            "egress": [{"ports": [{"protocol": "TCP", "port": port} for port in ports]}],
+        },
+    )  # fmt: skip

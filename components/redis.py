@@ -1,0 +1,105 @@
+"""Redis as a cache: 256 MB by default, least recently used keys make room, nothing on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from components import network, pods
+from components.kube import Object, config_map, files, fingerprint, generated_secret, labels, metadata, selector, service
+
+if TYPE_CHECKING:
+    import settings
+
+NAME = "redis"
+PORT = 6379
+CREDENTIALS = "redis-credentials"
+CONFIG_MAP = "redis-advanced-configmap"
+_LABELS = labels(NAME, "cache")
+
+
+@dataclass
+class RedisArgs:
+    namespace: pulumi.Input[str]
+    settings: settings.Redis
+    disposable: bool = False
+
+
+class Redis(pulumi.ComponentResource):
+    """The cache, with its Service `redis`. `config` is the redis.conf that the server runs with."""
+
+    config: str
+    fingerprint: str
+
+    def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("filewallball:index:Redis", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        config = files(NAME, maxmemory=args.settings.maxmemory)
+        self.config = config["redis.conf"]
+        template = _template(args, fingerprint(config))
+        self.fingerprint = fingerprint(template)
+        generated_secret(CREDENTIALS, args.namespace, _LABELS, ["app-password", "checks-password"], self)
+        Object(f"{name}-config", config_map(CONFIG_MAP, args.namespace, _LABELS, config), child)
+        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, NAME), child)
+        Object(
+            f"{name}-server",
+            _deployment(args.namespace, template),
+            pulumi.ResourceOptions.merge(
+                child,
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")),
+            ),
+        )
+        Object(f"{name}-network", network.server(NAME, args.namespace, "cache", PORT), child)
+        Object(f"{name}-clients", network.clients(NAME, args.namespace, "cache", PORT), child)
+        self.register_outputs({})
+
+
+def _template(args: RedisArgs, config: str) -> dict[str, Any]:
+    server = pods.container(
+        NAME,
+        args.settings.image,
+        args.settings.resources,
+        ["/bin/sh", f"{pods.CONFIG_PATH}/start.sh"],
+        {
+            "config": pods.CONFIG_PATH,
+            "credentials": f"/secrets/{CREDENTIALS}",
+            "run": "/run/redis",
+            "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+        },
+        writable=["run", "tmp"],
+        env={"FWB_REDIS_DISPOSABLE": "true" if args.disposable else "false"},
+        ports=[{"name": NAME, "containerPort": PORT, "protocol": "TCP"}],
+        readinessProbe=pods.script_probe("probe.sh", period=2, failures=3, timeout=5),
+        livenessProbe=pods.script_probe("probe.sh", period=10, failures=6, timeout=5),
+    )
+    return pods.template(
+        _LABELS,
+        [server],
+        [
+            pods.config_volume("config", CONFIG_MAP),
+            pods.secret_volume("credentials", CREDENTIALS),
+            pods.scratch_volume("run", "1Mi", memory=True),
+            pods.scratch_volume("tmp", "16Mi"),
+        ],
+        annotations={"filewallball.io/config": config},
+        grace_seconds=15,
+    )
+
+
+def _deployment(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": selector(NAME)},
+            # The new cache answers before the old one goes: an empty cache costs less than refused connections.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "revisionHistoryLimit": 5,
+            "progressDeadlineSeconds": 240,
+            "template": template,
+        },
+    }

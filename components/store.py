@@ -1,0 +1,108 @@
+"""An S3 server in the namespace, for stacks that have no bucket elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from components import network, pods, volume
+from components.kube import Keeping, Object, config_map, files, fingerprint, generated_secret, labels, metadata, selector, service
+
+if TYPE_CHECKING:
+    import settings
+
+NAME = "store"
+PORT = 7070
+CLAIM = "store-data"
+CREDENTIALS = "store-credentials"
+ENDPOINT = f"http://{NAME}:{PORT}"
+_LABELS = labels(NAME, "object-store")
+
+
+@dataclass
+class StoreArgs:
+    namespace: pulumi.Input[str]
+    settings: settings.Store
+    keeping: Keeping
+
+
+class Store(pulumi.ComponentResource):
+    """versitygw over a volume, with its Service `store` and its bucket. Outlives `destroy` with its volume."""
+
+    fingerprint: str
+
+    def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("filewallball:index:Store", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        config = files(NAME)
+        template = _template(args.settings, fingerprint(config))
+        self.fingerprint = fingerprint(template)
+        generated_secret(CREDENTIALS, args.namespace, _LABELS, ["access-key", "secret-key"], self)
+        Object(f"{name}-config", config_map("store-config", args.namespace, _LABELS, config), child)
+        volume.claim(CLAIM, args.namespace, "object-store", args.settings.storage, args.keeping, self)
+        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, "s3"), child)
+        Object(
+            f"{name}-server",
+            _deployment(args.namespace, template),
+            pulumi.ResourceOptions.merge(
+                child,
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")),
+            ),
+        )
+        Object(f"{name}-network", network.server(NAME, args.namespace, "object-store", PORT), child)
+        Object(f"{name}-clients", network.clients(NAME, args.namespace, "object-store", PORT), child)
+        self.register_outputs({})
+
+
+def _key(name: str) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": CREDENTIALS, "key": name}}
+
+
+def _template(store: settings.Store, config: str) -> dict[str, Any]:
+    health = {"httpGet": {"path": "/health", "port": "s3"}, "timeoutSeconds": 5}
+    server = pods.container(
+        NAME,
+        store.image,
+        store.resources,
+        ["/bin/sh", f"{pods.CONFIG_PATH}/start.sh"],
+        {"data": "/var/lib/store", "config": pods.CONFIG_PATH, "tmp": "/tmp"},  # noqa: S108 - a volume of the pod's own
+        writable=["data", "tmp"],
+        env={
+            "ROOT_ACCESS_KEY": _key("access-key"),
+            "ROOT_SECRET_KEY": _key("secret-key"),
+            "FWB_BUCKET": store.bucket_name,
+            "FWB_REGION": store.region,
+        },
+        ports=[{"name": "s3", "containerPort": PORT, "protocol": "TCP"}],
+        readinessProbe=health | {"periodSeconds": 2, "failureThreshold": 3},
+        livenessProbe=health | {"periodSeconds": 10, "failureThreshold": 6},
+    )
+    return pods.template(
+        _LABELS,
+        [server],
+        [
+            pods.claim_volume("data", CLAIM),
+            pods.config_volume("config", "store-config"),
+            pods.scratch_volume("tmp", "64Mi"),
+        ],
+        annotations={"filewallball.io/config": config},
+    )
+
+
+def _deployment(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": selector(NAME)},
+            # Never two servers on one volume.
+            "strategy": {"type": "Recreate"},
+            "revisionHistoryLimit": 5,
+            "progressDeadlineSeconds": 240,
+            "template": template,
+        },
+    }

@@ -1,0 +1,161 @@
+"""The kinds of value that settings are made of: each checks itself and says what to write instead.
+
+Pure: no Pulumi, no cluster. A validator raises ValueError with text of the form "why; write …".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator
+
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T|)")
+_CPU = re.compile(r"\d+m|\d+(\.\d{1,3})?")
+# Redis counts kb, mb and gb in powers of two and k, m, g in powers of ten.
+_REDIS_UNITS = {
+    "": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30,
+}  # fmt: skip
+_REDIS_MEMORY = re.compile(r"(\d+)([a-z]*)")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_BUCKET = re.compile(r"[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
+_IMAGE = re.compile(
+    r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?P<tag>:[\w][\w.-]{0,127})?"
+    r"(?P<digest>@sha256:[0-9a-f]{64})?"
+)
+_CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+_CRON_NAMES = {
+    "month": ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    "day of week": ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+}
+
+
+def quantity_bytes(text: str) -> int:
+    """The bytes that a Kubernetes quantity such as `512Mi` or `1.5G` means. Raises ValueError."""
+    match = _QUANTITY.fullmatch(text)
+    if not match:
+        raise ValueError("not a quantity of bytes; write a number with Mi, Gi or Ti, such as 512Mi or 10Gi")
+    return int(float(match[1]) * {**_BINARY, **_DECIMAL}[match[2]])
+
+
+def redis_bytes(text: str) -> int:
+    """The bytes that a Redis memory size such as `256mb` means. Raises ValueError."""
+    match = _REDIS_MEMORY.fullmatch(text.lower())
+    if not match or match[2] not in _REDIS_UNITS:
+        raise ValueError("not a memory size as Redis writes it; write a whole number with mb or gb, such as 256mb")
+    return int(match[1]) * _REDIS_UNITS[match[2]]
+
+
+def image_is_pinned(reference: str) -> bool:
+    """Whether the reference names its content by digest, so that it can't change under the same name."""
+    match = _IMAGE.fullmatch(reference)
+    return bool(match and match["digest"])
+
+
+def _quantity(text: str) -> str:
+    if quantity_bytes(text) <= 0:
+        raise ValueError("nothing fits in it; write more than 0, such as 1Gi")
+    return text
+
+
+def _redis_memory(text: str) -> str:
+    if redis_bytes(text) < 2**20:
+        raise ValueError("less than 1mb, where 0 would mean no limit at all; write 1mb or more, such as 256mb")
+    return text
+
+
+def _cpu(text: str) -> str:
+    if not _CPU.fullmatch(text) or float(text.rstrip("m")) == 0:
+        raise ValueError("not an amount of CPU; write cores such as 1 or 0.5, or thousandths such as 250m")
+    return text
+
+
+def _image(text: str) -> str:
+    match = _IMAGE.fullmatch(text)
+    if not match or not (match["tag"] or match["digest"]):
+        raise ValueError("not an image with a version; write registry/name:tag or registry/name:tag@sha256:…")
+    if match["tag"] == ":latest" and not match["digest"]:
+        raise ValueError("the tag latest changes without notice; write the version that you mean")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no such time zone; write a name of the IANA list, such as Asia/Seoul or Etc/UTC") from None
+    return text
+
+
+def _cron(text: str) -> str:
+    if text.startswith("@") or "TZ=" in text:
+        raise ValueError("only the five fields are understood; write such as '0 2 * * *' and set timeZone")
+    fields = text.split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(f"a schedule has 5 fields, this has {len(fields)}; write such as '0 2 * * *'")
+    for field, (name, low, high) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            if not _cron_part(part, name, low, high):
+                raise ValueError(
+                    f"{part!r} is no {name}; write *, {low} to {high}, a range such as {low}-{high}, or steps such as */2"
+                )
+    return text
+
+
+def _cron_part(part: str, name: str, low: int, high: int) -> bool:
+    body, slash, step = part.partition("/")
+    if slash and (not step.isdecimal() or int(step) == 0):
+        return False
+    if body == "*":
+        return True
+    names = _CRON_NAMES.get(name, [])
+    first = 1 if name == "month" else 0
+    ends = [str(names.index(end.lower()) + first) if end.lower() in names else end for end in body.split("-")]
+    if len(ends) > 2 or not all(end.isdecimal() and low <= int(end) <= high for end in ends):
+        return False
+    return int(ends[0]) <= int(ends[-1])
+
+
+def _pattern(regex: re.Pattern[str], why: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not regex.fullmatch(text):
+            raise ValueError(why)
+        return text
+
+    return AfterValidator(check)
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]
+RedisMemory = Annotated[str, AfterValidator(_redis_memory)]
+Cpu = Annotated[str, AfterValidator(_cpu)]
+Image = Annotated[str, AfterValidator(_image)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Cron = Annotated[str, AfterValidator(_cron)]
+DnsLabel = Annotated[
+    str,
+    _pattern(
+        _DNS_LABEL, "not a name for Kubernetes; write up to 63 of a-z, 0-9 and -, with a letter or digit at both ends"
+    ),
+]
+DnsName = Annotated[
+    str, _pattern(_DNS_NAME, "not a name for Kubernetes; write a-z, 0-9, - and ., with a letter or digit at both ends")
+]
+Bucket = Annotated[
+    str, _pattern(_BUCKET, "not a bucket's name; write 3 to 63 of a-z, 0-9, - and ., with a letter or digit at both ends")
+]
+Prefix = Annotated[
+    str, _pattern(re.compile(r"|[\w.-][\w./-]*/"), "not a key prefix; write nothing, or one that ends in /, such as dev/")
+]
+AbsolutePath = Annotated[
+    str, _pattern(re.compile(r"/[^\0]*[^\0/]"), "not an absolute path; write one that starts with /, such as /srv/mariadb")
+]
+Endpoint = Annotated[
+    str,
+    _pattern(
+        re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?"), "not a URL of a server; write such as https://s3.example.org"
+    ),
+]

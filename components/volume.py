@@ -1,0 +1,72 @@
+"""A claim for a server's data: by the default StorageClass, a named one, an existing volume or a node's folder."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pulumi
+
+from components.kube import Keeping, Object, labels, metadata
+
+# Growing a volume is an edit of storage.size; a slow driver takes minutes over it.
+_TIMEOUTS = pulumi.CustomTimeouts(create="5m", update="10m")
+
+
+class StorageSettings(Protocol):
+    """Where data lies, as settings.Storage holds it."""
+
+    @property
+    def size(self) -> str: ...
+    @property
+    def storage_class(self) -> str | None: ...
+    @property
+    def volume_name(self) -> str | None: ...
+    @property
+    def host_path(self) -> str | None: ...
+
+
+def claim(
+    name: str, namespace: pulumi.Input[str], component: str, storage: StorageSettings, keeping: Keeping, parent: pulumi.Resource
+) -> Object:  # fmt: skip
+    """The claim, and the static volume when the data lies in a node's folder. Both outlive `destroy`."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": storage.size}},
+    }
+    if storage.host_path:
+        volume_name = pulumi.Output.concat(namespace, "-", name)
+        Object(f"{name}-volume", _static(name, volume_name, namespace, component, storage), keeping.options(parent))
+        spec |= {"storageClassName": "", "volumeName": volume_name}
+    else:
+        if storage.storage_class:
+            spec["storageClassName"] = storage.storage_class
+        if storage.volume_name:
+            spec["volumeName"] = storage.volume_name
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(name, namespace, labels(name, component)),
+        "spec": spec,
+    }
+    options = pulumi.ResourceOptions.merge(
+        keeping.options(parent), pulumi.ResourceOptions(custom_timeouts=_TIMEOUTS)
+    )
+    return Object(name, manifest, options)
+
+
+def _static(
+    name: str, volume_name: pulumi.Input[str], namespace: pulumi.Input[str], component: str, storage: StorageSettings
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": volume_name, "labels": labels(name, component)},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": storage.size},
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "",
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name},
+            "hostPath": {"path": storage.host_path, "type": "Directory"},
+        },
+    }

@@ -1,0 +1,342 @@
+"""The whole configuration of a stack, `Pulumi.<stack>.yaml`, as types that check themselves.
+
+Pure: nothing here declares a resource or needs a cluster. Every fault of a stack is reported at once, each
+with its dotted path, what was given, why it is wrong and what to write (`SettingsError`, exit code 2).
+docs/configuration.md is made from these models by scripts/configuration_reference.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from components.faults import Fault, SettingsError, from_pydantic, parse_values
+from components.values import (
+    AbsolutePath,
+    Bucket,
+    Cpu,
+    Cron,
+    DnsLabel,
+    DnsName,
+    Endpoint,
+    Image,
+    Prefix,
+    Quantity,
+    RedisMemory,
+    TimeZone,
+    image_is_pinned,
+    quantity_bytes,
+    redis_bytes,
+)
+
+__all__ = ["Settings", "SettingsError", "from_pulumi", "load", "read_stack"]
+
+PROJECT = "filewallball"
+PLACEHOLDER = "SET-ME"  # what Pulumi.prd.yaml holds until its owner says which cluster is meant
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, validate_default=True
+    )
+
+
+class Cluster(Model):
+    """Which cluster the stack lives on: a sandbox on this machine, or a context of a kubeconfig."""
+
+    sandbox: DnsLabel | None = Field(None, description="Name of an embedded cluster, made by `fwb sandbox up --name`.")
+    context: str | None = Field(None, description="Context of a kubeconfig, as `kubectl config get-contexts` names it.")
+    kubeconfig: str | None = Field(
+        None, description="Path of the kubeconfig; the default is kubectl's own: $KUBECONFIG, then ~/.kube/config."
+    )
+
+    @field_validator("context")
+    @classmethod
+    def _is_set(cls, context: str | None) -> str | None:
+        if context in ("", PLACEHOLDER):
+            raise ValueError(
+                "the cluster of this stack has not been named yet; write one of the names that"
+                " `kubectl config get-contexts -o name` prints"
+            )
+        return context
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.sandbox is None) == (self.context is None):
+            raise ValueError("needs one of the two; write either sandbox: NAME or context: NAME")
+        if self.sandbox and self.kubeconfig:
+            raise ValueError("a sandbox has a kubeconfig of its own; leave kubeconfig out, or write context: NAME")
+        return self
+
+    def kubeconfig_path(self) -> str | None:
+        """The kubeconfig to use; None leaves it to the client's own search. Same rule as filewallball.paths."""
+        if self.sandbox:
+            state = os.environ.get("FWB_STATE") or "/var/lib/filewallball"
+            return str(Path(state) / "sandbox" / self.sandbox / "kubeconfig")
+        return str(Path(self.kubeconfig).expanduser()) if self.kubeconfig else None
+
+
+class Storage(Model):
+    """A persistent volume: by the default StorageClass, a named one, an existing volume, or a node's folder."""
+
+    size: Quantity = Field("5Gi", description="May grow later where the StorageClass allows it; never shrinks.")
+    storage_class: DnsName | None = Field(None, description="StorageClass; left out: the cluster's default.")
+    volume_name: DnsName | None = Field(None, description="Bind to this existing PersistentVolume.")
+    host_path: AbsolutePath | None = Field(
+        None, description="Folder on the node, owned by uid 999; makes a static PersistentVolume of it."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [
+            alias
+            for alias, value in (
+                ("storageClass", self.storage_class), ("volumeName", self.volume_name), ("hostPath", self.host_path),
+            )
+            if value is not None
+        ]  # fmt: skip
+        if "hostPath" in given and len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; write only one of them")
+        return self
+
+
+class Resources(Model):
+    """What a container asks for and may use. There is no CPU limit: throttling costs latency for nothing."""
+
+    cpu: Cpu = Field("100m", description="CPU requested.")
+    memory: Quantity = Field("128Mi", description="Memory requested.")
+    memory_limit: Quantity = Field("256Mi", description="Memory at which the container is stopped.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if quantity_bytes(self.memory) > quantity_bytes(self.memory_limit):
+            raise ValueError(f"memory is more than memoryLimit; write a memoryLimit of {self.memory} or more")
+        return self
+
+
+def _resources(cpu: str, memory: str, limit: str) -> Any:
+    return Field(Resources(cpu=cpu, memory=memory, memoryLimit=limit), description="CPU and memory of the container.")
+
+
+class Mariadb(Model):
+    """The database."""
+
+    image: Image = Field("docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
+    storage: Storage = Field(Storage(), description="Where the data lies.")
+    buffer_pool: Quantity = Field("128Mi", description="InnoDB's page cache; at most 60% of the memory limit.")
+    max_connections: Annotated[int, Field(ge=10, le=10000)] = Field(100, description="Connections at once.")
+    binlog_days: Annotated[int, Field(ge=1, le=90)] = Field(7, description="Days that the binary log is kept.")
+    resources: Resources = _resources("100m", "384Mi", "640Mi")
+
+    @model_validator(mode="after")
+    def _pool_fits(self) -> Self:
+        pool, limit = quantity_bytes(self.buffer_pool), quantity_bytes(self.resources.memory_limit)
+        if pool > 0.6 * limit:
+            raise ValueError(
+                f"bufferPool {self.buffer_pool} leaves too little of resources.memoryLimit"
+                f" {self.resources.memory_limit} for connections; write a memoryLimit of {-(-pool * 10 // 6) // 2**20 + 1}Mi"
+                " or more, or a smaller bufferPool"
+            )
+        return self
+
+
+class Redis(Model):
+    """The cache. It keeps nothing on disk: a restart empties it."""
+
+    image: Image = Field("docker.io/library/redis:7.2-bookworm", description="Redis 7.0 to 7.4 image.")
+    maxmemory: RedisMemory = Field("256mb", description="Memory for data; beyond it least recently used keys go.")
+    resources: Resources = _resources("100m", "128Mi", "384Mi")
+
+    @model_validator(mode="after")
+    def _data_fits(self) -> Self:
+        data, limit = redis_bytes(self.maxmemory), quantity_bytes(self.resources.memory_limit)
+        needed = data * 5 // 4 + 32 * 2**20  # a quarter for fragmentation, 32 Mi for clients' buffers
+        if limit < needed:
+            raise ValueError(
+                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit {self.resources.memory_limit} with"
+                f" room for buffers and fragmentation; write a memoryLimit of {-(-needed // 2**20)}Mi or more"
+            )
+        return self
+
+
+class Store(Model):
+    """Where backups go: a bucket of any S3 service, or one kept in the cluster (for development)."""
+
+    in_cluster: bool = Field(False, description="Run an S3 server in the namespace, on a volume of its own.")
+    bucket: Bucket | None = Field(None, description="Name of the bucket; in the cluster `filewallball-backups`.")
+    endpoint: Endpoint | None = Field(None, description="URL of the S3 service; left out: AWS.")
+    region: str = Field("us-east-1", description="Region of the bucket.")
+    prefix: Prefix = Field("", description="What every object's key starts with; ends in /.")
+    credentials_secret: DnsName | None = Field(
+        None, description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's own role."
+    )
+    image: Image = Field("ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster.")
+    storage: Storage = Field(Storage(size="5Gi"), description="Volume of the S3 server, when in the cluster.")
+    resources: Resources = _resources("50m", "64Mi", "256Mi")
+
+    @field_validator("bucket", "region", mode="before")
+    @classmethod
+    def _is_set(cls, value: object) -> object:
+        if value == PLACEHOLDER:
+            raise ValueError("has not been said yet; write that of an existing bucket")
+        return value
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if self.in_cluster and (self.endpoint or self.credentials_secret):
+            raise ValueError("a store in the cluster has its own endpoint and credentials; leave both out")
+        if not self.in_cluster and not self.bucket:
+            raise ValueError("no bucket is named; write bucket: NAME of an existing bucket, or inCluster: true")
+        return self
+
+    @property
+    def bucket_name(self) -> str:
+        return self.bucket or "filewallball-backups"
+
+
+class Backup(Model):
+    """The nightly backup of the database: dumped, restored on trial, uploaded."""
+
+    schedule: Cron = Field("0 2 * * *", description="When, as cron writes it, in timeZone.")
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(7, description="Days that a backup is kept.")
+    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
+        26, description="The newest verified backup must be younger than this, or the checks fail."
+    )
+    work_size: Quantity = Field("2Gi", description="Room on the node for dump and trial restore.")
+    deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(120, description="A longer run is stopped.")
+    resources: Resources = _resources("100m", "256Mi", "768Mi")
+    service_account_annotations: dict[str, str] = Field(
+        {}, description="On the ServiceAccount, such as eks.amazonaws.com/role-arn for a role that may write the bucket."
+    )
+    store: Store = Field(description="Where backups go.")
+
+
+class Toolkit(Model):
+    """The image of this repository's own tools, which backups and checks run in."""
+
+    image: Image | None = Field(
+        None, description="Left out: named after the sources in this checkout, and built by `fwb up` for a sandbox."
+    )
+
+
+class Checks(Model):
+    """Limits that the smoke checks hold the stack to."""
+
+    cache_latency_ms: Annotated[float, Field(gt=0)] = Field(10, description="p99 of the cache, in milliseconds.")
+    cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(0.8, description="Least share of reads served.")
+    cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="Largest share of maxmemory in use.")
+    database_latency_ms: Annotated[float, Field(gt=0)] = Field(50, description="p99 of a query, in milliseconds.")
+
+
+class Settings(Model):
+    """The keys of a stack, each written as `filewallball:<key>` in Pulumi.<stack>.yaml."""
+
+    cluster: Cluster = Field(description="Which cluster the stack lives on.")
+    namespace: DnsLabel = Field(PROJECT, description="Namespace that holds everything of the stack.")
+    disposable: bool = Field(False, description="Checks may delete pods, change servers and fill the cache.")
+    protect: bool = Field(
+        False,
+        description="For production: what holds data can't be deleted, images are named by digest, and the stack"
+        " can't be disposable.",
+    )
+    time_zone: TimeZone = Field("Asia/Seoul", description="Time zone of schedules.")
+    mariadb: Mariadb = Field(Mariadb(), description="The database.")
+    redis: Redis = Field(Redis(), description="The cache.")
+    backup: Backup = Field(description="The nightly backup.")
+    toolkit: Toolkit = Field(Toolkit(), description="The image of this repository's own tools.")
+    checks: Checks = Field(Checks(), description="Limits that the smoke checks hold the stack to.")
+
+
+def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
+    """What only shows when several parts are seen together. `parts`: those that are right in themselves."""
+    if not parts.get("protect"):
+        return []
+    images: dict[str, str | None] = {
+        f"{name}.image": part.image for name in ("mariadb", "redis", "toolkit") if (part := parts.get(name))
+    }
+    if (backup := parts.get("backup")) and backup.store.in_cluster:
+        images["backup.store.image"] = backup.store.image
+    faults: list[Fault] = [
+        (path, image, _pin_advice(image))
+        for path, image in images.items()
+        if image is None or not image_is_pinned(image)
+    ]
+    if parts.get("disposable"):
+        faults.append(("disposable", True, "a protected stack isn't disposable; write false for one of the two"))
+    return faults
+
+
+def _pin_advice(image: str | None) -> str:
+    if image is None:
+        return "a protected stack needs the toolkit from a registry; push it and write its registry/name:tag@sha256:…"
+    return (
+        "a tag can change, and a protected stack runs only what was tested; write"
+        f" {image}@sha256:… with the digest that `docker buildx imagetools inspect {image}` prints"
+    )
+
+
+def load(values: Mapping[str, Any], stack: str) -> Settings:
+    """Check a stack's values: keys as in Pulumi.<stack>.yaml, `filewallball:` in front or not.
+
+    Values may be Python objects (read from YAML) or strings (as Pulumi hands them to a program).
+    Raises SettingsError with every fault.
+    """
+    plain = parse_values(values, PROJECT, Settings)
+    faults: list[Fault] = []
+    parts: dict[str, Any] = {}
+    try:
+        settings = Settings.model_validate(plain)
+        parts = dict(settings)
+    except ValidationError as error:
+        settings = None
+        faults = from_pydantic(error, Settings)
+        parts = dict(_valid_parts(plain))
+    faults += _stack_faults(parts)
+    if faults or settings is None:
+        raise SettingsError(stack, faults)
+    return settings
+
+
+def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, field in Settings.model_fields.items():
+        given = plain.get(field.alias or name, field.default)
+        with suppress(ValidationError):
+            yield name, TypeAdapter[Any](field.annotation).validate_python(given)
+
+
+def read_stack(directory: Path, stack: str) -> Settings:
+    """The settings of a stack straight from its file, without Pulumi. Raises SettingsError."""
+    import yaml
+
+    path = directory / f"Pulumi.{stack}.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = document.get("config") or {}
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.name.split(".")[1] for p in directory.glob("Pulumi.*.yaml"))) or "none"
+        fault = (path.name, None, f"there is no such file in {directory}; write it, or name one of: {known}")
+        raise SettingsError(stack, [fault]) from None
+    except (yaml.YAMLError, AttributeError) as error:
+        raise SettingsError(stack, [(path.name, None, f"not the YAML of a stack: {error}")]) from None
+    return load(values, stack)
+
+
+def from_pulumi() -> Settings:
+    """The settings of the running program. Raises pulumi.RunError, which Pulumi prints without a traceback."""
+    import pulumi
+    from pulumi.runtime import config
+
+    class Refused(pulumi.RunError):
+        exit_code = SettingsError.exit_code
+
+    values = {**config.get_config_env(), **config.CONFIG.get()}
+    try:
+        return load(values, pulumi.get_stack())
+    except SettingsError as error:
+        raise Refused(str(error)) from None
