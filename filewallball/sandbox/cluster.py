@@ -1,0 +1,170 @@
+"""A sandbox from outside: bring it up, take it down, ask how it is.
+
+`up` can be repeated at any time. It looks at what is there rather than at what was done before, so a run that
+was interrupted, killed or cut off by a reboot is continued.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from filewallball import paths
+from filewallball.errors import ConfigError, UserError
+from filewallball.sandbox import addons, cgroups, certificates, host, images, network, process, programs, readiness
+from filewallball.sandbox.locks import exclusive
+from filewallball.sandbox.network import Link
+from filewallball.sandbox.programs import Node
+from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.toolchain import binaries
+
+# It becomes part of a node's name and of a cgroup's.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a sandbox is. `programs` maps each program to running, waiting or dead."""
+
+    name: str
+    exists: bool
+    running: bool
+    ready: bool
+    kubeconfig: str
+    context: str
+    address: str = ""
+    programs: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def up(name: str, progress: Progress | None = None) -> Path:
+    """Bring the sandbox up and return its kubeconfig. On one that runs already this changes nothing.
+
+    Raises UserError with the failing program's name and the end of its log, or where this machine can't host one.
+    """
+    directory = _directory(name)
+    progress = progress or Progress()
+    host.check()
+    with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
+        if process.running(directory) and readiness.serving(name):
+            return paths.sandbox_kubeconfig(name)
+        _repair(name, directory, progress)
+        host.prepare(progress)
+        built = binaries(progress)
+        images.build(images.OWN, built, progress)
+        link = _choose_link(directory)
+        node = Node(name, directory, link.node, built)
+        _prepare(node)
+        with progress.step(f"starting sandbox {name}") as step:
+            identity = process.start(directory, lambda pid: network.connect(link, pid))
+            readiness.wait_for_runtime(node, identity, step.note)
+            images.load(name, images.OWN, built)
+            readiness.wait_for_server(node, identity, step.note)
+            addons.apply(node)
+            readiness.wait_for_node(node, identity, step.note)
+        (directory / "ready").write_text(identity.boot)
+    return paths.sandbox_kubeconfig(name)
+
+
+def down(name: str, purge: bool = False, progress: Progress | None = None) -> None:
+    """End the sandbox and all that it made on this machine; `purge` deletes its data as well."""
+    directory = _directory(name)
+    progress = progress or Progress()
+    if not directory.exists():
+        return
+    lock = directory.with_name(f".{name}.lock")
+    with exclusive(lock, progress, f"another command on sandbox {name}"):
+        _repair(name, directory, progress, stop="stopping")
+        if purge:
+            shutil.rmtree(directory)
+            lock.unlink()
+
+
+def status(name: str) -> Status:
+    """How the sandbox is, within a second."""
+    directory = _directory(name)
+    running = process.running(directory) is not None
+    states: dict[str, str] = {}
+    if running and (directory / "status.json").exists():
+        reports = json.loads((directory / "status.json").read_text())
+        states = {program: report["state"] for program, report in reports.items()}
+    return Status(
+        name=name,
+        exists=directory.exists(),
+        running=running,
+        ready=running and readiness.serving(name),
+        kubeconfig=str(paths.sandbox_kubeconfig(name)),
+        context=f"fwb-{name}",
+        address=_load_link(directory).node if running else "",
+        programs=states,
+    )
+
+
+def kubeconfig(name: str) -> Path:
+    """The kubeconfig of a sandbox that has been up; raises UserError for one that never was."""
+    _directory(name)
+    path = paths.sandbox_kubeconfig(name)
+    if not path.exists():
+        raise UserError(f"there is no sandbox {name}", f"fwb sandbox up --name {name}")
+    return path
+
+
+def _directory(name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} can't name a sandbox", "use up to 32 lower-case letters, digits and dashes, such as `dev-2`"
+        )
+    return paths.sandbox_dir(name)
+
+
+def _repair(name: str, directory: Path, progress: Progress, stop: str = "stopping what is left of") -> None:
+    """End the sandbox, or whatever an interrupted command or a crash has left of it."""
+    if identity := process.running(directory):
+        with progress.step(f"{stop} sandbox {name}") as step:
+            process.stop(identity, step.note)
+    found = cgroups.mounted()
+    cgroups.clear(f"fwb-{name}", found)
+    if (directory / "network.json").exists():
+        network.disconnect(_load_link(directory))
+    for file in ("ready", "process.json", "pid", "status.json"):
+        (directory / file).unlink(missing_ok=True)
+
+
+def _load_link(directory: Path) -> Link:
+    return network.link(json.loads((directory / "network.json").read_text())["subnet"])
+
+
+def _choose_link(directory: Path) -> Link:
+    """Keep the address of last time where possible; subnets of sandboxes that are down now stay theirs."""
+    file = directory / "network.json"
+    previous = _load_link(directory) if file.exists() else None
+    reserved = [
+        str(_load_link(other.parent).subnet)
+        for other in directory.parent.glob("*/network.json")
+        if other.parent != directory
+    ]
+    link = network.choose(str(previous.subnet) if previous else None, [*network.subnets_in_use(), *reserved])
+    directory.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"subnet": str(link.subnet)}))
+    return link
+
+
+def _prepare(node: Node) -> None:
+    for folder in ("etcd", "volumes", "containerd", "kubelet", "logs", "var-log", "config"):
+        (node.directory / folder).mkdir(parents=True, exist_ok=True)
+    (node.directory / "etcd").chmod(0o700)
+    Path("/var/lib/cni").mkdir(parents=True, exist_ok=True)
+    certificates.prepare(node)
+    programs.write_configuration(node)
+    groups = cgroups.create(node.context, cgroups.mounted())
+    (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
+    kubeconfig = paths.sandbox_kubeconfig(node.name)
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(certificates.user_kubeconfig(node))
+
+
+def as_data(found: Status) -> dict[str, object]:
+    """A status as plain data, for `--json`."""
+    return asdict(found)

@@ -1,0 +1,88 @@
+"""Unpacks Debian packages into a tar file with mmdebstrap, from the sources that this machine's apt uses."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from filewallball.errors import UserError
+
+SUITE = "bookworm"
+
+# Never of use in a container, and a good part of the size.
+EXCLUDED = (
+    "/usr/share/doc/*",
+    "/usr/share/info/*",
+    "/usr/share/lintian/*",
+    "/usr/share/locale/*",
+    "/usr/share/man/*",
+)
+# What mmdebstrap leaves that is of its own making, below these.
+_LEFTOVERS = ("var/cache/", "var/lib/apt/", "var/log/", "dev/", "proc/", "sys/", "run/")
+
+
+def sources(indextargets: str) -> list[str]:
+    """apt's lines for Debian's own archives, from the output of `apt-get indextargets` in our format."""
+    found = set[str]()
+    for line in indextargets.splitlines():
+        uri, release, component, origin = line.split("|")
+        if origin == "Debian" and component == "main":
+            # A machine of another Debian release has the same archive with this suite in it.
+            suffix = release[release.index("-") :] if "-" in release else ""
+            found.add(f"deb {uri} {SUITE}{suffix} main")
+    if not found:
+        raise UserError(
+            "apt on this machine knows no Debian archive to build images from",
+            f"add Debian's {SUITE} to apt's sources, run apt-get update, and try again",
+        )
+    return sorted(found)
+
+
+def system_sources() -> list[str]:
+    form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
+    command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return sources(done.stdout)
+
+
+def unpack(target: Path, packages: Iterable[str], exclude: Iterable[str] = (), variant: str = "essential") -> None:
+    """Write the tree of `packages` and what they depend on to the tar file `target`."""
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*EXCLUDED, *exclude)]
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={variant}", *options]
+    command += [f"--include={','.join(packages)}", SUITE, str(target), *system_sources()]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        target.unlink(missing_ok=True)
+        tail = "\n".join(done.stderr.strip().splitlines()[-8:])
+        raise UserError(f"mmdebstrap failed on {', '.join(packages)}:\n{tail}", "mend apt's sources, and run again")
+
+
+def copy_tree(source: Path, tar: tarfile.TarFile, replaced: Iterable[str] = ()) -> dict[str, bytes]:
+    """Copy the tree into an image's layer; returns the contents of the `replaced` files, which are left out."""
+    kept: dict[str, bytes] = {}
+    with tarfile.open(source) as tree:
+        for member in tree:
+            name = member.name.removeprefix("./")
+            if any(name.startswith(each) and name != each.rstrip("/") for each in _LEFTOVERS):
+                continue
+            file = tree.extractfile(member) if member.isreg() else None
+            if file and name in replaced:
+                kept[name] = file.read()
+            else:
+                tar.addfile(member, file)
+    return kept
+
+
+def versions(source: Path) -> dict[str, str]:
+    """The version of each package in a tree, as dpkg recorded it."""
+    found: dict[str, str] = {}
+    with tarfile.open(source) as tree:
+        for member in tree:
+            if member.name.removeprefix("./") == "var/lib/dpkg/status" and (file := tree.extractfile(member)):
+                for paragraph in file.read().decode().split("\n\n"):
+                    fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line[:40])
+                    if "Package" in fields and "Version" in fields:
+                        found[fields["Package"]] = fields["Version"]
+    return found

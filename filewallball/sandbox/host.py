@@ -1,0 +1,70 @@
+"""What the machine itself must bring along: Linux, root, and a few of Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from filewallball.errors import UserError
+from filewallball.sandbox import cgroups
+from filewallball.sandbox.progress import Progress
+
+ALTERNATIVE = (
+    "use any other cluster instead: set `filewallball:cluster: {context: NAME}` in Pulumi.<stack>.yaml "
+    "to a context of your kubeconfig"
+)
+
+# Program: the Debian package that brings it.
+PROGRAMS = {
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
+    "nft": "nftables",
+    "nsenter": "util-linux",
+    "runc": "runc",
+    "unshare": "util-linux",
+}
+_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+
+
+def missing_packages() -> list[str]:
+    return sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=_PATH)})
+
+
+def check() -> None:
+    """Raise UserError where a sandbox can't run, naming the alternative."""
+    if sys.platform != "linux":
+        raise UserError("a sandbox needs Linux", ALTERNATIVE)
+    if os.geteuid() != 0:
+        raise UserError("a sandbox needs root: it makes namespaces and cgroups", f"run as root (sudo), or {ALTERNATIVE}")
+    found = cgroups.mounted()
+    if lost := cgroups.missing(found) if found else {"any"}:
+        raise UserError(f"the kernel offers no cgroup controller for {', '.join(sorted(lost))}", ALTERNATIVE)
+
+
+def prepare(progress: Progress) -> None:
+    """Check the machine and install the packages that it lacks."""
+    check()
+    packages = missing_packages()
+    if not packages:
+        return
+    if not shutil.which("apt-get"):
+        raise UserError(f"this machine lacks {', '.join(packages)} and has no apt-get", f"install them, or {ALTERNATIVE}")
+    with progress.step(f"installing {', '.join(packages)} with apt"):
+        _apt("update")
+        _apt("install", "--yes", "--no-install-recommends", *packages)
+    if still := missing_packages():
+        raise UserError(f"apt installed {', '.join(still)} but not their programs", ALTERNATIVE)
+
+
+def _apt(*arguments: str) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": _PATH}
+    # Waits for another apt; starts no service of what it installs.
+    command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        raise UserError(f"apt-get {arguments[0]} failed:\n{tail}", "mend apt's sources or its proxy, and run again")

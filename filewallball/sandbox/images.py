@@ -1,0 +1,158 @@
+"""The images of a sandbox: built on this machine under the references that a stack asks for, and imported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from filewallball import paths
+from filewallball.errors import UserError
+from filewallball.sandbox import builder, process, readiness
+from filewallball.sandbox.locks import exclusive
+from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.supervisor import write_atomically
+from filewallball.sandbox.toolchain import Binaries, binaries
+
+DEFINITIONS = Path(__file__).parent / "images.yaml"
+REPOSITORY = Path(__file__).parents[2]
+
+# What the sandbox itself runs.
+OWN = ("registry.k8s.io/pause:3.10.1", "registry.k8s.io/coredns/coredns:v1.14.7")
+
+_AT_ONCE = 2  # builds: unpacking packages is bound by the processor
+
+
+def normalise(reference: str) -> str:
+    """The full form of a reference, as the container runtime names images: `redis:7` is `docker.io/library/redis:7`."""
+    name, separator, rest = reference.partition("/")
+    if not separator:
+        reference = f"docker.io/library/{reference}"
+    elif not ("." in name or ":" in name or name == "localhost"):
+        reference = f"docker.io/{name}/{rest}"
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"
+
+
+@cache
+def definitions() -> Mapping[str, dict[str, Any]]:
+    return cast("dict[str, dict[str, Any]]", yaml.safe_load(DEFINITIONS.read_text()))
+
+
+def definition(reference: str) -> dict[str, Any]:
+    """How the image is built; raises UserError for a reference that nothing here says how to build."""
+    full = normalise(reference)
+    if found := definitions().get(full):
+        return found
+    if full.startswith("docker.io/filewallball/toolkit:"):
+        return _toolkit(full)
+    known = "\n    ".join(sorted(definitions()))
+    raise UserError(
+        f"a sandbox can't pull images, and nothing says how to build {reference}",
+        f"set the stack's image to one of these, or define yours in {DEFINITIONS.relative_to(REPOSITORY)}:\n    {known}",
+    )
+
+
+def _toolkit(full: str) -> dict[str, Any]:
+    # The one place that needs the program: only it knows which sources the tag stands for.
+    from components.images import toolkit_reference
+
+    if normalise(toolkit_reference()) != full:
+        raise UserError(
+            f"{full} isn't the toolkit of this checkout, which is {toolkit_reference()}",
+            "leave `toolkit.image` out of the stack's config, so that it follows the sources",
+        )
+    return cast("dict[str, Any]", yaml.safe_load((REPOSITORY / "images/toolkit/image.yaml").read_text()))
+
+
+def ensure(name: str, references: Iterable[str], progress: Progress | None = None) -> None:
+    """Build and import the images that the running sandbox `name` lacks; raises UserError for an unknown one."""
+    progress = progress or Progress()
+    wanted = sorted({normalise(each) for each in references})
+    identity = process.running(paths.sandbox_dir(name))
+    if identity is None:
+        raise UserError(f"sandbox {name} does not run", f"fwb sandbox up --name {name}")
+    built = binaries(progress)
+    recorded, present = _recorded(name), _present(identity, built)
+    # An image that somebody imported by hand needs no definition.
+    known = [each for each in wanted if each in recorded or each not in present]
+    lacking = [each for each in known if each not in present or recorded.get(each) != archive(each, built).name]
+    build(lacking, built, progress)
+    load(name, lacking, built, progress)
+
+
+def build(references: Iterable[str], built: Binaries, progress: Progress) -> None:
+    """Make the archives of images in the cache, where they are missing."""
+    missing = [each for each in references if not archive(each, built).exists()]
+    if not missing:
+        return
+    with exclusive(_folder() / "lock", progress, "another build of images"), ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda each: _build(each, built, progress), missing))
+
+
+def _build(reference: str, built: Binaries, progress: Progress) -> None:
+    target = archive(reference, built)
+    if target.exists():
+        return
+    with progress.step(f"building image {reference}"):
+        builder.build(target, reference, definition(reference), built, REPOSITORY)
+
+
+def archive(reference: str, built: Binaries) -> Path:
+    """The file in the cache; its name changes with all that the image is made from."""
+    parts: list[object] = [builder.VERSION, reference, definition(reference)]
+    if program := definition(reference).get("program"):
+        parts.append(built[program].parent.name)
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    short = reference.rpartition("/")[2].replace(":", "-")
+    return _folder() / f"{short}-{digest}.tar"
+
+
+def _folder() -> Path:
+    return paths.cache_dir() / "images"
+
+
+def load(name: str, references: Iterable[str], built: Binaries, progress: Progress | None = None) -> None:
+    """Import archives into the running sandbox, except those that it has."""
+    identity = process.running(paths.sandbox_dir(name))
+    if identity is None:
+        raise UserError(f"sandbox {name} does not run", f"fwb sandbox up --name {name}")
+    with exclusive(paths.sandbox_dir(name) / "images.lock", progress or Progress(), "another import of images"):
+        recorded, present = _recorded(name), _present(identity, built)
+        for reference in references:
+            file = archive(reference, built)
+            if reference in present and recorded.get(reference) == file.name:
+                continue
+            if progress:
+                progress.say(f"importing {reference}")
+            _ctr(identity, built, "images", "import", "--local", "--snapshotter", "overlayfs", str(file))
+            recorded[reference] = file.name
+            write_atomically(paths.sandbox_dir(name) / "images.json", json.dumps(recorded, indent=1))
+
+
+def _recorded(name: str) -> dict[str, str]:
+    """Which archive each image was imported from."""
+    try:
+        return json.loads((paths.sandbox_dir(name) / "images.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _present(identity: process.Identity, built: Binaries) -> set[str]:
+    return set(_ctr(identity, built, "images", "list", "--quiet").split())
+
+
+def _ctr(identity: process.Identity, built: Binaries, *arguments: str) -> str:
+    socket = readiness.runtime_socket(identity)
+    command = [built["ctr"], "--address", socket, "--namespace", "k8s.io", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"ctr {' '.join(arguments[:2])} failed: {done.stderr.strip()}", "see containerd.log of the sandbox")
+    return done.stdout

@@ -1,0 +1,328 @@
+"""The programs of a sandbox: their arguments, their configuration files and the order that they start in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from filewallball.errors import UserError
+from filewallball.sandbox import network
+from filewallball.sandbox.toolchain import Binaries
+
+PAUSE = "registry.k8s.io/pause:3.10.1"
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+API_PORT = 6443
+ETCD = "127.0.0.1:2379"
+
+# Debian's default; root's PATH may lack the sbin directories.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the programs of one sandbox need to know."""
+
+    name: str
+    directory: Path
+    address: str
+    binaries: Binaries
+
+    @property
+    def context(self) -> str:
+        """Name of the kubeconfig context, of the node and of the cgroup."""
+        return f"fwb-{self.name}"
+
+    @property
+    def pki(self) -> Path:
+        return self.directory / "pki"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "config"
+
+    @property
+    def server(self) -> str:
+        return f"https://{self.address}:{API_PORT}"
+
+    def kubeconfig(self, user: str) -> Path:
+        return self.config / f"{user}.conf"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process. `after` are conditions of `supervisor.answers` that must hold before it starts."""
+
+    name: str
+    argv: list[str]
+    after: list[str] = field(default_factory=list[str])
+
+
+def plan(node: Node, cgroups: list[Path]) -> dict[str, Any]:
+    """Everything that the supervisor needs, as the data of its `plan.json`."""
+    built = ":".join(str(each) for each in node.binaries.directories)
+    environment = {"PATH": f"{built}:{_PATH}", "HOME": "/root"}
+    return {
+        "cgroups": [str(each) for each in cgroups],
+        "interface": "eth0",
+        "address": f"{node.address}/30",
+        "sysctls": {"net.ipv4.ip_forward": "1"},
+        "run_directories": ["/run/containerd", "/run/cni", "/run/netns"],
+        "binds": [["/run/cni", "/var/lib/cni"]],
+        "programs": [
+            {"name": each.name, "argv": each.argv, "environment": environment, "after": each.after}
+            for each in programs(node)
+        ],
+    }
+
+
+def programs(node: Node) -> list[Program]:
+    """In the order that they start in, which is also the reverse of the order that they end in."""
+    ready = [f"{node.server}/readyz"]
+    return [
+        _containerd(node),
+        _etcd(node),
+        _apiserver(node),
+        _controller_manager(node, ready),
+        _scheduler(node, ready),
+        _proxy(node, ready),
+        _controllers(node, ready),
+        _kubelet(node, [f"unix:{CONTAINERD_SOCKET}", *ready]),
+    ]
+
+
+def _flags(**flags: object) -> list[str]:
+    return [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+
+
+def _containerd(node: Node) -> Program:
+    return Program(
+        "containerd",
+        [str(node.binaries["containerd"]), "--config", str(node.config / "containerd.toml"), "--log-level", "warn"],
+    )
+
+
+def _etcd(node: Node) -> Program:
+    # Only what is in the sandbox's network namespace can reach it; pods have namespaces of their own.
+    flags = _flags(
+        name="default",
+        data_dir=node.directory / "etcd",
+        listen_client_urls=f"http://{ETCD}",
+        advertise_client_urls=f"http://{ETCD}",
+        listen_peer_urls="http://127.0.0.1:2380",
+        initial_advertise_peer_urls="http://127.0.0.1:2380",
+        initial_cluster="default=http://127.0.0.1:2380",
+        snapshot_count=10000,
+        auto_compaction_retention="1",
+        log_level="warn",
+    )
+    return Program("etcd", [str(node.binaries["etcd"]), *flags])
+
+
+def _apiserver(node: Node) -> Program:
+    pki = node.pki
+    flags = _flags(
+        advertise_address=node.address,
+        allow_privileged="true",
+        authorization_mode="Node,RBAC",
+        client_ca_file=pki / "ca.crt",
+        enable_admission_plugins="NodeRestriction",
+        enable_bootstrap_token_auth="false",
+        etcd_servers=f"http://{ETCD}",
+        kubelet_client_certificate=pki / "apiserver-kubelet-client.crt",
+        kubelet_client_key=pki / "apiserver-kubelet-client.key",
+        kubelet_preferred_address_types="InternalIP",
+        proxy_client_cert_file=pki / "front-proxy-client.crt",
+        proxy_client_key_file=pki / "front-proxy-client.key",
+        requestheader_allowed_names="front-proxy-client",
+        requestheader_client_ca_file=pki / "front-proxy-ca.crt",
+        requestheader_extra_headers_prefix="X-Remote-Extra-",
+        requestheader_group_headers="X-Remote-Group",
+        requestheader_username_headers="X-Remote-User",
+        secure_port=API_PORT,
+        service_account_issuer="https://kubernetes.default.svc.cluster.local",
+        service_account_key_file=pki / "sa.pub",
+        service_account_signing_key_file=pki / "sa.key",
+        service_cluster_ip_range=network.SERVICE_SUBNET,
+        tls_cert_file=pki / "apiserver.crt",
+        tls_private_key_file=pki / "apiserver.key",
+        # Ends long watches quickly when the sandbox goes down.
+        shutdown_send_retry_after="true",
+    )
+    return Program("kube-apiserver", [str(node.binaries["kube-apiserver"]), *flags], [f"tcp:{ETCD}"])
+
+
+def _controller_manager(node: Node, after: list[str]) -> Program:
+    kubeconfig = node.kubeconfig("controller-manager")
+    flags = _flags(
+        kubeconfig=kubeconfig,
+        authentication_kubeconfig=kubeconfig,
+        authorization_kubeconfig=kubeconfig,
+        bind_address="127.0.0.1",
+        client_ca_file=node.pki / "ca.crt",
+        cluster_signing_cert_file=node.pki / "ca.crt",
+        cluster_signing_key_file=node.pki / "ca.key",
+        controllers="*,-cloud-node-lifecycle-controller,-ttl-controller",
+        flex_volume_plugin_dir=node.directory / "kubelet" / "flexvolumes",
+        leader_elect="false",
+        root_ca_file=node.pki / "ca.crt",
+        service_account_private_key_file=node.pki / "sa.key",
+        service_cluster_ip_range=network.SERVICE_SUBNET,
+        use_service_account_credentials="true",
+    )
+    return Program("kube-controller-manager", [str(node.binaries["kube-controller-manager"]), *flags], after)
+
+
+def _scheduler(node: Node, after: list[str]) -> Program:
+    kubeconfig = node.kubeconfig("scheduler")
+    flags = _flags(
+        kubeconfig=kubeconfig,
+        authentication_kubeconfig=kubeconfig,
+        authorization_kubeconfig=kubeconfig,
+        bind_address="127.0.0.1",
+        leader_elect="false",
+    )
+    return Program("kube-scheduler", [str(node.binaries["kube-scheduler"]), *flags], after)
+
+
+def _proxy(node: Node, after: list[str]) -> Program:
+    return Program(
+        "kube-proxy", [str(node.binaries["kube-proxy"]), *_flags(config=node.config / "kube-proxy.yaml")], after
+    )
+
+
+def _controllers(node: Node, after: list[str]) -> Program:
+    flags = _flags(kubeconfig=node.kubeconfig("admin"), node=node.context, volumes=node.directory / "volumes")
+    return Program("controllers", [str(node.binaries["controllers"]), *flags], after)
+
+
+def _kubelet(node: Node, after: list[str]) -> Program:
+    flags = _flags(
+        config=node.config / "kubelet.yaml",
+        hostname_override=node.context,
+        kubeconfig=node.kubeconfig("kubelet"),
+        node_ip=node.address,
+        root_dir=node.directory / "kubelet",
+        cert_dir=node.directory / "kubelet" / "pki",
+    )
+    return Program("kubelet", [str(node.binaries["kubelet"]), *flags], after)
+
+
+def write_configuration(node: Node) -> None:
+    """Write the configuration files of all programs."""
+    node.config.mkdir(parents=True, exist_ok=True)
+    (node.config / "containerd.toml").write_text(containerd_configuration(node))
+    # Pods with `dnsPolicy: Default` get this; a sandbox has no way out, so it names no server.
+    (node.config / "resolv.conf").write_text("# a sandbox has no name servers but its own\n")
+    (node.config / "kubelet.yaml").write_text(yaml.safe_dump(kubelet_configuration(node)))
+    (node.config / "kube-proxy.yaml").write_text(yaml.safe_dump(proxy_configuration(node)))
+    cni = node.config / "cni"
+    cni.mkdir(exist_ok=True)
+    (cni / "10-filewallball.conflist").write_text(json.dumps(cni_configuration(), indent=1))
+
+
+def containerd_configuration(node: Node) -> str:
+    runc = shutil.which("runc", path=_PATH)
+    if runc is None:
+        raise UserError("runc is not installed", "apt-get install runc")
+    disabled = [
+        "io.containerd.internal.v1.opt",
+        "io.containerd.nri.v1.nri",
+        *(f"io.containerd.snapshotter.v1.{each}" for each in ("blockfile", "btrfs", "devmapper", "erofs", "zfs")),
+    ]
+    cri = '[plugins."io.containerd.cri.v1.'
+    return "\n".join(
+        [
+            "version = 3",
+            f"root = {json.dumps(str(node.directory / 'containerd'))}",
+            'state = "/run/containerd"',
+            f"disabled_plugins = {json.dumps(disabled)}",
+            "[grpc]",
+            f"address = {json.dumps(CONTAINERD_SOCKET)}",
+            f'{cri}images"]',
+            'snapshotter = "overlayfs"',
+            f'{cri}images".pinned_images]',
+            f"sandbox = {json.dumps(PAUSE)}",
+            f'{cri}runtime"]',
+            # We may be in a container ourselves, which can't lower the score.
+            "restrict_oom_score_adj = true",
+            f'{cri}runtime".cni]',
+            f"bin_dirs = [{json.dumps(str(node.binaries['ptp'].parent))}]",
+            f"conf_dir = {json.dumps(str(node.config / 'cni'))}",
+            f'{cri}runtime".containerd]',
+            'default_runtime_name = "runc"',
+            f'{cri}runtime".containerd.runtimes.runc]',
+            'runtime_type = "io.containerd.runc.v2"',
+            f'{cri}runtime".containerd.runtimes.runc.options]',
+            f"BinaryName = {json.dumps(runc)}",
+            "SystemdCgroup = false",
+            "",
+        ]
+    )
+
+
+def cni_configuration() -> dict[str, Any]:
+    """Routed point-to-point links, so that traffic between pods passes the node's forward hook and its policies."""
+    return {
+        "cniVersion": "1.0.0",
+        "name": "filewallball",
+        "plugins": [
+            {
+                "type": "ptp",
+                "ipam": {
+                    "type": "host-local",
+                    "dataDir": "/run/cni/networks",
+                    "ranges": [[{"subnet": network.POD_SUBNET}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }
+
+
+def kubelet_configuration(node: Node) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(node.pki / "ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{node.context}",
+        "clusterDNS": [network.DNS_ADDRESS],
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
+        # The machine's disk is shared with much else, and images can't be pulled again: never evict early.
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "resolvConf": str(node.config / "resolv.conf"),
+        "rotateCertificates": False,
+        # Requests of many pods at once shouldn't wait for each other.
+        "serializeImagePulls": False,
+        "volumePluginDir": str(node.directory / "kubelet" / "flexvolumes"),
+    }
+
+
+def proxy_configuration(node: Node) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": str(node.kubeconfig("kube-proxy"))},
+        "clusterCIDR": network.POD_SUBNET,
+        # Zero leaves alone what only the host's own network namespace may set.
+        "conntrack": {"maxPerCore": 0, "min": 0, "tcpCloseWaitTimeout": "0s", "tcpEstablishedTimeout": "0s"},
+        "healthzBindAddress": "127.0.0.1:10256",
+        "hostnameOverride": node.context,
+        "metricsBindAddress": "127.0.0.1:10249",
+        "mode": "nftables",
+    }

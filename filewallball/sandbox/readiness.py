@@ -1,0 +1,126 @@
+"""Waiting for a sandbox to serve, and saying what it waits for or why it won't."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from filewallball import paths
+from filewallball.errors import UserError
+from filewallball.kube import Kube, KubeError, Unreachable
+from filewallball.sandbox import process
+from filewallball.sandbox.programs import API_PORT, Node
+
+TIMEOUT = 120.0  # seconds for one condition; a quiet machine needs a few
+_POLL = 0.05
+_TOO_MANY_STARTS = 5
+
+Note = Callable[[str], None]
+
+
+def serving(name: str) -> bool:
+    """Whether a sandbox that was ready once still answers; takes milliseconds."""
+    directory = paths.sandbox_dir(name)
+    if not (directory / "ready").exists():
+        return False
+    try:
+        address = json.loads((directory / "plan.json").read_text())["address"].partition("/")[0]
+    except (OSError, ValueError, KeyError):
+        return False
+    return _server_ready(directory / "pki" / "ca.crt", address)
+
+
+def wait_for_runtime(node: Node, identity: process.Identity, note: Note) -> None:
+    socket = runtime_socket(identity)
+    _wait(node, identity, note, "containerd", lambda: socket.is_socket())
+
+
+def runtime_socket(identity: process.Identity) -> Path:
+    """containerd's socket as seen from outside the sandbox's mount namespace."""
+    return Path(f"/proc/{identity.pid}/root/run/containerd/containerd.sock")
+
+
+def wait_for_server(node: Node, identity: process.Identity, note: Note) -> None:
+    ca = node.pki / "ca.crt"
+    _wait(node, identity, note, "the API server", lambda: _server_ready(ca, node.address))
+
+
+def wait_for_node(node: Node, identity: process.Identity, note: Note) -> None:
+    """Until the node is ready, pods can have service accounts, and names are resolved."""
+    with Kube.connect(paths.sandbox_kubeconfig(node.name), None) as kube:
+        conditions: dict[str, Callable[[], bool]] = {
+            "the node": lambda: _condition(kube.get("v1", "Node", node.context), "Ready"),
+            "service accounts": lambda: kube.get("v1", "ServiceAccount", "default", "default") is not None,
+            "cluster DNS": lambda: _condition(
+                kube.get("apps/v1", "Deployment", "coredns", "kube-system"), "Available"
+            ),
+        }
+        for what, holds in conditions.items():
+            _wait(node, identity, note, what, holds)
+
+
+def _server_ready(ca: Path, address: str) -> bool:
+    try:
+        connection = http.client.HTTPSConnection(
+            address, API_PORT, timeout=2, context=ssl.create_default_context(cafile=str(ca))
+        )
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _condition(found: dict[str, object] | None, kind: str) -> bool:
+    status = yaml.safe_load(json.dumps((found or {}).get("status", {})))
+    return any(each["type"] == kind and each["status"] == "True" for each in status.get("conditions", []))
+
+
+def _wait(node: Node, identity: process.Identity, note: Note, what: str, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    started = time.monotonic()
+    while True:
+        try:
+            if holds():
+                return
+        except (KubeError, Unreachable):
+            pass  # it is starting; the deadline and the programs' own deaths say when it won't
+        if not identity.alive():
+            raise _failure(node, "supervisor", "ended", "the end of its log says why")
+        fail_if_dying(node)
+        if time.monotonic() > deadline:
+            raise _failure(node, _program_of(what), f"is not ready: waited {TIMEOUT:.0f} s for {what}", "look at its log")
+        if time.monotonic() - started > 3:
+            note(f"waiting for {what}")
+        time.sleep(_POLL)
+
+
+def _program_of(what: str) -> str:
+    return {"containerd": "containerd", "the API server": "kube-apiserver", "the node": "kubelet"}.get(what, "kubelet")
+
+
+def fail_if_dying(node: Node) -> None:
+    """Raise UserError for a program that ends again and again."""
+    try:
+        reports = json.loads((node.directory / "status.json").read_text())
+    except (OSError, ValueError):
+        return
+    for program, report in reports.items():
+        if report["state"] != "running" and report["starts"] >= _TOO_MANY_STARTS:
+            raise _failure(
+                node, program, f"has ended {report['starts']} times, last with exit code {report['last_exit']}", ""
+            )
+
+
+def _failure(node: Node, program: str, what: str, hint: str) -> UserError:
+    log = node.directory / "logs" / f"{program}.log"
+    advice = f"whole log: {log}; `fwb sandbox down --purge --name {node.name}` starts from nothing"
+    return UserError(
+        f"{program} of sandbox {node.name} {what}; its log ends:\n{process.log_tail(log)}",
+        f"{hint}; {advice}" if hint else advice,
+    )
