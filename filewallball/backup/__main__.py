@@ -1,0 +1,74 @@
+"""The command of the CronJob: `python3 -m filewallball.backup run`, and `list` for people."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from filewallball.errors import UserError
+
+
+class Stopped(UserError):
+    """The job was told to end: its deadline has passed, or its pod is being removed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: done; 1: it failed, nothing was uploaded; 2: wrong usage or environment."""
+    parser = argparse.ArgumentParser(prog="python3 -m filewallball.backup", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser(
+        "run", help="make one backup, prove it and upload it (environment: FWB_DB_*, FWB_STORE_*, FWB_WORK_*)"
+    )
+    commands.add_parser("list", help="list the backups in the store (environment: FWB_STORE_*)")
+    command = parser.parse_args(arguments).command
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        return _run() if command == "run" else _list()
+    except UserError as error:
+        print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+def _run() -> int:
+    from filewallball.backup import job, settings
+
+    checked = settings.from_environment(os.environ)
+    # boto3 and zlib put temporary files here, and no other place is writable in the pod.
+    os.environ["TMPDIR"] = str(checked.work_dir)
+    manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
+    print(f"backup: OK {manifest.name}", flush=True)
+    return 0
+
+
+def _list() -> int:
+    from filewallball.backup import catalogue, settings
+    from filewallball.backup.store import Store
+    from filewallball.backup.workdir import human
+
+    store = Store(settings.store_from_environment(os.environ))
+    found = catalogue.entries(store)
+    for entry in found:
+        state = "verified" if entry.verified else entry.problem or "not verified"
+        print(f"{entry.name}  {human(entry.bytes):>10}  {state}")
+    if not found:
+        print(f"No backups in {store.settings.where}.")
+    return 0
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    # Once is enough: what cleans up must not be interrupted in its turn.
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    raise Stopped(
+        f"stopped by {signal.Signals(number).name} before the backup was complete; nothing was uploaded.",
+        "If the deadline of the Job passed, raise filewallball:backup.deadline… or look for what was slow.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

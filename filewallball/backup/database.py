@@ -1,0 +1,202 @@
+"""Connections to the server that is backed up, and what has to be true of it before a backup starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from filewallball.backup.settings import DatabaseSettings
+from filewallball.errors import UserError
+
+# Definitions are compared as text: the session must not change how the server writes them.
+SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
+_NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
+_HINTS = {
+    1045: "The password is wrong, or the user does not exist: compare the Secret with the server's users.",
+    1049: "The database does not exist: correct FWB_DB_NAME.",
+    1142: "The backup's user lacks a right: see preflight's list of grants in docs/backup.md.",
+    2003: "The server does not answer: is it running, and does the NetworkPolicy let the backup reach it?",
+    2013: "The server went away: look at its log (restart, out of memory, wait_timeout).",
+    1205: "Something holds a lock for long (a schema change, another backup): try again when it is done.",
+    1412: "The schema was changed during the backup: run it again.",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """What preflight learnt: `data_bytes` estimates tables and indexes, `variables` shape the restore."""
+
+    version: str
+    charset: str
+    collation: str
+    data_bytes: int
+    variables: dict[str, str]
+
+    @property
+    def series(self) -> str:
+        """The release series, such as 10.11."""
+        return series(self.version)
+
+
+# What changes how a dump is restored or how a definition is written.
+_MIRRORED = (
+    "character_set_server",
+    "collation_server",
+    "explicit_defaults_for_timestamp",
+    "innodb_page_size",
+    "innodb_strict_mode",
+    "lower_case_table_names",
+)
+
+
+def series(version: str) -> str:
+    """The release series of a version text: `10.11` of `10.11.19-MariaDB-log`."""
+    match = re.search(r"(\d+\.\d+)\.\d+", version)
+    return match[1] if match else version
+
+
+def quote(name: str) -> str:
+    """An identifier for SQL."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+@contextmanager
+def errors(doing: str) -> Generator[None]:
+    """Turn the driver's errors into a UserError that says what was being done."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        code = error.args[0] if error.args else 0
+        text = error.args[1] if len(error.args) > 1 else str(error)
+        raise UserError(f"{doing} failed: {text} ({code})", _HINTS.get(code, "")) from error
+
+
+@contextmanager
+def connect(settings: DatabaseSettings, doing: str) -> Generator[Connection[Cursor]]:
+    """A connection to the server that is backed up, closed at the end. Raises UserError."""
+    with errors(doing):
+        connection = pymysql.connect(
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password,
+            database=settings.name,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=10,
+            init_command=SESSION,
+        )
+    try:
+        with errors(doing):
+            yield connection
+    finally:
+        # Not close(): that says goodbye first, and may wait for a server that is gone or busy.
+        connection._force_close()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def rows(cursor: Cursor, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    cursor.execute(sql, values or None)
+    return list(cursor.fetchall())
+
+
+def preflight(settings: DatabaseSettings) -> Server:
+    """What a backup needs to know of the server. Raises UserError if it could not be complete or proven."""
+    with connect(settings, f"Connecting to {settings.host}:{settings.port}") as connection:
+        cursor = connection.cursor()
+        _check_rights(cursor, settings.name)
+        ((version, binary_log),) = rows(cursor, "SELECT VERSION(), @@log_bin")
+        if not binary_log:
+            raise UserError(
+                "The server writes no binary log, so that a snapshot cannot be proven consistent.",
+                "Start it with log-bin (the program's my.cnf does).",
+            )
+        _check_engines(cursor, settings.name)
+        ((charset, collation),) = rows(
+            cursor,
+            "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+            " WHERE SCHEMA_NAME = %s",
+            settings.name,
+        )
+        ((size,),) = rows(
+            cursor,
+            "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES"
+            " WHERE TABLE_SCHEMA = %s",
+            settings.name,
+        )
+        variables = {
+            str(name).lower(): str(value)
+            for name, value in rows(cursor, "SHOW GLOBAL VARIABLES")
+            if str(name).lower() in _MIRRORED
+        }
+    return Server(version, charset, collation, int(size), variables)
+
+
+def _check_rights(cursor: Cursor, database: str) -> None:
+    # What a user may not see is left out of a dump without a word, so a missing right must stop the backup.
+    missing = missing_rights((str(row[0]) for row in rows(cursor, "SHOW GRANTS")), database)
+    try:
+        rows(cursor, "SELECT 1 FROM mysql.proc LIMIT 1")
+    except pymysql.MySQLError:
+        missing.append("SELECT ON mysql.proc")
+    if missing:
+        user = rows(cursor, "SELECT CURRENT_USER()")[0][0]
+        raise UserError(
+            f"The user {user} lacks {', '.join(missing)}: the backup would be incomplete.",
+            "As an administrator: " + " ".join(f"GRANT {right} TO …;" for right in missing),
+        )
+
+
+def missing_rights(grants: Iterable[str], database: str) -> list[str]:
+    """What the lines of SHOW GRANTS lack for a backup of `database`, as `RIGHT ON WHERE`."""
+    everywhere: set[str] = set()
+    here: set[str] = set()
+    for line in grants:
+        match = re.match(r"GRANT (.+?) ON (\S+) TO ", line)
+        if match is None:
+            continue
+        rights = {right.strip() for right in match[1].split(",")}
+        if match[2] == "*.*":
+            everywhere |= rights
+        elif match[2].endswith(".*") and _matches(match[2][:-2].strip("`"), database):
+            here |= rights
+    if "ALL PRIVILEGES" in everywhere:
+        return []
+    missing = [f"{right} ON *.*" for right in sorted(_NEEDED["*.*"] - everywhere)]
+    if "ALL PRIVILEGES" not in here:
+        missing += [
+            f"{right} ON {quote(database)}.*" for right in sorted(_NEEDED["database"] - everywhere - here)
+        ]
+    return missing
+
+
+def _matches(pattern: str, database: str) -> bool:
+    """Whether the database part of a grant, with its wildcards % and _, means `database`."""
+    parts: list[str] = re.findall(r"\\.|.", pattern)
+    wildcards = {"%": ".*", "_": "."}
+    return (
+        re.fullmatch("".join(wildcards.get(part, re.escape(part[-1])) for part in parts), database)
+        is not None
+    )
+
+
+def _check_engines(cursor: Cursor, database: str) -> None:
+    strangers = rows(
+        cursor,
+        "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+        " AND TABLE_TYPE <> 'VIEW' AND COALESCE(ENGINE, '?') <> 'InnoDB' ORDER BY 1",
+        database,
+    )
+    if strangers:
+        named = ", ".join(f"{table} ({engine or 'unreadable'})" for table, engine in strangers)
+        raise UserError(
+            f"Not in InnoDB, and so not part of any snapshot: {named}.",
+            "Convert them: ALTER TABLE … ENGINE=InnoDB. A backup that skipped or tore them would be none.",
+        )

@@ -1,0 +1,179 @@
+"""One backup from end to end: preflight, dump and counts, restore, comparison, upload. All or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from filewallball.backup import database, inventory, restore, snapshot
+from filewallball.backup.catalogue import check_stored
+from filewallball.backup.database import Server
+from filewallball.backup.manifest import Manifest
+from filewallball.backup.names import MANIFEST_SUFFIX, backup_name
+from filewallball.backup.settings import Settings
+from filewallball.backup.snapshot import Snapshot
+from filewallball.backup.store import AlreadyThere, Store, StoreError
+from filewallball.backup.workdir import WorkDir, human, work_dir
+from filewallball.errors import UserError
+
+_PROGRESS_SECONDS = 10.0
+_NAME_TRIES = 5
+# Of the data and indexes that the server reports: the restored copy, its temporary files, the packed dump.
+_ROOM_FACTOR = 1.75
+
+
+class Log:
+    """Plain lines with a UTC time, one or more for each step; progress at most every 10 seconds."""
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
+        self.clock = clock
+        self._next = 0.0
+
+    def say(self, text: str) -> None:
+        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}")
+        self._next = self.clock() + _PROGRESS_SECONDS
+
+    def progress(self, text: str) -> None:
+        if self.clock() >= self._next:
+            self.say(f"… {text}")
+
+    @contextmanager
+    def step(self, name: str) -> Generator[list[str]]:
+        """Say `name: what (seconds)` at the end; the block appends to `what`. An error gets the step's name."""
+        self._next = self.clock() + _PROGRESS_SECONDS
+        started = self.clock()
+        what: list[str] = []
+        try:
+            yield what
+        except UserError as error:
+            raise type(error)(f"{name}: {error.message}", error.hint) from error
+        self.say(f"{name}: {', '.join(what)} ({self.clock() - started:.1f} s)")
+
+
+def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
+    """Make one backup. Raises UserError that names the step; then nothing was left in the store."""
+    with work_dir(settings.work_dir, settings.work_size) as work:
+        with log.step("preflight") as done:
+            store = store or Store(settings.store)
+            server = _preflight(settings, store, work)
+            done += [f"MariaDB {server.version}", f"about {human(server.data_bytes)} of data"]
+            done += [f"{human(work.room())} of room", settings.store.where]
+        with log.step("dump") as done:
+            taken = snapshot.take(settings.database, work, log.clock, _dumping(log))
+            done += [f"{len(taken.inventory.tables)} tables, {taken.inventory.rows} rows"]
+            done += [f"{human(taken.dumped.sql_bytes)} of SQL in {human(taken.dumped.bytes)}"]
+            done += [f"snapshot {taken.position.file}:{taken.position.position} proven"]
+            done += [f"commits waited {taken.blocked_seconds * 1000:.0f} ms"]
+        started = log.clock()
+        _verify(settings, work, server, taken, log)
+        manifest = _manifest(settings, server, taken, log.clock() - started)
+        with log.step("upload") as done:
+            manifest = _upload(store, taken, manifest)
+            done += [
+                f"{settings.store.prefix}{manifest.name}, {human(manifest.bytes)}",
+                f"sha256 {manifest.sha256}",
+            ]
+        return manifest
+
+
+def _preflight(settings: Settings, store: Store, work: WorkDir) -> Server:
+    server = database.preflight(settings.database)
+    restore.check_series(server)
+    store.check()
+    wanted = restore.EMPTY_SERVER + int(server.data_bytes * _ROOM_FACTOR)
+    work.need(wanted, f"a dump and a restored copy of {human(server.data_bytes)}")
+    return server
+
+
+def _dumping(log: Log) -> Callable[[str, int, int, int], None]:
+    return lambda table, number, of, dumped: log.progress(
+        f"counting table {number} of {of} ({table}), {human(dumped)} of SQL dumped"
+    )
+
+
+def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, log: Log) -> None:
+    """Restore the compressed file into a throw-away server and compare everything."""
+    name = settings.database.name
+    with log.step("restore") as done, restore.throwaway(work, server) as copy:
+        copy.load(
+            taken.dumped.path,
+            server,
+            name,
+            lambda fed: log.progress(f"{human(fed)} of {human(taken.dumped.sql_bytes)} restored"),
+        )
+        found = copy.inventory(
+            name, lambda table, number, of: log.progress(f"comparing table {number} of {of} ({table})")
+        )
+        differing = inventory.differences(taken.inventory, found)
+        if differing:
+            raise UserError(
+                "The restored copy is not what the snapshot held:\n"
+                + "\n".join(f"  - {line}" for line in differing),
+                "Nothing was uploaded. Run the backup again; if the schema was being changed, that is why.",
+            )
+        kinds = ", ".join(
+            f"{len(names)} {kind}{'s' * (len(names) > 1)}" for kind, names in found.objects.items()
+        )
+        done += [
+            f"{len(found.tables)} tables, {found.rows} rows restored and equal",
+            kinds or "no other objects",
+        ]
+
+
+def _manifest(settings: Settings, server: Server, taken: Snapshot, seconds: float) -> Manifest:
+    return Manifest(
+        name=backup_name(taken.created),
+        created=taken.created,
+        bytes=taken.dumped.bytes,
+        sha256=taken.dumped.sha256,
+        sql_bytes=taken.dumped.sql_bytes,
+        database=settings.database.name,
+        charset=server.charset,
+        collation=server.collation,
+        server_version=server.version,
+        snapshot=taken.position,
+        tables=taken.inventory.tables,
+        objects=taken.inventory.objects,
+        verified=True,
+        verified_at=datetime.now(UTC),
+        restore_seconds=round(seconds, 3),
+    )
+
+
+def _upload(store: Store, taken: Snapshot, manifest: Manifest) -> Manifest:
+    """Put dump and manifest under a free name."""
+    for extra in range(_NAME_TRIES):
+        # A name that another backup took in the same second is left alone; the next second's is as good.
+        named = replace(manifest, name=backup_name(taken.created + timedelta(seconds=extra)))
+        try:
+            _put(store, taken.dumped.path, named)
+        except AlreadyThere:
+            continue
+        return named
+    raise StoreError(f"{_NAME_TRIES} names from {manifest.name} on are taken.", "Run the backup again.")
+
+
+def _put(store: Store, dump: Path, manifest: Manifest) -> None:
+    """The dump, read back, then the manifest, which makes it a backup. On any error what was put is removed."""
+    name, about = manifest.name, manifest.name + MANIFEST_SUFFIX
+    try:
+        store.put_file(dump, name)
+    except AlreadyThere:
+        raise
+    except BaseException:
+        # It may have arrived all the same. With a manifest beside it, it is another's.
+        if not store.exists(about):
+            store.delete(name)
+        raise
+    try:
+        check_stored(store, manifest)
+        store.put(manifest.to_json(), about)
+    except BaseException:
+        store.delete(about)
+        store.delete(name)
+        raise

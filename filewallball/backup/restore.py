@@ -1,0 +1,223 @@
+"""A throw-away MariaDB server on a socket in the work directory: a backup is restored into it to prove it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from filewallball.backup import inventory
+from filewallball.backup.database import SESSION, Server, errors, quote, series
+from filewallball.backup.dump import client_environment
+from filewallball.backup.inventory import Inventory
+from filewallball.backup.packed import unpacked
+from filewallball.backup.workdir import WorkDir, full
+from filewallball.errors import UserError
+
+# Bytes of an empty server: system tables, redo log, undo and temporary space.
+EMPTY_SERVER = 96 * 2**20
+_START_SECONDS = 120.0
+_FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
+
+# Small rather than quick, and careless about a crash: nothing here outlives the job.
+_OPTIONS = """\
+[mariadbd]
+datadir={data}
+socket={home}/socket
+pid-file={home}/pid
+log-error={home}/server.log
+tmpdir={home}
+secure-file-priv={home}
+skip-networking
+skip-log-bin
+skip-slave-start
+performance-schema=OFF
+event-scheduler=OFF
+max-connections=5
+max-allowed-packet=1G
+table-open-cache=64
+key-buffer-size=1M
+aria-pagecache-buffer-size=8M
+innodb-buffer-pool-size=32M
+innodb-log-file-size=16M
+innodb-log-buffer-size=2M
+innodb-data-file-path=ibdata1:4M:autoextend
+innodb-temp-data-file-path=ibtmp1:4M:autoextend
+innodb-flush-log-at-trx-commit=0
+innodb-doublewrite=OFF
+innodb-use-native-aio=OFF
+"""
+
+
+def server_version() -> str:
+    """The version of the mariadbd on PATH. Raises UserError if there is none."""
+    try:
+        done = subprocess.run(
+            ["mariadbd", "--no-defaults", "--version"], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UserError(
+            f"mariadbd does not run here ({error}), and without it no backup can be verified.",
+            "Use the toolkit image, or install mariadb-server-core and mariadb-client.",
+        ) from error
+    return done.stdout.strip()
+
+
+def check_series(server: Server) -> None:
+    """Raise UserError if the throw-away server is of another release series than the one that is backed up."""
+    if (ours := series(server_version())) != server.series:
+        raise UserError(
+            f"The server is MariaDB {server.series}, the throw-away server {ours}: restoring here would prove little.",
+            f"Use a toolkit image with MariaDB {server.series}.",
+        )
+
+
+class Throwaway:
+    """A running throw-away server."""
+
+    def __init__(self, work: WorkDir, home: Path, process: subprocess.Popen[bytes]) -> None:
+        self._work = work
+        self._home = home
+        self._process = process
+
+    def load(self, dump: Path, server: Server, database: str, progress: Callable[[int], None]) -> None:
+        """Create `database` as the server has it, and load the dump; `progress` hears SQL bytes so far.
+
+        Raises UserError if the file does not unpack or a statement fails.
+        """
+        with self._connect() as connection:
+            connection.cursor().execute(
+                f"CREATE DATABASE {quote(database)} CHARACTER SET {server.charset} COLLATE {server.collation}"
+            )
+        messages = self._home / "client.err"
+        with messages.open("wb") as errors_to:
+            client = subprocess.Popen(
+                [
+                    "mariadb",
+                    "--no-defaults",
+                    f"--socket={self._home}/socket",
+                    "--user=root",
+                    "--binary-mode",
+                    "--default-character-set=utf8mb4",
+                    "--max-allowed-packet=1G",
+                    database,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors_to,
+                env=client_environment(self._work),
+            )
+        try:
+            self._feed(client, dump, progress)
+        finally:
+            client.kill()
+            client.wait()
+        if client.returncode != 0:
+            raise self._failed("Restoring the dump failed", messages.read_text(errors="replace"))
+
+    def inventory(self, database: str, step: Callable[[str, int, int], None]) -> Inventory:
+        """What the restored database holds."""
+        with errors("Counting rows in the restored copy"), self._connect() as connection:
+            return inventory.take(connection.cursor(), database, step)
+
+    def wait_ready(self) -> None:
+        """Wait until the server answers. Raises UserError if it ends or takes too long."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                with self._connect():
+                    return
+            except pymysql.MySQLError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise self._failed("The throw-away server did not start", "") from None
+                time.sleep(0.05)
+
+    def _feed(self, client: subprocess.Popen[bytes], dump: Path, progress: Callable[[int], None]) -> None:
+        fed = 0
+        try:
+            with cast("IO[bytes]", client.stdin) as pipe:
+                for piece in unpacked(dump):
+                    pipe.write(piece)
+                    fed += len(piece)
+                    self._work.check()
+                    progress(fed)
+        except BrokenPipeError:  # the client stopped at an error, which it has told
+            pass
+        client.wait()
+
+    def _failed(self, what: str, messages: str) -> UserError:
+        log = self._home / "server.log"
+        text = messages.strip() or (log.read_text(errors="replace")[-1500:] if log.exists() else "no log")
+        if any(sign in text for sign in _FULL):
+            return full(self._work.path, f"the throw-away server says: {text[-300:]}")
+        return UserError(f"{what}: {text[-2000:]}")
+
+    def _connect(self) -> Connection[Cursor]:
+        return pymysql.connect(
+            unix_socket=f"{self._home}/socket",
+            user="root",
+            charset="utf8mb4",
+            autocommit=True,
+            init_command=SESSION,
+        )
+
+
+@contextmanager
+def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
+    """Start a throw-away server that treats definitions as `server` does; stopped and removed at the end."""
+    home = work.path / "server"
+    home.mkdir(mode=0o700)
+    options = home / "my.cnf"
+    mirrored = "".join(f"{name}={value}\n" for name, value in sorted(server.variables.items()))
+    options.write_text(_OPTIONS.format(home=home, data=home / "data") + mirrored)
+    # The server refuses root unless told; anybody else is left as who they are.
+    identity = ["--user=root"] if os.geteuid() == 0 else []
+    _install(work, options, home, identity)
+    process = subprocess.Popen(
+        ["mariadbd", f"--defaults-file={options}", *identity],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=client_environment(work),
+    )
+    try:
+        running = Throwaway(work, home, process)
+        running.wait_ready()
+        yield running
+    finally:
+        # Its data is thrown away, so no shutdown is waited for.
+        process.kill()
+        process.wait()
+
+
+def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> None:
+    done = subprocess.run(
+        [
+            "mariadb-install-db",
+            f"--defaults-file={options}",
+            "--auth-root-authentication-method=normal",
+            "--force",
+            "--skip-test-db",
+            *identity,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env=client_environment(work),
+    )
+    if done.returncode != 0:
+        log = home / "server.log"
+        text = (log.read_text(errors="replace") if log.exists() else "") + done.stdout + done.stderr
+        if any(sign in text for sign in _FULL):
+            raise full(work.path, "no room for the throw-away server")
+        raise UserError(f"Preparing the throw-away server failed: {text[-2000:]}")

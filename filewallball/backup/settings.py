@@ -1,0 +1,177 @@
+"""What the backup job reads from its environment, checked all together before anything is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filewallball.errors import ConfigError
+
+_UNITS = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?")
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """The server and the one database that is backed up."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """An S3 bucket. Without `endpoint` it is AWS; without keys boto3 looks for credentials by itself."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+
+    @property
+    def where(self) -> str:
+        """The place in words, for messages."""
+        return f"s3://{self.bucket}/{self.prefix} at {self.endpoint or 'AWS'}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that one backup needs. `work_size` is the work directory's limit in bytes, if it has one."""
+
+    database: DatabaseSettings
+    store: StoreSettings
+    work_dir: Path
+    work_size: int | None
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings of `filewallball.backup run`. Raises ConfigError that names all wrong variables at once."""
+    read = _Reader(environment)
+    settings = Settings(
+        database=DatabaseSettings(
+            host=read.text("FWB_DB_HOST"),
+            port=read.port("FWB_DB_PORT"),
+            name=read.text("FWB_DB_NAME"),
+            user=read.text("FWB_DB_USER"),
+            password=read.secret("FWB_DB_PASSWORD_FILE") or "",
+        ),
+        store=_store(read),
+        work_dir=read.directory("FWB_WORK_DIR"),
+        work_size=read.size("FWB_WORK_SIZE"),
+    )
+    read.finish()
+    return settings
+
+
+def store_from_environment(environment: Mapping[str, str]) -> StoreSettings:
+    """The store's part alone, for `filewallball.backup list`. Raises ConfigError like `from_environment`."""
+    read = _Reader(environment)
+    settings = _store(read)
+    read.finish()
+    return settings
+
+
+def _store(read: _Reader) -> StoreSettings:
+    access_key = read.secret("FWB_STORE_ACCESS_KEY_FILE", required=False)
+    secret_key = read.secret("FWB_STORE_SECRET_KEY_FILE", required=False)
+    if (access_key is None) != (secret_key is None):
+        read.wrong(
+            "FWB_STORE_ACCESS_KEY_FILE, FWB_STORE_SECRET_KEY_FILE: set both, or neither for boto3's own way"
+        )
+    return StoreSettings(
+        bucket=read.text("FWB_STORE_BUCKET"),
+        prefix=read.environment.get("FWB_STORE_PREFIX", ""),
+        endpoint=read.url("FWB_STORE_ENDPOINT"),
+        region=read.environment.get("FWB_STORE_REGION") or None,
+        access_key=access_key,
+        secret_key=secret_key,
+    )
+
+
+class _Reader:
+    """Reads variables one by one and keeps what is wrong for one error at the end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self._wrong: list[str] = []
+
+    def wrong(self, message: str) -> None:
+        if message not in self._wrong:
+            self._wrong.append(message)
+
+    def finish(self) -> None:
+        if self._wrong:
+            raise ConfigError(
+                "The environment of the backup is wrong:\n"
+                + "\n".join(f"  - {line}" for line in self._wrong),
+                "Nothing has been changed. In the cluster the CronJob sets these from the stack's config.",
+            )
+
+    def text(self, name: str) -> str:
+        value = self.environment.get(name, "")
+        if not value:
+            self.wrong(f"{name}: not set")
+        return value
+
+    def port(self, name: str) -> int:
+        value = self.environment.get(name) or "3306"
+        if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+            self.wrong(f"{name}: {value!r} is no port number (1 to 65535)")
+            return 0
+        return int(value)
+
+    def url(self, name: str) -> str | None:
+        value = self.environment.get(name) or None
+        if value is not None and not re.match(r"https?://[^/]+", value):
+            self.wrong(f"{name}: {value!r} is no URL, write http://HOST:PORT or https://HOST")
+        return value
+
+    def secret(self, name: str, *, required: bool = True) -> str | None:
+        path = self.environment.get(name, "")
+        if not path:
+            if required:
+                self.wrong(f"{name}: not set; it names the file that holds the secret")
+            return None
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.wrong(f"{name}: cannot read {path} ({getattr(error, 'strerror', None) or 'not UTF-8 text'})")
+            return ""
+        if not value:
+            self.wrong(f"{name}: {path} is empty")
+        return value
+
+    def directory(self, name: str) -> Path:
+        value = self.text(name)
+        if value and not Path(value).is_dir():
+            self.wrong(f"{name}: {value} is no directory")
+        return Path(value)
+
+    def size(self, name: str) -> int | None:
+        value = self.environment.get(name)
+        if not value:
+            return None
+        match = _QUANTITY.fullmatch(value)
+        if match is None:
+            self.wrong(
+                f"{name}: {value!r} is no size, write it like a Kubernetes quantity: 2Gi, 500Mi, 1000000"
+            )
+            return None
+        return int(float(match[1]) * _UNITS[match[2] or ""])

@@ -1,0 +1,104 @@
+"""The dump and the counts of one and the same moment, taken while others write.
+
+1. `BACKUP STAGE BLOCK_COMMIT` stops commits. Unlike FLUSH TABLES WITH READ LOCK it does not wait for
+   statements that are running.
+2. mariadb-dump starts and opens its snapshot; a second session opens one of its own.
+3. Commits go on: all this took some hundredths of a second.
+4. The proof: the server says for either snapshot where in the binary log it stands, and both must stand
+   at the same place. A lock that was lost half-way would be seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pymysql.cursors import Cursor
+
+from filewallball.backup import inventory
+from filewallball.backup.database import connect, rows
+from filewallball.backup.dump import Dump, Dumped
+from filewallball.backup.inventory import Inventory
+from filewallball.backup.manifest import Position
+from filewallball.backup.settings import DatabaseSettings
+from filewallball.backup.workdir import WorkDir
+from filewallball.errors import UserError
+
+_LOCK_SECONDS = 20
+_OPEN_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment of the database: when, where in the binary log, its dump and what it holds."""
+
+    created: datetime
+    position: Position
+    dumped: Dumped
+    inventory: Inventory
+    blocked_seconds: float
+
+
+def take(
+    settings: DatabaseSettings,
+    work: WorkDir,
+    clock: Callable[[], float],
+    step: Callable[[str, int, int, int], None],
+) -> Snapshot:
+    """Dump and count. `step` hears (table, number, of, SQL bytes dumped so far) before each table is counted.
+
+    Raises UserError if anything fails, and if the two snapshots are not one.
+    """
+    with ExitStack() as stack:
+        cursor = stack.enter_context(connect(settings, "Counting rows in the snapshot")).cursor()
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with _commits_blocked(settings) as confirm_block:
+            started, created = clock(), datetime.now(UTC)
+            dump = stack.enter_context(Dump(settings, work))
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            position = dump.wait_open(_OPEN_SECONDS)
+            confirm_block()
+        blocked = clock() - started
+        prove_same(position, _position(cursor))
+
+        def counting(table: str, number: int, of: int) -> None:
+            dump.check()
+            step(table, number, of, dump.sql_bytes)
+
+        found = inventory.take(cursor, settings.name, counting)
+        return Snapshot(created, position, dump.finish(), found, blocked)
+
+
+def prove_same(dumped: Position, counted: Position) -> None:
+    """Raise UserError unless the dump's snapshot and the counting session's stand at the same place."""
+    if dumped != counted:
+        raise UserError(
+            f"The dump's snapshot stands at {dumped.file}:{dumped.position}, the counting session's at"
+            f" {counted.file}:{counted.position}: they are not the same moment.",
+            "Run the backup again; if it happens again, look for another tool that ends BACKUP STAGE locks.",
+        )
+
+
+@contextmanager
+def _commits_blocked(settings: DatabaseSettings) -> Generator[Callable[[], None]]:
+    """Commits of every session wait inside the block. The value raises unless the lock is still held."""
+    with connect(settings, "Stopping commits for the snapshot") as connection:
+        cursor = connection.cursor()
+        # wait_timeout: if this process hangs or is cut off, the server takes the lock back by itself.
+        cursor.execute(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}, wait_timeout={2 * _LOCK_SECONDS}")
+        cursor.execute("BACKUP STAGE START")
+        cursor.execute("BACKUP STAGE BLOCK_COMMIT")
+        yield lambda: connection.ping(reconnect=False)
+        cursor.execute("BACKUP STAGE END")
+
+
+def _position(cursor: Cursor) -> Position:
+    values = {
+        str(name).lower(): str(value) for name, value in rows(cursor, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+    }
+    try:
+        return Position(values["binlog_snapshot_file"], int(values["binlog_snapshot_position"]))
+    except (KeyError, ValueError):
+        raise UserError(f"The server gives no position of the snapshot: {values}") from None
