@@ -20,7 +20,9 @@ _TITLE = "org.opencontainers.image.title"
 _DESCRIPTION = "org.opencontainers.image.description"
 
 
-def build(target: Path, reference: str, definition: dict[str, Any], built: Binaries, repository: Path) -> None:
+def build(
+    target: Path, reference: str, definition: dict[str, Any], built: Binaries, repository: Path
+) -> None:
     """Write the image's archive to `target`, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if program := definition.get("program"):
@@ -34,7 +36,9 @@ def build(target: Path, reference: str, definition: dict[str, Any], built: Binar
         debian.unpack(tree, packages, definition.get("exclude", []), definition.get("variant", "essential"))
         found = debian.versions(tree)
         labels = {f"filewallball.package.{each}": found[each] for each in packages if each in found}
-        description = f"Built from Debian {debian.SUITE} packages by FileWallBall's sandbox; not the upstream image"
+        description = (
+            f"Built from Debian {debian.SUITE} packages by FileWallBall's sandbox; not the upstream image"
+        )
         config = _config(reference, definition, description, labels)
 
         def fill(tar: tarfile.TarFile) -> None:
@@ -47,7 +51,9 @@ def build(target: Path, reference: str, definition: dict[str, Any], built: Binar
         write_archive(target, reference, config, fill)
 
 
-def _config(reference: str, definition: dict[str, Any], description: str, labels: dict[str, str]) -> ImageConfig:
+def _config(
+    reference: str, definition: dict[str, Any], description: str, labels: dict[str, str]
+) -> ImageConfig:
     user = definition.get("user")
     return ImageConfig(
         user=User(**user) if user else None,
@@ -67,7 +73,9 @@ def _fill_from_program(tar: tarfile.TarFile, program: Path, config: ImageConfig)
     add_file(tar, program.name, program.read_bytes(), 0o755)
 
 
-def _fill_from_tree(tar: tarfile.TarFile, tree: Path, config: ImageConfig, definition: dict[str, Any]) -> None:
+def _fill_from_tree(
+    tar: tarfile.TarFile, tree: Path, config: ImageConfig, definition: dict[str, Any]
+) -> None:
     added = accounts(config.user)
     kept = debian.copy_tree(tree, tar, replaced=added)
     for name, content in added.items():
@@ -75,7 +83,10 @@ def _fill_from_tree(tar: tarfile.TarFile, tree: Path, config: ImageConfig, defin
             add_file(tar, name, kept.get(name, b""))
             continue
         # Ours replaces an account of the same name or number that a package made.
-        ours = (f"{config.user.name}:", f":{config.user.uid}:" if name == "etc/passwd" else f":{config.user.gid}:")
+        ours = (
+            f"{config.user.name}:",
+            f":{config.user.uid}:" if name == "etc/passwd" else f":{config.user.gid}:",
+        )
         lines = [line for line in kept.get(name, b"").decode().splitlines() if not _clashes(line, *ours)]
         add_file(tar, name, ("\n".join(lines) + f"\n{content}").encode())
     if config.user and config.user.home != "/nonexistent":
@@ -91,12 +102,29 @@ def _clashes(line: str, name: str, number: str) -> bool:
 
 
 def _add_pip(tar: tarfile.TarFile, scratch: Path, pip: dict[str, Any], repository: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command += ["--require-hashes", "--only-binary=:all:", "--python-version", pip["python"], "--implementation", "cp"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-compile",
+    ]
+    command += [
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--python-version",
+        pip["python"],
+        "--implementation",
+        "cp",
+    ]
     command += ["--target", str(scratch), "-r", str(repository / pip["requirements"])]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"pip could not install the image's requirements:\n{done.stderr.strip()[-1000:]}", "run again")
+        raise UserError(
+            f"pip could not install the image's requirements:\n{done.stderr.strip()[-1000:]}", "run again"
+        )
     tar.add(scratch, pip["target"].lstrip("/"), filter=_owned_by_root)
 
 

@@ -35,10 +35,20 @@ def prepare(node: Node) -> None:
     _kubeadm(node, "init", "phase", "certs", "all", "--config", str(config))
     for user in ("super-admin", "controller-manager", "scheduler", "kubelet"):
         _kubeadm(
-            node, "init", "phase", "kubeconfig", user, "--config", str(config), "--kubeconfig-dir", str(node.config)
+            node,
+            "init",
+            "phase",
+            "kubeconfig",
+            user,
+            "--config",
+            str(config),
+            "--kubeconfig-dir",
+            str(node.config),
         )
     (node.config / "super-admin.conf").replace(node.kubeconfig("admin"))
-    proxy = _kubeadm(node, "kubeconfig", "user", "--config", str(config), "--client-name", "system:kube-proxy")
+    proxy = _kubeadm(
+        node, "kubeconfig", "user", "--config", str(config), "--client-name", "system:kube-proxy"
+    )
     node.kubeconfig("kube-proxy").write_text(proxy)
     done.write_text(json.dumps(wanted))
 

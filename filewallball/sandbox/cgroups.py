@@ -114,6 +114,8 @@ def clear(name: str, found: list[Hierarchy]) -> None:
     deadline = time.monotonic() + 10
     while left := remove(name, found):
         if time.monotonic() > deadline:
-            raise UserError(f"cgroups that can't be removed: {', '.join(map(str, left))}", "see which process holds them")
+            raise UserError(
+                f"cgroups that can't be removed: {', '.join(map(str, left))}", "see which process holds them"
+            )
         kill_all(name, found)
         time.sleep(0.02)

@@ -14,7 +14,17 @@ from pathlib import Path
 
 from filewallball import paths
 from filewallball.errors import ConfigError, UserError
-from filewallball.sandbox import addons, cgroups, certificates, host, images, network, process, programs, readiness
+from filewallball.sandbox import (
+    addons,
+    cgroups,
+    certificates,
+    host,
+    images,
+    network,
+    process,
+    programs,
+    readiness,
+)
 from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.network import Link
 from filewallball.sandbox.programs import Node
@@ -114,7 +124,8 @@ def kubeconfig(name: str) -> Path:
 def _directory(name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{name!r} can't name a sandbox", "use up to 32 lower-case letters, digits and dashes, such as `dev-2`"
+            f"{name!r} can't name a sandbox",
+            "use up to 32 lower-case letters, digits and dashes, such as `dev-2`",
         )
     return paths.sandbox_dir(name)
 

@@ -47,7 +47,9 @@ def system_sources() -> list[str]:
     return sources(done.stdout)
 
 
-def unpack(target: Path, packages: Iterable[str], exclude: Iterable[str] = (), variant: str = "essential") -> None:
+def unpack(
+    target: Path, packages: Iterable[str], exclude: Iterable[str] = (), variant: str = "essential"
+) -> None:
     """Write the tree of `packages` and what they depend on to the tar file `target`."""
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*EXCLUDED, *exclude)]
     command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={variant}", *options]
@@ -56,7 +58,9 @@ def unpack(target: Path, packages: Iterable[str], exclude: Iterable[str] = (), v
     if done.returncode:
         target.unlink(missing_ok=True)
         tail = "\n".join(done.stderr.strip().splitlines()[-8:])
-        raise UserError(f"mmdebstrap failed on {', '.join(packages)}:\n{tail}", "mend apt's sources, and run again")
+        raise UserError(
+            f"mmdebstrap failed on {', '.join(packages)}:\n{tail}", "mend apt's sources, and run again"
+        )
 
 
 def copy_tree(source: Path, tar: tarfile.TarFile, replaced: Iterable[str] = ()) -> dict[str, bytes]:

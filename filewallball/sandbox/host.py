@@ -39,7 +39,9 @@ def check() -> None:
     if sys.platform != "linux":
         raise UserError("a sandbox needs Linux", ALTERNATIVE)
     if os.geteuid() != 0:
-        raise UserError("a sandbox needs root: it makes namespaces and cgroups", f"run as root (sudo), or {ALTERNATIVE}")
+        raise UserError(
+            "a sandbox needs root: it makes namespaces and cgroups", f"run as root (sudo), or {ALTERNATIVE}"
+        )
     found = cgroups.mounted()
     if lost := cgroups.missing(found) if found else {"any"}:
         raise UserError(f"the kernel offers no cgroup controller for {', '.join(sorted(lost))}", ALTERNATIVE)
@@ -52,7 +54,9 @@ def prepare(progress: Progress) -> None:
     if not packages:
         return
     if not shutil.which("apt-get"):
-        raise UserError(f"this machine lacks {', '.join(packages)} and has no apt-get", f"install them, or {ALTERNATIVE}")
+        raise UserError(
+            f"this machine lacks {', '.join(packages)} and has no apt-get", f"install them, or {ALTERNATIVE}"
+        )
     with progress.step(f"installing {', '.join(packages)} with apt"):
         _apt("update")
         _apt("install", "--yes", "--no-install-recommends", *packages)
@@ -67,4 +71,6 @@ def _apt(*arguments: str) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
-        raise UserError(f"apt-get {arguments[0]} failed:\n{tail}", "mend apt's sources or its proxy, and run again")
+        raise UserError(
+            f"apt-get {arguments[0]} failed:\n{tail}", "mend apt's sources or its proxy, and run again"
+        )

@@ -83,7 +83,9 @@ def ensure(name: str, references: Iterable[str], progress: Progress | None = Non
     recorded, present = _recorded(name), _present(identity, built)
     # An image that somebody imported by hand needs no definition.
     known = [each for each in wanted if each in recorded or each not in present]
-    lacking = [each for each in known if each not in present or recorded.get(each) != archive(each, built).name]
+    lacking = [
+        each for each in known if each not in present or recorded.get(each) != archive(each, built).name
+    ]
     build(lacking, built, progress)
     load(name, lacking, built, progress)
 
@@ -93,7 +95,10 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
     missing = [each for each in references if not archive(each, built).exists()]
     if not missing:
         return
-    with exclusive(_folder() / "lock", progress, "another build of images"), ThreadPoolExecutor(_AT_ONCE) as pool:
+    with (
+        exclusive(_folder() / "lock", progress, "another build of images"),
+        ThreadPoolExecutor(_AT_ONCE) as pool,
+    ):
         list(pool.map(lambda each: _build(each, built, progress), missing))
 
 
@@ -124,7 +129,9 @@ def load(name: str, references: Iterable[str], built: Binaries, progress: Progre
     identity = process.running(paths.sandbox_dir(name))
     if identity is None:
         raise UserError(f"sandbox {name} does not run", f"fwb sandbox up --name {name}")
-    with exclusive(paths.sandbox_dir(name) / "images.lock", progress or Progress(), "another import of images"):
+    with exclusive(
+        paths.sandbox_dir(name) / "images.lock", progress or Progress(), "another import of images"
+    ):
         recorded, present = _recorded(name), _present(identity, built)
         for reference in references:
             file = archive(reference, built)
@@ -154,5 +161,8 @@ def _ctr(identity: process.Identity, built: Binaries, *arguments: str) -> str:
     command = [built["ctr"], "--address", socket, "--namespace", "k8s.io", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"ctr {' '.join(arguments[:2])} failed: {done.stderr.strip()}", "see containerd.log of the sandbox")
+        raise UserError(
+            f"ctr {' '.join(arguments[:2])} failed: {done.stderr.strip()}",
+            "see containerd.log of the sandbox",
+        )
     return done.stdout

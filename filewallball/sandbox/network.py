@@ -75,7 +75,8 @@ def connect(link: Link, pid: int) -> None:
         done = subprocess.run(["ip", *arguments], check=False, capture_output=True, text=True)
         if done.returncode:
             raise UserError(
-                f"ip {' '.join(arguments)}: {done.stderr.strip()}", "the kernel must allow veth pairs and namespaces"
+                f"ip {' '.join(arguments)}: {done.stderr.strip()}",
+                "the kernel must allow veth pairs and namespaces",
             )
 
 

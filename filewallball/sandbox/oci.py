@@ -78,7 +78,9 @@ def add_directory(tar: tarfile.TarFile, name: str, mode: int = 0o755, uid: int =
     tar.addfile(info)
 
 
-def write_archive(target: Path, reference: str, config: ImageConfig, fill: Callable[[tarfile.TarFile], None]) -> None:
+def write_archive(
+    target: Path, reference: str, config: ImageConfig, fill: Callable[[tarfile.TarFile], None]
+) -> None:
     """Write the archive of an image whose layer `fill` writes; `target` appears only when it is complete."""
     layer = target.with_name(target.name + ".layer")
     with tarfile.open(layer, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -107,7 +109,11 @@ def write_archive(target: Path, reference: str, config: ImageConfig, fill: Calla
             **_blob(archive, manifest),
             "annotations": {"io.containerd.image.name": reference},
         }
-        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
+        index = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [entry],
+        }
         add_file(archive, "index.json", json.dumps(index).encode())
         add_file(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
     layer.unlink()

@@ -56,7 +56,17 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
     for name in ("pid", "process.json"):
         (directory / name).unlink(missing_ok=True)
     log = directory / "logs" / "supervisor.log"
-    arguments = ["unshare", "--pid", "--fork", "--mount", "--net", "--ipc", "--uts", "--propagation", "private"]
+    arguments = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount",
+        "--net",
+        "--ipc",
+        "--uts",
+        "--propagation",
+        "private",
+    ]
     with log.open("ab") as output:
         launcher = subprocess.Popen(
             [*arguments, sys.executable, "-I", "-S", supervisor.__file__, str(directory)],

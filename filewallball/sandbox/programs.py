@@ -102,7 +102,13 @@ def _flags(**flags: object) -> list[str]:
 def _containerd(node: Node) -> Program:
     return Program(
         "containerd",
-        [str(node.binaries["containerd"]), "--config", str(node.config / "containerd.toml"), "--log-level", "warn"],
+        [
+            str(node.binaries["containerd"]),
+            "--config",
+            str(node.config / "containerd.toml"),
+            "--log-level",
+            "warn",
+        ],
     )
 
 
@@ -191,7 +197,9 @@ def _scheduler(node: Node, after: list[str]) -> Program:
 
 def _proxy(node: Node, after: list[str]) -> Program:
     return Program(
-        "kube-proxy", [str(node.binaries["kube-proxy"]), *_flags(config=node.config / "kube-proxy.yaml")], after
+        "kube-proxy",
+        [str(node.binaries["kube-proxy"]), *_flags(config=node.config / "kube-proxy.yaml")],
+        after,
     )
 
 
@@ -232,7 +240,10 @@ def containerd_configuration(node: Node) -> str:
     disabled = [
         "io.containerd.internal.v1.opt",
         "io.containerd.nri.v1.nri",
-        *(f"io.containerd.snapshotter.v1.{each}" for each in ("blockfile", "btrfs", "devmapper", "erofs", "zfs")),
+        *(
+            f"io.containerd.snapshotter.v1.{each}"
+            for each in ("blockfile", "btrfs", "devmapper", "erofs", "zfs")
+        ),
     ]
     cri = '[plugins."io.containerd.cri.v1.'
     return "\n".join(

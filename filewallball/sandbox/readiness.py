@@ -7,9 +7,9 @@ import json
 import ssl
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from filewallball import paths
 from filewallball.errors import UserError
@@ -52,13 +52,19 @@ def wait_for_server(node: Node, identity: process.Identity, note: Note) -> None:
 
 
 def wait_for_node(node: Node, identity: process.Identity, note: Note) -> None:
-    """Until the node is ready, pods can have service accounts, and names are resolved."""
+    """Until the node is ready, pods can have service accounts, and names are resolved.
+
+    What the cluster remembers from before it went down doesn't count: the kubelet must have reported since.
+    """
+    since = (node.directory / "process.json").stat().st_mtime
     with Kube.connect(paths.sandbox_kubeconfig(node.name), None) as kube:
         conditions: dict[str, Callable[[], bool]] = {
-            "the node": lambda: _condition(kube.get("v1", "Node", node.context), "Ready"),
+            "the node": lambda: node_ready(kube.get("v1", "Node", node.context), since),
             "service accounts": lambda: kube.get("v1", "ServiceAccount", "default", "default") is not None,
-            "cluster DNS": lambda: _condition(
-                kube.get("apps/v1", "Deployment", "coredns", "kube-system"), "Available"
+            "pods from before": lambda: not any(is_stale(pod, since) for pod in kube.list("v1", "Pod")),
+            "cluster DNS": lambda: any(
+                (_condition(pod, "Ready") or {}).get("status") == "True"
+                for pod in kube.list("v1", "Pod", "kube-system", "k8s-app=kube-dns")
             ),
         }
         for what, holds in conditions.items():
@@ -76,9 +82,27 @@ def _server_ready(ca: Path, address: str) -> bool:
         return False
 
 
-def _condition(found: dict[str, object] | None, kind: str) -> bool:
-    status = yaml.safe_load(json.dumps((found or {}).get("status", {})))
-    return any(each["type"] == kind and each["status"] == "True" for each in status.get("conditions", []))
+def node_ready(node: dict[str, Any] | None, since: float) -> bool:
+    """Whether the node is ready and has said so after `since`, in seconds of the epoch."""
+    ready = _condition(node, "Ready")
+    return (
+        ready is not None and ready["status"] == "True" and _epoch(ready["lastHeartbeatTime"]) >= int(since)
+    )
+
+
+def is_stale(pod: dict[str, Any], since: float) -> bool:
+    """Whether a pod still shows as running what ended with the sandbox's last life."""
+    states = [each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", [])]
+    return any("running" in each and _epoch(each["running"]["startedAt"]) < int(since) for each in states)
+
+
+def _condition(found: dict[str, Any] | None, kind: str) -> dict[str, Any] | None:
+    conditions = (found or {}).get("status", {}).get("conditions", [])
+    return next((each for each in conditions if each["type"] == kind), None)
+
+
+def _epoch(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
 def _wait(node: Node, identity: process.Identity, note: Note, what: str, holds: Callable[[], bool]) -> None:
@@ -94,14 +118,18 @@ def _wait(node: Node, identity: process.Identity, note: Note, what: str, holds: 
             raise _failure(node, "supervisor", "ended", "the end of its log says why")
         fail_if_dying(node)
         if time.monotonic() > deadline:
-            raise _failure(node, _program_of(what), f"is not ready: waited {TIMEOUT:.0f} s for {what}", "look at its log")
+            raise _failure(
+                node, _program_of(what), f"is not ready: waited {TIMEOUT:.0f} s for {what}", "look at its log"
+            )
         if time.monotonic() - started > 3:
             note(f"waiting for {what}")
         time.sleep(_POLL)
 
 
 def _program_of(what: str) -> str:
-    return {"containerd": "containerd", "the API server": "kube-apiserver", "the node": "kubelet"}.get(what, "kubelet")
+    return {"containerd": "containerd", "the API server": "kube-apiserver", "the node": "kubelet"}.get(
+        what, "kubelet"
+    )
 
 
 def fail_if_dying(node: Node) -> None:
@@ -113,7 +141,10 @@ def fail_if_dying(node: Node) -> None:
     for program, report in reports.items():
         if report["state"] != "running" and report["starts"] >= _TOO_MANY_STARTS:
             raise _failure(
-                node, program, f"has ended {report['starts']} times, last with exit code {report['last_exit']}", ""
+                node,
+                program,
+                f"has ended {report['starts']} times, last with exit code {report['last_exit']}",
+                "",
             )
 
 

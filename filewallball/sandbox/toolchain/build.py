@@ -129,7 +129,9 @@ def binaries(progress: Progress) -> Binaries:
 
 def _directive() -> tuple[int, ...]:
     """The newest Go version that any of the modules asks for."""
-    found = [re.search(r"^go ([\d.]+)", (each.directory / "go.mod").read_text(), re.MULTILINE) for each in GROUPS]
+    found = [
+        re.search(r"^go ([\d.]+)", (each.directory / "go.mod").read_text(), re.MULTILINE) for each in GROUPS
+    ]
     return max(tuple(int(part) for part in each[1].split(".")) for each in found if each)
 
 
@@ -148,7 +150,10 @@ def _download(go: Go, groups: list[Group]) -> None:
     """Loading the packages of a module downloads what they need. What goes wrong here, the build reports."""
     for group in groups:
         subprocess.run(
-            [go.path, "list", "-deps", *group.packages], cwd=group.directory, env=go.environment(), capture_output=True
+            [go.path, "list", "-deps", *group.packages],
+            cwd=group.directory,
+            env=go.environment(),
+            capture_output=True,
         )
 
 

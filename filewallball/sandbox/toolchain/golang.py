@@ -27,8 +27,17 @@ class Go:
 
     def environment(self) -> dict[str, str]:
         """The caller's proxy and cache settings, but nothing that changes what is built."""
-        kept = {key: value for key, value in os.environ.items() if key not in ("GOFLAGS", "GOOS", "GOARCH", "GOROOT")}
-        fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in ("GOFLAGS", "GOOS", "GOARCH", "GOROOT")
+        }
+        fixed = {
+            "CGO_ENABLED": "0",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+            "GOFLAGS": "-mod=readonly -buildvcs=false",
+        }
         return {**kept, **fixed}
 
 
@@ -45,7 +54,9 @@ def find_go(needed: tuple[int, ...], progress: Progress) -> Go:
     found = _version(program)
     if found is None or _parts(found) < needed:
         wanted = ".".join(map(str, needed))
-        raise UserError(f"no Go {wanted} or newer", f"install Go {wanted} or newer from go.dev and put it on PATH")
+        raise UserError(
+            f"no Go {wanted} or newer", f"install Go {wanted} or newer from go.dev and put it on PATH"
+        )
     return Go(program, found)
 
 
