@@ -30,6 +30,43 @@ Project = Annotated[Path, typer.Option("--cwd", help="The folder of Pulumi.yaml.
 HERE = Path()
 
 
+@sandbox_app.command("up")
+def sandbox_up(name: SandboxName = "filewallball") -> None:
+    """Bring a sandbox up; on one that runs already this changes nothing."""
+    from filewallball.sandbox import cluster
+
+    print(f"kubeconfig: {cluster.up(name)}  context: fwb-{name}")
+
+
+@sandbox_app.command("down")
+def sandbox_down(
+    name: SandboxName = "filewallball",
+    purge: Annotated[bool, typer.Option("--purge", help="Delete its data as well.")] = False,
+) -> None:
+    """Take a sandbox down; its data stays, unless --purge."""
+    from filewallball.sandbox import cluster
+
+    cluster.down(name, purge=purge)
+
+
+@sandbox_app.command("status")
+def sandbox_status(name: SandboxName = "filewallball", as_json: AsJson = False) -> None:
+    """Say how a sandbox is; exit 1 unless it is ready."""
+    from filewallball.sandbox import cluster
+
+    found = cluster.status(name)
+    print(cluster.describe(found, as_json=as_json))
+    raise typer.Exit(0 if found.ready else 1)
+
+
+@sandbox_app.command("kubeconfig")
+def sandbox_kubeconfig(name: SandboxName = "filewallball") -> None:
+    """Print the path of a sandbox's kubeconfig, as for KUBECONFIG=$(fwb sandbox kubeconfig)."""
+    from filewallball.sandbox import cluster
+
+    print(cluster.kubeconfig(name))
+
+
 def main() -> None:
     """Run the command line. Faults that a user can mend end with a message and their own exit code."""
     try:

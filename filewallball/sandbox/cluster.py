@@ -176,6 +176,15 @@ def _prepare(node: Node) -> None:
     kubeconfig.write_text(certificates.user_kubeconfig(node))
 
 
-def as_data(found: Status) -> dict[str, object]:
-    """A status as plain data, for `--json`."""
-    return asdict(found)
+def describe(found: Status, *, as_json: bool = False) -> str:
+    """A status as text on a few lines, or as JSON."""
+    if as_json:
+        return json.dumps(asdict(found), indent=2)
+    if not found.exists:
+        return f"sandbox {found.name}: there is none"
+    state = "ready" if found.ready else "not ready" if found.running else "down; its data is kept"
+    lines = [f"sandbox {found.name}: {state}"]
+    if found.running:
+        lines += [f"  address     {found.address}", f"  kubeconfig  {found.kubeconfig} (context {found.context})"]
+        lines += [f"  {program:<24} {state}" for program, state in found.programs.items()]
+    return "\n".join(lines)

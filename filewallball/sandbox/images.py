@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import yaml
@@ -61,15 +63,24 @@ def definition(reference: str) -> dict[str, Any]:
 
 
 def _toolkit(full: str) -> dict[str, Any]:
-    # The one place that needs the program: only it knows which sources the tag stands for.
-    from components.images import toolkit_reference
-
-    if normalise(toolkit_reference()) != full:
+    ours = _program_images().toolkit_reference()
+    if normalise(ours) != full:
         raise UserError(
-            f"{full} isn't the toolkit of this checkout, which is {toolkit_reference()}",
+            f"{full} isn't the toolkit of this checkout, which is {ours}",
             "leave `toolkit.image` out of the stack's config, so that it follows the sources",
         )
     return cast("dict[str, Any]", yaml.safe_load((REPOSITORY / "images/toolkit/image.yaml").read_text()))
+
+
+@cache
+def _program_images() -> ModuleType:
+    """The program's module that knows which sources a tag stands for; the program isn't an installed package."""
+    spec = spec_from_file_location("_program_images", REPOSITORY / "components" / "images.py")
+    if spec is None or spec.loader is None:
+        raise AssertionError(f"no components/images.py in {REPOSITORY}")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def ensure(name: str, references: Iterable[str], progress: Progress | None = None) -> None:
