@@ -20,7 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-sandbox_app = typer.Typer(help="The embedded cluster: a real one-node Kubernetes on this machine.", no_args_is_help=True)
+sandbox_app = typer.Typer(
+    help="The embedded cluster: a real one-node Kubernetes on this machine.", no_args_is_help=True
+)
 app.add_typer(sandbox_app, name="sandbox")
 
 Stack = Annotated[str, typer.Argument(help="The stack: NAME of a Pulumi.NAME.yaml, such as dev.")]
@@ -28,6 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text
 SandboxName = Annotated[str, typer.Option("--name", help="Which sandbox; several can run side by side.")]
 Project = Annotated[Path, typer.Option("--cwd", help="The folder of Pulumi.yaml.", file_okay=False)]
 HERE = Path()
+DEFAULT_SANDBOX = "filewallball"
 
 
 @sandbox_app.command("up")
@@ -62,6 +65,41 @@ def sandbox_status(name: SandboxName = "filewallball", as_json: AsJson = False) 
 @sandbox_app.command("kubeconfig")
 def sandbox_kubeconfig(name: SandboxName = "filewallball") -> None:
     """Print the path of a sandbox's kubeconfig, as for KUBECONFIG=$(fwb sandbox kubeconfig)."""
+    from filewallball.sandbox import cluster
+
+    print(cluster.kubeconfig(name))
+
+
+@sandbox_app.command("up")
+def sandbox_up(name: SandboxName = DEFAULT_SANDBOX) -> None:
+    """Start the cluster; what is missing is built first. A running one is left as it is."""
+    from filewallball.sandbox import cluster
+
+    print(f"sandbox {name}: ready; its kubeconfig is {cluster.up(name)}")
+
+
+@sandbox_app.command("down")
+def sandbox_down(
+    name: SandboxName = DEFAULT_SANDBOX,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete its data as well.")] = False,
+) -> None:
+    """Stop the cluster: nothing of it keeps running. Its data stays."""
+    from filewallball.sandbox import cluster
+
+    cluster.down(name, purge=purge)
+
+
+@sandbox_app.command("status")
+def sandbox_status(name: SandboxName = DEFAULT_SANDBOX, as_json: AsJson = False) -> None:
+    """Say whether the cluster runs, and what it takes."""
+    from filewallball.sandbox import cluster
+
+    print(cluster.describe(cluster.status(name), as_json=as_json))
+
+
+@sandbox_app.command("kubeconfig")
+def sandbox_kubeconfig(name: SandboxName = DEFAULT_SANDBOX) -> None:
+    """Print the path of the cluster's kubeconfig."""
     from filewallball.sandbox import cluster
 
     print(cluster.kubeconfig(name))
