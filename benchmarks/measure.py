@@ -1,4 +1,4 @@
-"""Timing of whole commands in pairs: each pair runs both sides once, in turns, so that drift hits both alike."""
+"""Timing of whole commands in pairs: each pair runs both sides once, in turns, so drift hits both alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Step = Callable[[], None]
 
 @dataclass
 class Result:
-    """One comparison. Times are wall-clock seconds; `limit` bounds `ratio`, or the median where there is no peer."""
+    """One figure. Times are wall-clock seconds; `limit` bounds what was `measured`."""
 
     name: str
     unit: str
@@ -67,10 +67,15 @@ def pairs(ours: Step, theirs: Step, reset: Step, count: int) -> tuple[list[float
 def save(results: Sequence[Result], path: Path) -> None:
     """Write the figures with the machine they were taken on."""
     document = {
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
         "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "results": [
-            asdict(result) | {"measured": round(result.measured, 3), "within": result.within} for result in results
+            asdict(result) | {"measured": round(result.measured, 3), "within": result.within}
+            for result in results
         ],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,7 @@ def save(results: Sequence[Result], path: Path) -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """A markdown table: median (minimum to maximum) of each side, the figure that is judged, and its limit."""
+    """A markdown table: median (minimum to maximum) of each side, the figure judged, and its limit."""
 
     def spread(times: list[float]) -> str:
         if not times:

@@ -34,7 +34,7 @@ DEFAULT_SANDBOX = "filewallball"
 
 
 @sandbox_app.command("up")
-def sandbox_up(name: SandboxName = "filewallball") -> None:
+def sandbox_up(name: SandboxName = DEFAULT_SANDBOX) -> None:
     """Bring a sandbox up; on one that runs already this changes nothing."""
     from filewallball.sandbox import cluster
 
@@ -43,7 +43,7 @@ def sandbox_up(name: SandboxName = "filewallball") -> None:
 
 @sandbox_app.command("down")
 def sandbox_down(
-    name: SandboxName = "filewallball",
+    name: SandboxName = DEFAULT_SANDBOX,
     purge: Annotated[bool, typer.Option("--purge", help="Delete its data as well.")] = False,
 ) -> None:
     """Take a sandbox down; its data stays, unless --purge."""
@@ -53,7 +53,7 @@ def sandbox_down(
 
 
 @sandbox_app.command("status")
-def sandbox_status(name: SandboxName = "filewallball", as_json: AsJson = False) -> None:
+def sandbox_status(name: SandboxName = DEFAULT_SANDBOX, as_json: AsJson = False) -> None:
     """Say how a sandbox is; exit 1 unless it is ready."""
     from filewallball.sandbox import cluster
 
@@ -63,43 +63,8 @@ def sandbox_status(name: SandboxName = "filewallball", as_json: AsJson = False) 
 
 
 @sandbox_app.command("kubeconfig")
-def sandbox_kubeconfig(name: SandboxName = "filewallball") -> None:
-    """Print the path of a sandbox's kubeconfig, as for KUBECONFIG=$(fwb sandbox kubeconfig)."""
-    from filewallball.sandbox import cluster
-
-    print(cluster.kubeconfig(name))
-
-
-@sandbox_app.command("up")
-def sandbox_up(name: SandboxName = DEFAULT_SANDBOX) -> None:
-    """Start the cluster; what is missing is built first. A running one is left as it is."""
-    from filewallball.sandbox import cluster
-
-    print(f"sandbox {name}: ready; its kubeconfig is {cluster.up(name)}")
-
-
-@sandbox_app.command("down")
-def sandbox_down(
-    name: SandboxName = DEFAULT_SANDBOX,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete its data as well.")] = False,
-) -> None:
-    """Stop the cluster: nothing of it keeps running. Its data stays."""
-    from filewallball.sandbox import cluster
-
-    cluster.down(name, purge=purge)
-
-
-@sandbox_app.command("status")
-def sandbox_status(name: SandboxName = DEFAULT_SANDBOX, as_json: AsJson = False) -> None:
-    """Say whether the cluster runs, and what it takes."""
-    from filewallball.sandbox import cluster
-
-    print(cluster.describe(cluster.status(name), as_json=as_json))
-
-
-@sandbox_app.command("kubeconfig")
 def sandbox_kubeconfig(name: SandboxName = DEFAULT_SANDBOX) -> None:
-    """Print the path of the cluster's kubeconfig."""
+    """Print the path of a sandbox's kubeconfig, as for KUBECONFIG=$(fwb sandbox kubeconfig)."""
     from filewallball.sandbox import cluster
 
     print(cluster.kubeconfig(name))
