@@ -1,0 +1,1 @@
+"""Smoke checks: proof, taken inside the cluster, that the cache, the database and the backups really work."""

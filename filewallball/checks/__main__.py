@@ -1,0 +1,73 @@
+"""`python3 -m filewallball.checks run [NAME…]`: what the checks' pod runs. Prints one line per check.
+
+Exit code: 0 all good, 1 a check failed, 2 wrong usage or configuration, 143 ended by a signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from filewallball.checks import config, runner
+from filewallball.checks.result import Result, all_good
+from filewallball.checks.suites import ALL
+from filewallball.errors import UserError
+
+TERMINATION_LOG = Path("/dev/termination-log")
+TERMINATION_LOG_BYTES = 4096
+"""What Kubernetes keeps of a container's last message."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    # SIGTERM must unwind the stack, so that the checks remove what they wrote
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        chosen = runner.select(ALL, options.names, quick=options.quick, deep=options.deep)
+        settings = config.load()
+        if options.json_lines:
+            print(json.dumps({"plan": [check.name for check in chosen]}), flush=True)
+        results: list[Result] = []
+        for result in runner.run(chosen, settings, named=options.names):
+            print(result.as_json() if options.json_lines else result.line(), flush=True)
+            results.append(result)
+    except UserError as error:
+        _leave_word(str(error))
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _leave_word("interrupted")
+        return 143
+    if not all_good(results):
+        _leave_word("\n".join(result.line() for result in results if result.status == "failed"))
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m filewallball.checks", description=__doc__)
+    run = parser.add_subparsers(required=True, metavar="run").add_parser("run", help="run the checks")
+    run.add_argument("names", nargs="*", metavar="NAME", help="only these checks")
+    run.add_argument("--quick", action="store_true", help="only those that take a moment and change nothing")
+    run.add_argument("--deep", action="store_true", help="also those that put the servers under pressure")
+    run.add_argument("--json-lines", action="store_true", help="one JSON object per line")
+    return parser
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _leave_word(text: str) -> None:
+    """Write the container's last message: `kubectl describe pod` and the engine show it."""
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_bytes(text.encode()[:TERMINATION_LOG_BYTES])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""The checks by subject; ALL is the order in which they run."""
+
+from __future__ import annotations
+
+from filewallball.checks.runner import Check
+from filewallball.checks.suites import mariadb, redis
+
+ALL: tuple[Check, ...] = (*redis.CHECKS, *mariadb.CHECKS)

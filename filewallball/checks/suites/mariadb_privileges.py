@@ -1,0 +1,153 @@
+"""The application's user can do its work and no more; the monitor sees counters and no data.
+
+Both are tried, not read from a table alone: a right may come from a wildcard, a role or an anonymous user.
+Every attempt is one that changes nothing, or is undone, should it succeed.
+"""
+
+# ruff: noqa: S608 (names of tables are made here; values are parameters)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from filewallball.checks.config import ChecksConfig
+from filewallball.checks.result import CheckFailed
+from filewallball.checks.suites.mariadb_session import DENIED, connected, query, tables
+
+HINT = (
+    "grant rights on the own schema only (ON `{schema}`.*, with _ written as \\_) without GRANT OPTION: "
+    "SHOW GRANTS FOR {user} lists them. The init file of the component mariadb does so at every start: "
+    "`kubectl -n {namespace} rollout restart statefulset/{statefulset}`, and REVOKE what was added by hand"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Something that must be refused. `undo` takes it back if it was not."""
+
+    what: str
+    statement: str
+    undo: str = ""
+
+
+def privileges(config: ChecksConfig) -> str:
+    """The application's user at its work, and at what it must not do; then the monitor likewise."""
+    target = config.mariadb
+    with tables(config) as run:
+        table = run.name("privileges")
+        with connected(target) as app:
+            steps = _work(app, table, run.name("view"))
+            attempts = forbidden(target.database, run.run)
+            excess = [what for what in (_try(app, one) for one in attempts) if what]
+            excess += excess_grants([str(row[0]) for row in query(app, "SHOW GRANTS")], target.database)
+        if excess:
+            raise _excessive(config, target.app_user, excess)
+        with connected(target, monitor=True) as monitor:
+            query(monitor, "SHOW GLOBAL STATUS LIKE 'Uptime'")
+            data = f"`{target.database}`.`{table}`"
+            attempts = [
+                Attempt("read the application's data", f"SELECT * FROM {data}"),
+                Attempt("change the application's data", f"DELETE FROM {data}"),
+            ]
+            excess = [what for what in (_try(monitor, one) for one in attempts) if what]
+        if excess:
+            raise _excessive(config, target.monitor_user, excess)
+    return f"{steps} kinds of work done, {len(forbidden('', '')) + len(attempts)} attempts at more refused"
+
+
+def _excessive(config: ChecksConfig, user: str, excess: Sequence[str]) -> CheckFailed:
+    hint = HINT.format(
+        schema=config.mariadb.database,
+        user=user,
+        namespace=config.namespace,
+        statefulset=config.mariadb.statefulset,
+    )
+    return CheckFailed(f"{user} can {', '.join(excess)}", "its own work and no more", hint)
+
+
+def _work(connection: Connection[Cursor], table: str, view: str) -> int:
+    """Everything that an application with migrations does."""
+    steps = (
+        f"CREATE TABLE `{table}` (id INT PRIMARY KEY, name VARCHAR(50) NOT NULL)",
+        f"ALTER TABLE `{table}` ADD COLUMN size BIGINT NOT NULL DEFAULT 0",
+        f"CREATE INDEX by_size ON `{table}` (size)",
+        f"INSERT INTO `{table}` (id, name) VALUES (1, 'a'), (2, 'b')",
+        f"UPDATE `{table}` SET size = 1 WHERE id = 1",
+        f"DELETE FROM `{table}` WHERE id = 2",
+        f"SELECT * FROM `{table}`",
+        f"CREATE VIEW `{view}` AS SELECT id FROM `{table}`",
+        f"DROP VIEW `{view}`",
+    )
+    for statement in steps:
+        query(connection, statement)
+    return len(steps)
+
+
+def forbidden(schema: str, run: str) -> list[Attempt]:
+    """What the application's user must not be able to do."""
+    account = f"'fwb_check_{run}'@'nowhere.invalid'"
+    # an unescaped _ in a grant matches any character: `a_b`.* also gives `a0b`.*
+    lookalike = schema.replace("_", "0")
+    return [
+        Attempt("pass on its rights (GRANT)", f"GRANT SELECT ON `{schema}`.* TO CURRENT_USER()"),
+        Attempt("create users", f"CREATE USER {account} ACCOUNT LOCK", f"DROP USER {account}"),
+        Attempt("read accounts (mysql.global_priv)", "SELECT COUNT(*) FROM mysql.global_priv"),
+        Attempt("change accounts (mysql.global_priv)", "DELETE FROM mysql.global_priv WHERE 1 = 0"),
+        *(
+            Attempt(f"use another schema ({other})", f"CREATE DATABASE `{other}`", f"DROP DATABASE `{other}`")
+            for other in (f"fwb_check_{run}", f"test_fwb_check_{run}", *({lookalike} - {schema}))
+        ),
+        Attempt(
+            "use another schema (test)",
+            f"CREATE TABLE test.fwb_check_{run} (id INT)",
+            f"DROP TABLE test.fwb_check_{run}",
+        ),
+        Attempt(
+            "change server settings (SET GLOBAL)", "SET GLOBAL max_connections = @@GLOBAL.max_connections"
+        ),
+        # no such directory: nothing is ever written
+        Attempt("write files on the server (FILE)", f"SELECT 1 INTO OUTFILE '/nonexistent-fwb-check/{run}'"),
+        Attempt("see other sessions (PROCESS)", "SHOW ENGINE INNODB STATUS"),
+        Attempt("flush (RELOAD)", "FLUSH USER_RESOURCES"),
+        Attempt("see the binary log", "SHOW BINARY LOGS"),
+    ]
+
+
+def _try(connection: Connection[Cursor], attempt: Attempt) -> str:
+    """Empty if the attempt was refused for lack of a right, else what was possible."""
+    try:
+        query(connection, attempt.statement)
+    except pymysql.MySQLError as error:
+        code = error.args[0] if error.args else 0
+        # any other error comes after the server has found the right to be there
+        return "" if code in DENIED else f"{attempt.what} [{error.args[-1]}]"
+    if attempt.undo:
+        query(connection, attempt.undo)
+    return attempt.what
+
+
+_GRANT = re.compile(r"GRANT (?P<rights>.+?) ON (?:\w+ )?(?P<schema>`(?:[^`]|``)+`|\*)\.\S+ TO ")
+
+
+def excess_grants(grants: Sequence[str], schema: str) -> list[str]:
+    """What SHOW GRANTS lists beyond the own schema. Shows no whole line: one holds the password's hash."""
+    found: list[str] = []
+    for line in grants:
+        match = _GRANT.match(line)
+        if match is None:
+            found.append(f"use a role ({line.split(' TO ')[0].removeprefix('GRANT ')})")
+            continue
+        place = match["schema"].strip("`").replace("\\_", "_").replace("\\%", "%")
+        if place == "*" and match["rights"] != "USAGE":
+            found.append(f"{match['rights']} on everything")
+        elif place not in ("*", schema):
+            found.append(f"{match['rights']} on {place}")
+        if line.endswith("WITH GRANT OPTION"):
+            found.append("pass on its rights (GRANT OPTION)")
+    return found

@@ -1,0 +1,166 @@
+"""Connections to MariaDB as applications make them, and tables that are gone afterwards."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import ER
+from pymysql.cursors import Cursor
+
+from filewallball.checks.config import ChecksConfig, MariadbTarget, read_secret
+from filewallball.checks.result import CheckFailed
+
+PREFIX = "fwb_check_"
+CONNECT_SECONDS = 5
+REPLY_SECONDS = 30
+
+Row = tuple[Any, ...]
+
+
+@contextmanager
+def connected(
+    target: MariadbTarget, *, monitor: bool = False, autocommit: bool = True
+) -> Generator[Connection[Cursor]]:
+    """A connection of the application's user (or the monitor's), closed at the end whatever happened."""
+    connection = pymysql.connect(
+        host=target.host,
+        port=target.port,
+        user=target.monitor_user if monitor else target.app_user,
+        password=read_secret(target.monitor_password_file if monitor else target.app_password_file),
+        # the monitor has no rights in any schema, so it can't enter one
+        database=None if monitor else target.database,
+        charset="utf8mb4",
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=REPLY_SECONDS,
+        write_timeout=REPLY_SECONDS,
+        autocommit=autocommit,
+    )
+    try:
+        yield connection
+    finally:
+        if connection.open:
+            connection.close()
+
+
+def query(connection: Connection[Cursor], statement: str, values: Sequence[object] = ()) -> list[Row]:
+    """Run a statement and return all its rows."""
+    with connection.cursor() as cursor:
+        # without values PyMySQL leaves % alone
+        cursor.execute(statement, tuple(values) or None)
+        return list(cursor.fetchall())
+
+
+class Tables:
+    """Names for tables (and other things in the schema) of one run: `fwb_check_<run>_<what>`."""
+
+    def __init__(self) -> None:
+        self.run = secrets.token_hex(4)
+
+    def name(self, what: str) -> str:
+        return f"{PREFIX}{self.run}_{what}"
+
+    def claim(self, connection: Connection[Cursor]) -> None:
+        """Hold a lock named after the run for as long as the connection lives: others see it is alive."""
+        query(connection, "SELECT GET_LOCK(%s, 0)", [PREFIX + self.run])
+
+    def drop(self, connection: Connection[Cursor]) -> None:
+        """Drop this run's tables."""
+        _drop(connection, [name for name in _found(connection) if name.startswith(PREFIX + self.run)])
+
+    def sweep(self, connection: Connection[Cursor]) -> None:
+        """Drop the tables of killed runs: those whose lock nobody holds."""
+        owners = {name: "_".join(name.split("_")[:3]) for name in _found(connection)}
+        free = {
+            owner
+            for owner in set(owners.values())
+            if query(connection, "SELECT IS_FREE_LOCK(%s)", [owner]) == [(1,)]
+        }
+        _drop(connection, [name for name, owner in owners.items() if owner in free])
+
+
+def _found(connection: Connection[Cursor]) -> list[str]:
+    pattern = PREFIX.replace("_", r"\_") + "%"
+    return [str(name) for (name,) in query(connection, "SHOW TABLES LIKE %s", [pattern])]
+
+
+def _drop(connection: Connection[Cursor], names: Sequence[str]) -> None:
+    query(connection, "SET lock_wait_timeout = 10")
+    for name in names:
+        query(connection, f"DROP TABLE IF EXISTS `{name}`")
+
+
+@contextmanager
+def tables(config: ChecksConfig) -> Generator[Tables]:
+    """Names for tables that are dropped at the end, also on failure, time-out and interrupt."""
+    run = Tables()
+    with connected(config.mariadb) as connection:
+        run.claim(connection)
+        run.sweep(connection)
+        try:
+            yield run
+        finally:
+            # the server may have been restarted, or the connection may be in the middle of a reply
+            with connected(config.mariadb) as last:
+                run.drop(last)
+
+
+DENIED = frozenset(
+    {
+        ER.DBACCESS_DENIED_ERROR,
+        ER.ACCESS_DENIED_ERROR,
+        ER.TABLEACCESS_DENIED_ERROR,
+        ER.COLUMNACCESS_DENIED_ERROR,
+        ER.SPECIFIC_ACCESS_DENIED_ERROR,
+        ER.PROCACCESS_DENIED_ERROR,
+        ER.CANT_CREATE_USER_WITH_GRANT,
+    }
+)
+"""Error numbers by which the server says that a right is missing."""
+
+_LOGIN_DENIED = (
+    ER.ACCESS_DENIED_ERROR,
+    ER.DBACCESS_DENIED_ERROR,
+    1698,  # ER_ACCESS_DENIED_NO_PASSWORD_ERROR: also the answer to a user who doesn't exist
+)
+_UNREACHABLE = (2002, 2003, 2006, 2013, 2055)
+_FULL = (ER.DISK_FULL, ER.RECORD_FILE_FULL)
+
+
+def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
+    """What an error of the MariaDB client means for the person who runs the stack."""
+    if not isinstance(error, pymysql.MySQLError):
+        return None
+    target, namespace = config.mariadb, config.namespace
+    code, text = (*error.args, "")[:2] if error.args else (0, str(error))
+    seen = f"{target.address}: {text} ({code})"
+    logs = f"`kubectl -n {namespace} logs statefulset/{target.statefulset}`"
+    if code in _UNREACHABLE or isinstance(error, pymysql.err.InterfaceError):
+        return CheckFailed(
+            seen,
+            "MariaDB answers",
+            f"`kubectl -n {namespace} get pods` shows whether it runs, {logs} why not; if it does, see that "
+            "a NetworkPolicy lets the checks in",
+        )
+    if code in _LOGIN_DENIED:
+        return CheckFailed(
+            seen,
+            f"{target.app_user} may log in and use {target.database}, {target.monitor_user} may log in",
+            "MariaDB applies users and the Secret mariadb-credentials when it starts: "
+            f"`kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`",
+        )
+    if code in DENIED:
+        return CheckFailed(
+            seen,
+            f"{target.app_user} may do everything in {target.database}",
+            "the grants are in the component mariadb's init file: run `fwb up`, then check again",
+        )
+    if code in _FULL:
+        return CheckFailed(
+            seen, "room on the volume", f"make the claim {target.claim} larger: mariadb.storage.size"
+        )
+    return CheckFailed(seen, "no error from MariaDB", logs)

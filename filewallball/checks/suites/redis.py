@@ -1,0 +1,144 @@
+"""The cache: its configuration, its commands, its memory, its speed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import cast
+
+from filewallball.checks import latency
+from filewallball.checks.config import ChecksConfig
+from filewallball.checks.result import CheckFailed
+from filewallball.checks.runner import Check
+from filewallball.checks.suites import redis_cache, redis_eviction
+from filewallball.checks.suites.redis_conf import differences, parse
+from filewallball.checks.suites.redis_session import explain, reading, writing
+from filewallball.errors import UserError
+
+EXPIRY_MS = 300
+EXPIRY_PATIENCE_SECONDS = 5.0
+LATENCY_SAMPLES = 400
+EVICTING_POLICIES = ("allkeys-", "volatile-")
+
+
+def configuration(config: ChecksConfig) -> str:
+    """Every directive of the declared redis.conf is in force."""
+    path = Path(config.redis.conf)
+    try:
+        declared = parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read the declared {path}: {error.strerror}",
+            "the ConfigMap redis-advanced-configmap isn't mounted into the checks' pod: run `fwb up`",
+        ) from error
+    with reading(config) as session:
+        live = cast("dict[str, str]", session.call("CONFIG GET", "*"))
+    found = differences(declared, live)
+    if found:
+        raise CheckFailed(
+            "; ".join(map(str, found)),
+            "the server runs with redis-advanced-configmap's redis.conf",
+            f"somebody used CONFIG SET, or the pod is older than the file: "
+            f"`kubectl -n {config.namespace} rollout restart deployment/redis`",
+        )
+    return f"{len(declared)} directives as declared"
+
+
+def commands(config: ChecksConfig) -> str:
+    """Write, read, overwrite, expire, delete: each seen to have happened."""
+    with writing(config) as session:
+        key, passing = session.key("commands"), session.key("commands:passing")
+        for value in ("first", "둘째 값 🚀"):
+            session.call("SET", key, value, "EX", 60)
+            _expect(f"GET after SET {value!r}", session.call("GET", key), value)
+        _expect("DEL", session.call("DEL", key), 1)
+        _expect("GET after DEL", session.call("GET", key), None)
+        session.call("SET", passing, "x", "PX", EXPIRY_MS)
+        left = session.call("PTTL", passing)
+        if left == -1 or left > EXPIRY_MS:
+            raise CheckFailed(
+                f"a key written with a TTL of {EXPIRY_MS} ms has one of {left} ms (-1: none)",
+                "the TTL that was asked for",
+                "something between the client and Redis changes commands: look for a proxy in front of it",
+            )
+        begin = time.monotonic()
+        while session.call("GET", passing) is not None:
+            if time.monotonic() - begin > EXPIRY_PATIENCE_SECONDS:
+                raise CheckFailed(
+                    f"a key with a TTL of {EXPIRY_MS} ms was still there after {EXPIRY_PATIENCE_SECONDS:g} s",
+                    "it is gone when its time is up",
+                    "Redis doesn't expire keys: look at its log, and at the clock of its node",
+                )
+            time.sleep(0.02)
+    return "set, get, overwrite, delete and expiry seen"
+
+
+def _expect(step: str, seen: object, expected: object) -> None:
+    if seen != expected:
+        raise CheckFailed(
+            f"{step} gave {seen!r}",
+            f"{expected!r}",
+            "several servers may answer under one name, or a proxy interferes: `kubectl get endpointslices`",
+        )
+
+
+def memory(config: ChecksConfig) -> str:
+    """Memory in use is within its share of the limit, or the cache is full and evicts, as a cache may."""
+    with reading(config) as session:
+        now = session.info("memory")
+        evicted = int(session.info("stats")["evicted_keys"])
+    used, limit, policy = int(now["used_memory"]), int(now["maxmemory"]), str(now["maxmemory_policy"])
+    if limit == 0:
+        raise CheckFailed(
+            f"{_mib(used)} in use and no limit: maxmemory is 0",
+            "a limit, so that the kernel doesn't kill Redis when it is full",
+            "set maxmemory to 256mb in redis.conf, then run `fwb up`",
+        )
+    share = used / limit
+    seen = f"{_mib(used)} of {_mib(limit)} in use ({share:.0%}), {evicted} keys evicted, policy {policy}"
+    if share > config.redis.memory_max and not (evicted and policy.startswith(EVICTING_POLICIES)):
+        raise CheckFailed(
+            seen,
+            f"at most {config.redis.memory_max:.0%}, or evictions that explain more",
+            "raise maxmemory, or set maxmemory-policy to allkeys-lru, in redis.conf, then run `fwb up`; "
+            "`redis-cli --bigkeys` shows what fills it",
+        )
+    return seen
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
+
+
+def speed(config: ChecksConfig) -> str:
+    """How long a cached value takes to come and go, over the network that applications use."""
+    with writing(config) as session:
+        key = session.key("latency")
+        session.call("SET", key, "x" * 1_000, "EX", 60)
+        limit = config.redis.latency_limit_ms
+        hint = (
+            "see whether Redis or its node is short of CPU (`kubectl top pod`), has a CPU limit, swaps, or "
+            "runs slow commands (`redis-cli latency latest`, `slowlog get`)"
+        )
+        reads = latency.judge("GET", lambda: session.call("GET", key), LATENCY_SAMPLES, limit, hint)
+        writes = latency.judge(
+            "SET", lambda: session.call("SET", key, "y" * 1_000, "EX", 60), LATENCY_SAMPLES, limit, hint
+        )
+    return f"{reads}; {writes}"
+
+
+CHECKS = (
+    Check("redis-config", configuration, quick=True, timeout=20, explain=explain),
+    Check("redis-commands", commands, quick=True, timeout=30, explain=explain),
+    Check("redis-memory", memory, timeout=20, explain=explain),
+    Check("redis-hit-rate", redis_cache.hit_rate, timeout=120, explain=explain),
+    Check("redis-latency", speed, timeout=60, explain=explain),
+    Check(
+        "redis-eviction",
+        redis_eviction.eviction,
+        deep=True,
+        harms="fills the cache until it evicts users' keys",
+        timeout=180,
+        explain=explain,
+    ),
+)

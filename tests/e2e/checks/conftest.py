@@ -1,0 +1,313 @@
+"""Real servers on loopback ports, in temporary directories, for the checks to find fault with."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from filewallball.checks import runner
+from filewallball.checks.config import (
+    BackupTarget,
+    ChecksConfig,
+    MariadbTarget,
+    RedisTarget,
+    StoreTarget,
+)
+from filewallball.checks.result import Result
+from filewallball.checks.suites import ALL
+
+START_SECONDS = 30
+ONCE = Retry(NoBackoff(), 0)
+CHECKS_RULES = (
+    "resetchannels -@all ~fwb:check:* +ping +hello +auth +select +info +dbsize +config|get +client|list "
+    "+client|setname +client|id +client|getname +set +get +del +unlink +exists +ttl +pttl "
+    "+scan +touch +object|idletime +object|freq +memory|usage +latency"
+)
+BASE_CONF = """
+# what the dev stack declares, in short
+maxmemory 256mb
+maxmemory-policy allkeys-lru
+save ""
+appendonly no
+"""
+APP_GRANTS = r"ALL PRIVILEGES ON `filewallball\_db`.*"
+MONITOR_GRANTS = "PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*"
+
+
+@contextmanager
+def program(arguments: list[str], log: Path, answers: Callable[[], object]) -> Iterator[None]:
+    """Run a server until the block ends; wait until it answers."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(arguments, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                answers()
+                break
+            except (redis.RedisError, pymysql.MySQLError):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"{arguments[0]} didn't start:\n{log.read_text()[-2000:]}") from None
+                time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return int(listener.getsockname()[1])
+
+
+def binary(name: str) -> str:
+    path = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin")
+    assert path, f"{name} is missing: `make test` installs it (apt packages redis-tools, mariadb-server-core)"
+    return path
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A server, and `root`, a client that may do everything."""
+
+    target: RedisTarget
+    root: Any
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """`redis_server(conf, rules=…, live=…)` starts a server. `live` is what it runs with, if another file."""
+    with ExitStack() as stack:
+
+        def start(
+            conf: str = BASE_CONF, *, rules: str = CHECKS_RULES, live: str | None = None
+        ) -> RedisServer:
+            folder = tmp_path / f"redis-{secrets.token_hex(3)}"
+            folder.mkdir()
+            port, password = free_port(), secrets.token_urlsafe(12)
+            (folder / "redis.conf").write_text(conf)
+            (folder / "password").write_text(password + "\n")
+            (folder / "live.conf").write_text(
+                f"{conf if live is None else live}\nport {port}\nbind 127.0.0.1\ndir {folder}\n"
+                f"user default off\nuser root on nopass ~* &* +@all\nuser checks on >{password} {rules}\n"
+            )
+            root: Any = redis.Redis(
+                port=port, username="root", password="-", decode_responses=True, protocol=2, retry=ONCE
+            )
+            server = program([binary("redis-server"), str(folder / "live.conf")], folder / "log", root.ping)
+            stack.enter_context(server)
+            stack.callback(root.close)
+            target = RedisTarget(
+                "127.0.0.1", str(folder / "password"), port=port, conf=str(folder / "redis.conf")
+            )
+            return RedisServer(target, root)
+
+        yield start
+
+
+@dataclass(frozen=True)
+class MariadbServer:
+    """A server, and `root`, a connection that may do everything."""
+
+    target: MariadbTarget
+    root: Any
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        with self.root.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+                rows = list(cursor.fetchall())
+        return rows
+
+
+@pytest.fixture(scope="session")
+def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
+    folder = tmp_path_factory.mktemp("mariadb")
+    data, server_socket, port = folder / "data", folder / "socket", free_port()
+    subprocess.run(
+        [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"],
+        check=True,
+        capture_output=True,
+    )
+    for name in ("app", "monitor"):
+        (folder / name).write_text(f"{name}-secret")
+
+    def connect() -> Any:
+        return pymysql.connect(unix_socket=str(server_socket), user="root", autocommit=True)
+
+    arguments = [
+        binary("mariadbd"),
+        "--no-defaults",
+        "--user=root",
+        f"--datadir={data}",
+        f"--socket={server_socket}",
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_unicode_ci",
+        "--innodb-buffer-pool-size=16M",
+        "--innodb-log-file-size=8M",
+        f"--pid-file={folder}/pid",
+    ]
+    with program(arguments, folder / "log", lambda: connect().close()):
+        target = MariadbTarget(
+            host="127.0.0.1",
+            port=port,
+            database="filewallball_db",
+            app_user="filewallball_app",
+            app_password_file=str(folder / "app"),
+            monitor_user="filewallball_monitor",
+            monitor_password_file=str(folder / "monitor"),
+        )
+        with closing(connect()) as root:
+            yield MariadbServer(target, root)
+
+
+@pytest.fixture
+def mariadb_server(mariadb_process: MariadbServer) -> MariadbServer:
+    """A server as the program sets it up; what a test changes in users and schema is undone by the next."""
+    server = mariadb_process
+    server.run(
+        "SET GLOBAL character_set_server = utf8mb4",
+        "SET GLOBAL collation_server = utf8mb4_unicode_ci",
+        "SET GLOBAL default_storage_engine = InnoDB",
+        "SET GLOBAL tx_isolation = 'REPEATABLE-READ'",
+        "DROP DATABASE IF EXISTS filewallball_db",
+        "CREATE DATABASE filewallball_db",
+        "DROP USER IF EXISTS filewallball_app, filewallball_monitor",
+        "CREATE USER filewallball_app IDENTIFIED BY 'app-secret'",
+        "CREATE USER filewallball_monitor IDENTIFIED BY 'monitor-secret'",
+        f"GRANT {APP_GRANTS} TO filewallball_app",
+        f"GRANT {MONITOR_GRANTS} TO filewallball_monitor",
+    )
+    return server
+
+
+Check = Callable[..., Result]
+
+
+@pytest.fixture
+def check() -> Check:
+    """`check(name, redis=…, mariadb=…, disposable=…)`: run one check as the pod does."""
+    nowhere_redis = RedisTarget("127.0.0.1", "/nonexistent", port=1)
+    nowhere_mariadb = MariadbTarget("127.0.0.1", "d", "a", "/nonexistent", "m", "/nonexistent", port=1)
+    base = ChecksConfig(
+        "filewallball",
+        True,
+        nowhere_redis,
+        nowhere_mariadb,
+        BackupTarget("filewallball-backup-cronjob", "0 2 * * *", "Asia/Seoul", StoreTarget("none")),
+    )
+
+    def run(name: str, **changes: Any) -> Result:
+        [chosen] = runner.select(ALL, [name], quick=False, deep=False)
+        [result] = runner.run([chosen], replace(base, **changes), named=[name])
+        return result
+
+    return run
+
+
+class Proxy:
+    """Forwards TCP to a server, changes bytes on the way there and delays replies on the way back."""
+
+    def __init__(self, port: int, changes: list[tuple[bytes, bytes]], delay: float, every: int) -> None:
+        self._changes, self._delay, self._every, self._target = changes, delay, every, port
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for one in [self._listener, *self._open]:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+                for end in (client, server):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._open += [client, server]
+                threading.Thread(target=self._forth, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._back, args=(server, client), daemon=True).start()
+
+    def _forth(self, source: socket.socket, sink: socket.socket) -> None:
+        held = b""
+        with suppress(OSError):
+            while data := source.recv(65536):
+                data = held + data
+                for old, new in self._changes:
+                    data = data.replace(old, new)
+                held = self._beginning(data)
+                sink.sendall(data[: len(data) - len(held)])
+            sink.shutdown(socket.SHUT_WR)
+
+    def _beginning(self, data: bytes) -> bytes:
+        """What stands at the end and may be the first part of something to change."""
+        for old, _ in self._changes:
+            for length in range(len(old) - 1, 0, -1):
+                if data.endswith(old[:length]):
+                    return old[:length]
+        return b""
+
+    def _back(self, source: socket.socket, sink: socket.socket) -> None:
+        replies = 0
+        with suppress(OSError):
+            while data := source.recv(65536):
+                replies += 1
+                if self._delay and replies % self._every == 0:
+                    time.sleep(self._delay)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Callable[..., Any]]:
+    """`proxy(target, changes, delay=…, every=…)`: the same target, reached through a faulty path."""
+    running: list[Proxy] = []
+
+    def start(target: Any, changes: Any = (), *, delay: float = 0, every: int = 1) -> Any:
+        running.append(Proxy(target.port, list(changes), delay, every))
+        return replace(target, port=running[-1].port)
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def background() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """`background(action)`: another client, which repeats the action until the test is over."""
+    over, threads = threading.Event(), list[threading.Thread]()
+
+    def start(action: Callable[[], object]) -> None:
+        def repeat() -> None:
+            while not over.wait(0.01):
+                action()
+
+        threads.append(threading.Thread(target=repeat))
+        threads[-1].start()
+
+    yield start
+    over.set()
+    for thread in threads:
+        thread.join()
