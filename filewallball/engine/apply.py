@@ -1,0 +1,204 @@
+"""`up`: writes each declared object to the cluster as the program registers it, and awaits it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from filewallball.engine import readiness
+from filewallball.engine.diff import changes, touches
+from filewallball.engine.graph import Providers
+from filewallball.engine.handlers import Base
+from filewallball.engine.report import Reporter
+from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Outcome, Resource, key_of
+from filewallball.engine.rollout import Stopped, Waiter
+from filewallball.engine.session import Session, refusal
+from filewallball.engine.steps import Step
+from filewallball.errors import UserError
+from filewallball.kube import KubeError
+
+Object = dict[str, Any]
+# what is under way when something fails may still finish, so that one run tells of several faults
+GRACE = 20.0
+FOREGROUND = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
+
+
+class Applier(Base):
+    """Stops taking on resources at the first failure, or when `halt` is set from outside."""
+
+    def __init__(
+        self,
+        session: Session,
+        providers: Providers,
+        waiter: Waiter,
+        reporter: Reporter,
+        halt: threading.Event,
+    ) -> None:
+        super().__init__(lambda severity, message: reporter.line(f"    {severity}: {message}"))
+        self.declared: set[Key] = set()
+        self.failures: list[str] = []
+        self._session = session
+        self._providers = providers
+        self._waiter = waiter
+        self._reporter = reporter
+        self._halt = halt
+
+    def deploy(self, resource: Resource) -> Outcome:
+        """Create or change one object and wait until it is ready."""
+        if self.failures or self._halt.is_set():
+            self.add(Step(resource, "skipped"))
+            return Outcome(result="skipped")
+        begin = time.monotonic()
+        try:
+            step, obj = self._deploy(resource)
+        except Stopped as stopped:
+            self.add(Step(resource, "skipped", note=str(stopped)))
+            return Outcome(result="skipped")
+        except UserError as error:
+            self._fail(resource, error, time.monotonic() - begin)
+            return Outcome(result="failed")
+        step.seconds = time.monotonic() - begin
+        self.add(step)
+        self._reporter.step(step)
+        if obj["kind"] == "Secret":
+            resource.secret_paths.append(("data",))
+        key = key_of(obj)
+        return Outcome(id=f"{key.namespace}/{key.name}" if key.namespace else key.name, outputs=obj)
+
+    def read(self, resource: Resource, id_: str) -> Outcome:
+        """The live object that the program refers to by `namespace/name`."""
+        namespace, _, name = id_.rpartition("/")
+        found = self._session.kube.get(resource.api_version, resource.kind, name, namespace or None)
+        if found is None:
+            raise UserError(f"{resource.kind} {id_}, which the program reads, does not exist")
+        return Outcome(id=id_, outputs=found)
+
+    def _fail(self, resource: Resource, error: UserError, seconds: float) -> None:
+        key = self._key(resource)
+        text = str(error) if key in str(error) else f"{key}: {error}"
+        with self._lock:
+            first = not self.failures
+            # when the server goes away, everything under way says the same
+            if not any(str(error) in known for known in self.failures):
+                self.failures.append(text)
+        self.add(Step(resource, "failed", note=text, seconds=seconds))
+        self._reporter.line(f"  ! {text}", "bold red")
+        if first:
+            timer = threading.Timer(GRACE, self._halt.set)
+            timer.daemon = True
+            timer.start()
+
+    def _key(self, resource: Resource) -> str:
+        meta = resource.meta
+        name = str(meta.get("name") or resource.name)
+        return (
+            f"{resource.kind} {meta['namespace']}/{name}"
+            if meta.get("namespace")
+            else f"{resource.kind} {name}"
+        )
+
+    def _deploy(self, resource: Resource) -> tuple[Step, Object]:
+        manifest = self._session.manifest(resource, self._providers.namespace(resource))
+        key = key_of(manifest)
+        with self._lock:
+            self.declared.add(key)
+        live = self._session.find(resource, manifest)
+        if live and live["metadata"].get("deletionTimestamp"):
+            self._say(key, "waiting for its predecessor to be gone")
+            self._waiter.wait_gone(live, DEFAULT_TIMEOUT)
+            live = None
+        if live is None:
+            moved_from = self._predecessor(resource, key)
+            self._free_volume(manifest)
+            obj = self._session.apply(self._session.adorned(resource, manifest, None))
+            step = Step(resource, "replace" if moved_from else "create", key, note=moved_from)
+            timeout = resource.options.timeout("create")
+        else:
+            step, obj = self._change(resource, manifest, live)
+            timeout = resource.options.timeout("update" if step.action in ("update", "same") else "create")
+        return step, self._waiter.wait(obj, timeout, lambda text: self._say(key, text))
+
+    def _predecessor(self, resource: Resource, key: Key) -> str:
+        """Deal with the object that this resource stood for under another name; returns a note on it."""
+        old = self._session.earlier(resource)
+        if old is None or key_of(old) == key:
+            return ""
+        why, hint = refusal(old, protect=resource.options.protect, retain=False)
+        if why and "protected" in why:
+            raise UserError(f"{why}, and {key} is to take its place", hint)
+        if resource.options.delete_before_replace and not why:
+            self.remove(old, resource.options.timeout("delete"))
+        return f"takes the place of {key_of(old)}"
+
+    def _change(self, resource: Resource, manifest: Object, live: Object) -> tuple[Step, Object]:
+        key = key_of(manifest)
+        sent = self._session.adorned(resource, manifest, live)
+        reason = replacement_reason(self._session, resource, sent, live)
+        if not reason:
+            try:
+                obj = self._session.apply(sent)
+            except KubeError as error:
+                if not self._session.needs_replacement(sent, error):
+                    raise
+                reason = error.message
+            else:
+                found = changes(live, obj, resource.secret_paths)
+                return Step(resource, "update" if found else "same", key, changes=found), obj
+        why, hint = refusal(live, protect=resource.options.protect, retain=resource.options.retain)
+        if why:
+            raise UserError(f"{reason}; {why}", hint)
+        self._say(key, f"making it anew: {reason}")
+        self.remove(live, resource.options.timeout("delete"))
+        obj = self._session.apply(sent)
+        return Step(
+            resource, "replace", key, changes(live, obj, resource.secret_paths), note=short(reason)
+        ), obj
+
+    def remove(self, obj: Object, timeout: float) -> None:
+        """Delete an object with what it owns, and wait until it has gone."""
+        key = key_of(obj)
+        self._session.kube.delete(
+            obj["apiVersion"],
+            obj["kind"],
+            key.name,
+            key.namespace or None,
+            # pods first, so that what comes next meets none of the old ones
+            propagation="Foreground" if obj["kind"] in FOREGROUND else "Background",
+            uid=obj["metadata"]["uid"],
+        )
+        self._waiter.wait_gone(obj, timeout)
+
+    def _free_volume(self, manifest: Object) -> None:
+        """Let a new claim have the volume of its deleted namesake, whose uid the volume remembers."""
+        volume_name = manifest.get("spec", {}).get("volumeName")
+        if manifest["kind"] != "PersistentVolumeClaim" or not volume_name:
+            return
+        volume = self._session.kube.get("v1", "PersistentVolume", volume_name)
+        reference: Object = (volume or {}).get("spec", {}).get("claimRef") or {}
+        meta = manifest["metadata"]
+        same = (reference.get("namespace"), reference.get("name")) == (meta["namespace"], meta["name"])
+        if volume and same and reference.get("uid") and volume.get("status", {}).get("phase") == "Released":
+            self._say(key_of(manifest), f"taking back volume {volume_name}")
+            forget = {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
+            self._session.kube.patch("v1", "PersistentVolume", volume_name, None, forget)
+
+    def _say(self, key: Key, text: str) -> None:
+        self._reporter.progress(str(key), text)
+
+
+def replacement_reason(session: Session, resource: Resource, sent: Object, live: Object) -> str:
+    """Why the object must be made anew although the server might take the update; empty if not."""
+    if live["kind"] == "Job" and readiness.of(live).phase == "failed":
+        return "it had failed"
+    paths = resource.options.replace_on_changes
+    if paths:
+        would = session.apply(sent, dry_run=True)
+        if touches(changes(live, would), paths):
+            return f"replaceOnChanges: {', '.join(paths)}"
+    return ""
+
+
+def short(text: str) -> str:
+    """The first hundred characters of a server's explanation."""
+    return text if len(text) <= 100 else f"{text[:99]}…"

@@ -1,0 +1,73 @@
+"""Reads `secure:` values of the passphrase provider.
+
+The format is Pulumi's (sdk/go/common/resource/config/crypt.go and pkg/secrets/passphrase of pulumi/pulumi):
+`v1:<nonce>:<ciphertext>`, AES-256-GCM, the key by PBKDF2-SHA256 with 1,000,000 rounds; `encryptionsalt` is
+`v1:<salt>:` and the word "pulumi" encrypted, which tells a wrong passphrase.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+from filewallball.errors import ConfigError
+
+ROUNDS = 1_000_000
+VERIFIER = "pulumi"
+
+
+class Decrypter:
+    """One stack's key. Making it takes half a second by design, so make it only where a value needs it."""
+
+    def __init__(self, salt_state: str, passphrase: str) -> None:
+        version, _, rest = salt_state.partition(":")
+        salt, _, verifier = rest.partition(":")
+        if version != "v1" or not verifier:
+            raise ConfigError("the stack's encryptionsalt is malformed", "Restore it from version control.")
+        key = hashlib.pbkdf2_hmac("sha256", passphrase.encode(), base64.b64decode(salt), ROUNDS, 32)
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._cipher = AESGCM(key)
+        try:
+            matches = self.decrypt(verifier) == VERIFIER
+        except ConfigError:
+            matches = False
+        if not matches:
+            raise ConfigError(
+                "the passphrase does not open this stack's secrets",
+                "Set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE, to the right one.",
+            )
+
+    def decrypt(self, text: str) -> str:
+        """The plain value. Raises ConfigError; never says what the value was."""
+        from cryptography.exceptions import InvalidTag
+
+        version, _, rest = text.partition(":")
+        nonce, _, sealed = rest.partition(":")
+        try:
+            if version == "v1" and sealed:
+                return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        except (InvalidTag, ValueError):
+            pass
+        raise ConfigError(
+            "a secure value cannot be decrypted", "Write it anew with `pulumi config set --secret`."
+        )
+
+
+def passphrase() -> str:
+    """The passphrase from where the Pulumi CLI looks for it. Raises ConfigError where it is not set."""
+    given = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
+    if given is not None:
+        return given
+    path = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    if not path:
+        raise ConfigError(
+            "the stack has secure values, and no passphrase is set",
+            "Set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE.",
+        )
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"PULUMI_CONFIG_PASSPHRASE_FILE cannot be read: {error.strerror}: {path}") from None

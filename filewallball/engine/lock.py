@@ -1,0 +1,111 @@
+"""One writer at a time: a Lease in the cluster, renewed while the run lasts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from filewallball.errors import UserError
+from filewallball.kube import Kube, KubeError
+
+LEASE = "coordination.k8s.io/v1"
+SECONDS = 30
+RENEW_EVERY = 8.0
+CONTROL_NAMESPACE = "default"
+
+
+class Locked(UserError):
+    """Somebody else is at work on this stack."""
+
+
+class Lock:
+    """A lock named after the stack. A holder that stopped renewing 30 s ago has lost it.
+
+    Clocks are compared across machines, so they must agree within some seconds, as TLS needs them to anyway.
+    """
+
+    def __init__(self, kube: Kube, name: str, on_lost: Callable[[str], None]) -> None:
+        self._kube = kube
+        self._name = name
+        self._on_lost = on_lost
+        self._holder = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+        self._lease: dict[str, Any] = {}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
+
+    def acquire(self) -> None:
+        """Take the lock. Raises Locked with the holder's name."""
+        try:
+            self._lease = self._kube.create(self._manifest(_now()))
+        except KubeError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            self._take_over()
+        self._thread.start()
+
+    def release(self) -> None:
+        """Give the lock back; a lock that is lost already stays with its new holder."""
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=RENEW_EVERY)
+        self._kube.delete(LEASE, "Lease", self._name, CONTROL_NAMESPACE, uid=self._lease["metadata"]["uid"])
+
+    def _take_over(self) -> None:
+        lease = self._kube.get(LEASE, "Lease", self._name, CONTROL_NAMESPACE)
+        if lease is None:
+            raise Locked("another run of this stack has just ended", "Try again.")
+        spec = lease["spec"]
+        age = _now() - _parsed(spec["renewTime"])
+        if age < timedelta(seconds=spec["leaseDurationSeconds"]):
+            since = _parsed(spec["acquireTime"]).astimezone().strftime("%H:%M:%S")
+            raise Locked(
+                f"{spec['holderIdentity']} is at work on this stack since {since}",
+                f"Wait for it to end. Should it have died, its lock expires within {SECONDS} s.",
+            )
+        taken = self._manifest(_now())
+        # written only if nobody else took the expired lock first
+        taken["metadata"]["resourceVersion"] = lease["metadata"]["resourceVersion"]
+        try:
+            self._lease = self._kube.replace(taken)
+        except KubeError as error:
+            if error.status == 409:
+                raise Locked("another run has just taken the lock of this stack", "Try again.") from None
+            raise
+
+    def _renew(self) -> None:
+        while not self._done.wait(RENEW_EVERY):
+            renewed = self._manifest(_parsed(self._lease["spec"]["acquireTime"]))
+            renewed["metadata"]["resourceVersion"] = self._lease["metadata"]["resourceVersion"]
+            try:
+                self._lease = self._kube.replace(renewed)
+            except KubeError as error:
+                self._on_lost(f"the lock of this stack was taken by another run ({error.message})")
+                return
+            except UserError:  # unreachable for a while: whoever waits for the cluster will say so
+                continue
+
+    def _manifest(self, acquired: datetime) -> dict[str, Any]:
+        return {
+            "apiVersion": LEASE,
+            "kind": "Lease",
+            "metadata": {"name": self._name, "namespace": CONTROL_NAMESPACE},
+            "spec": {
+                "holderIdentity": self._holder,
+                "leaseDurationSeconds": SECONDS,
+                "acquireTime": acquired.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+                "renewTime": _now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            },
+        }
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _parsed(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,173 @@
+"""What is wrong with a pod, how sure that is, and in whose words. Pure functions of pods and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+
+# seconds for which a state must last before it counts as certain: what heals by itself does so sooner
+CERTAIN_AFTER = {
+    "InvalidImageName": 1.0,
+    "ErrImageNeverPull": 3.0,
+    "CreateContainerConfigError": 20.0,  # the Secret or ConfigMap may be on its way
+    "CreateContainerError": 20.0,
+    "RunContainerError": 20.0,
+    "ErrImagePull": 25.0,  # a registry may have hiccups; the kubelet tries again within this time
+    "ImagePullBackOff": 25.0,
+    "Unschedulable": 30.0,
+    "CrashLoopBackOff": 2.0,  # restarts have been counted already
+    "FailedCreate": 15.0,
+    "ProvisioningFailed": 30.0,
+}
+# the first crashes may only mean that a server it needs was not up yet
+CRASHES = 3
+IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One fault. `key` stays the same while the fault lasts; it is certain after `certain_after` seconds."""
+
+    key: str
+    reason: str
+    message: str
+    certain_after: float
+    pod: str = ""
+    container: str = ""
+    crashed: bool = False
+
+    def __str__(self) -> str:
+        where = f"pod {self.pod}" if self.pod else ""
+        if self.container:
+            where += f", container {self.container}"
+        text = f"{self.reason}: {self.message}" if self.message else self.reason
+        return f"{where}: {text}" if where else text
+
+
+def container_statuses(pod: Object) -> list[Object]:
+    """Init containers first, as they run first."""
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def trouble(pod: Object, events: list[Object]) -> Trouble | None:
+    """What keeps this pod from becoming ready, if anything but time does."""
+    meta = pod["metadata"]
+    if meta.get("deletionTimestamp"):
+        return None
+    for status in container_statuses(pod):
+        found = _container_trouble(meta, status)
+        if found:
+            return found
+    return _scheduling_trouble(pod, events)
+
+
+def _container_trouble(meta: Object, status: Object) -> Trouble | None:
+    waiting: Object = status.get("state", {}).get("waiting") or {}
+    reason = waiting.get("reason", "")
+    if reason == "CrashLoopBackOff":
+        if status.get("restartCount", 0) < CRASHES:
+            return None
+        return _trouble(meta, status, reason, _last_words(status), crashed=True)
+    if reason not in CERTAIN_AFTER:
+        return None
+    # both image reasons alternate while the kubelet tries again: one fault, not two
+    key = "image" if reason in IMAGE_TROUBLE else reason
+    return _trouble(meta, status, reason, waiting.get("message", ""), key=key)
+
+
+def _trouble(
+    meta: Object, status: Object, reason: str, message: str, *, key: str = "", crashed: bool = False
+) -> Trouble:
+    return Trouble(
+        key=f"{meta['uid']}/{status['name']}/{key or reason}",
+        reason=reason,
+        message=message,
+        certain_after=CERTAIN_AFTER[reason],
+        pod=meta["name"],
+        container=status["name"],
+        crashed=crashed,
+    )
+
+
+def _last_words(status: Object) -> str:
+    ended: Object = status.get("lastState", {}).get("terminated") or {}
+    text = f"exit code {ended.get('exitCode')}"
+    if ended.get("reason") not in (None, "Error", "Completed"):
+        text += f" ({ended['reason']})"
+    text += f", restarted {status.get('restartCount', 0)} times"
+    return f"{text}; {ended['message'].strip()}" if ended.get("message") else text
+
+
+def _scheduling_trouble(pod: Object, events: list[Object]) -> Trouble | None:
+    meta, status = pod["metadata"], pod.get("status", {})
+    conditions: list[Object] = status.get("conditions") or []
+    for given in conditions:
+        if given.get("type") == "PodScheduled" and given.get("reason") == "Unschedulable":
+            # a node is being added, or room is being made, for this very pod
+            growing = any(event.get("reason") == "TriggeredScaleUp" for event in about(events, meta["uid"]))
+            if growing or status.get("nominatedNodeName"):
+                return None
+            return Trouble(
+                key=f"{meta['uid']}/unschedulable",
+                reason="Unschedulable",
+                message=given.get("message", ""),
+                certain_after=CERTAIN_AFTER["Unschedulable"],
+                pod=meta["name"],
+            )
+    return None
+
+
+def event_trouble(owner: Object, events: list[Object], reason: str) -> Trouble | None:
+    """A warning about the owner itself: its pods are refused (quota, admission), or its volume is."""
+    uid = owner["metadata"]["uid"]
+    warnings = [event for event in about(events, uid) if event.get("reason") == reason]
+    if not warnings:
+        return None
+    return Trouble(f"{uid}/{reason}", reason, warnings[-1].get("message", ""), CERTAIN_AFTER[reason])
+
+
+def about(events: list[Object], uid: str) -> list[Object]:
+    """The events about one object, oldest first."""
+    mine = [event for event in events if event.get("involvedObject", {}).get("uid") == uid]
+    return sorted(mine, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+
+
+def not_ready_reason(pod: Object, events: list[Object]) -> str:
+    """The probe that fails, in the kubelet's words, for a pod that runs but isn't ready; may be empty."""
+    statuses = container_statuses(pod)
+    if not statuses or all(status.get("ready") for status in statuses):
+        return ""
+    unhealthy = [
+        event for event in about(events, pod["metadata"]["uid"]) if event.get("reason") == "Unhealthy"
+    ]
+    return str(unhealthy[-1].get("message", "")).strip() if unhealthy else ""
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether the pod counts as ready."""
+    conditions: list[Object] = pod.get("status", {}).get("conditions") or []
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def failed_container(pod: Object) -> str:
+    """The container whose log tells most about a pod that ended badly; empty where none ended badly."""
+    for status in container_statuses(pod):
+        ended: Object = (
+            status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated") or {}
+        )
+        if ended.get("exitCode", 0) != 0:
+            return str(status["name"])
+    return ""
+
+
+def termination_message(pod: Object) -> str:
+    """What the pod's containers wrote to /dev/termination-log."""
+    texts: list[str] = []
+    for status in container_statuses(pod):
+        ended: Object = status.get("state", {}).get("terminated") or {}
+        if ended.get("message"):
+            texts.append(ended["message"].strip())
+    return "\n".join(texts)

@@ -1,0 +1,161 @@
+"""Deletes objects of a stack: what depends on others first, and nothing that must stay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from filewallball.engine.diff import PREFIX
+from filewallball.engine.record import LABEL
+from filewallball.engine.report import Reporter
+from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Resource, key_of
+from filewallball.engine.rollout import Stopped, Waiter
+from filewallball.engine.session import OPTIONS, URN, Session, notes_of, urn_of
+from filewallball.engine.steps import Step
+from filewallball.errors import UserError
+
+Object = dict[str, Any]
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"})
+# what others live in, or keep their data on, goes after them; the order of last resort
+RANKS = {"PersistentVolumeClaim": 2, "PersistentVolume": 3, "StorageClass": 4, "Namespace": 5}
+LAST = 6
+
+
+def undeclared(session: Session, declared: set[Key]) -> list[Object]:
+    """The stack's objects that the program no longer declares."""
+    return [obj for key, obj in session.live.items() if key not in declared and not _is_controlled(obj)]
+
+
+def split(objects: list[Object], *, purge: bool = False) -> tuple[list[Object], list[Object], list[Object]]:
+    """Sort into what may go, what is kept, and what is protected.
+
+    A namespace stays as long as anything in it is kept: it would take everything along.
+    """
+    protected = [obj for obj in objects if notes_of(obj).get("protect")]
+    kept = [] if purge else [obj for obj in objects if notes_of(obj).get("retain") and obj not in protected]
+    pinned = {obj["metadata"].get("namespace") for obj in [*kept, *protected]}
+    kept += [
+        obj
+        for obj in objects
+        if obj["kind"] == "Namespace"
+        and obj["metadata"]["name"] in pinned
+        and obj not in kept
+        and obj not in protected
+    ]
+    gone = [obj for obj in objects if obj not in kept and obj not in protected]
+    return gone, kept, protected
+
+
+def protection_error(protected: Iterable[Object]) -> UserError:
+    """The refusal, with the way out."""
+    names = "\n".join(f"  {key_of(obj)}" for obj in protected)
+    return UserError(
+        f"these are protected and will not be deleted:\n{names}",
+        "To let them go, set `protect=False` on them (for a whole stack: `protect: false` in its config),"
+        " run `up`, and try again.",
+    )
+
+
+def waves(objects: list[Object]) -> list[list[Object]]:
+    """The order of deletion: each wave may go at once, after all before it."""
+    remaining = {key_of(obj): obj for obj in objects}
+    result: list[list[Object]] = []
+    while remaining:
+        needed = {urn for obj in remaining.values() for urn in notes_of(obj).get("after", [])}
+        free = [obj for obj in remaining.values() if urn_of(obj) not in needed]
+        # dependencies in a circle can only come from a hand that edited the marks: then rank alone decides
+        free = free or list(remaining.values())
+        lowest = min(_rank(obj) for obj in free)
+        wave = [obj for obj in free if _rank(obj) == lowest]
+        result.append(wave)
+        for obj in wave:
+            del remaining[key_of(obj)]
+    return result
+
+
+class Remover:
+    """Carries out deletions, each wave in parallel."""
+
+    def __init__(self, session: Session, waiter: Waiter, reporter: Reporter, halt: threading.Event) -> None:
+        self.steps: list[Step] = []
+        self.failures: list[str] = []
+        self._session = session
+        self._waiter = waiter
+        self._reporter = reporter
+        self._halt = halt
+
+    def delete(self, objects: list[Object]) -> None:
+        """Delete and wait until all have gone; stops after a wave in which something failed."""
+        for wave in waves(objects):
+            if self.failures or self._halt.is_set():
+                self.steps += [Step(as_resource(obj), "skipped", key_of(obj)) for obj in wave]
+                continue
+            with ThreadPoolExecutor(32) as pool:
+                self.steps += pool.map(self._delete, wave)
+
+    def keep(self, objects: list[Object], *, release: bool) -> None:
+        """Leave objects in the cluster and say so; `release` also ends the stack's claim to them."""
+        for obj in objects:
+            if release:
+                self._release(obj)
+            note = "no longer part of the stack" if release else "stays with its data; `--purge` deletes it"
+            self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
+
+    def _delete(self, obj: Object) -> Step:
+        key, begin = key_of(obj), time.monotonic()
+        step = Step(as_resource(obj), "delete", key)
+        try:
+            self._session.kube.delete(
+                obj["apiVersion"],
+                obj["kind"],
+                key.name,
+                key.namespace or None,
+                propagation="Foreground" if obj["kind"] in WORKLOADS else "Background",
+                uid=obj["metadata"]["uid"],
+            )
+            self._reporter.working(f"{key}: waiting for it to be gone")
+            self._waiter.wait_gone(obj, notes_of(obj).get("deleteTimeout") or DEFAULT_TIMEOUT)
+        except Stopped as stopped:
+            step.action, step.note = "skipped", str(stopped)
+        except UserError as error:
+            step.action, step.note = "failed", str(error)
+            self.failures.append(f"{key}: {error}")
+        step.seconds = time.monotonic() - begin
+        self._reporter.step(step)
+        return step
+
+    def _release(self, obj: Object) -> None:
+        key = key_of(obj)
+        forget = {"metadata": {"labels": {LABEL: None}, "annotations": {URN: None, OPTIONS: None}}}
+        self._session.kube.patch(obj["apiVersion"], obj["kind"], key.name, key.namespace or None, forget)
+
+    def _done(self, step: Step) -> None:
+        self.steps.append(step)
+        self._reporter.step(step)
+
+
+def as_resource(obj: Object) -> Resource:
+    """The resource that an object was made for, as far as the object remembers it."""
+    urn = urn_of(obj) or f"{PREFIX}{key_of(obj)}"
+    parts = urn.split("::")
+    name = parts[3] if len(parts) > 3 else obj["metadata"]["name"]
+    type_ = parts[2].rpartition("$")[2] if len(parts) > 3 else obj["kind"]
+    return Resource(urn=urn, type=type_, name=name)
+
+
+def _rank(obj: Object) -> int:
+    if obj["kind"] == "CustomResourceDefinition":
+        return LAST
+    if obj["apiVersion"].partition("/")[0].count(".") > 1 and not obj["apiVersion"].startswith(
+        ("networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io", "scheduling.k8s.io")
+    ):
+        return 0  # a custom resource goes while its controller still runs
+    return 0 if obj["kind"] in WORKLOADS else RANKS.get(obj["kind"], 1)
+
+
+def _is_controlled(obj: Object) -> bool:
+    references: list[Object] = obj["metadata"].get("ownerReferences") or []
+    return any(each.get("controller") for each in references)

@@ -1,0 +1,285 @@
+"""Waits until an object is ready, or certain not to become so, and then says why in the pod's words."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from filewallball.engine import pods as pods_module
+from filewallball.engine import readiness
+from filewallball.engine.observer import Observer
+from filewallball.engine.pods import Trouble
+from filewallball.engine.resources import key_of
+from filewallball.errors import UserError
+from filewallball.kube import Kube, KubeError
+
+Object = dict[str, Any]
+Say = Callable[[str], None]
+LOG_LINES = 15
+TICK = 1.0
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+# a pod of an old revision that isn't ready holds up a StatefulSet for good (kubernetes issue 67250)
+STUCK_AFTER = 3.0
+
+
+class RolloutFailed(UserError):
+    """The object will not become ready; the message has the reason and the log's end."""
+
+
+class Stopped(UserError):
+    """The run was asked to stop while it waited."""
+
+
+class Waiter:
+    """Waits for many objects at once, each in a thread of its caller, over shared watches."""
+
+    def __init__(self, kube: Kube, observer: Observer, stop: threading.Event) -> None:
+        self._kube = kube
+        self._observer = observer
+        self._stop = stop
+        self._classes: list[Object] | None = None
+
+    def wait(self, applied: Object, timeout: float, say: Say) -> Object:
+        """Return the ready object. `timeout` in seconds; `say` gets every new reason for waiting.
+
+        Raises RolloutFailed, Stopped, and Unreachable when the server stays away.
+        """
+        watch = _Watch(self._kube, self._observer, applied)
+        deadline = time.monotonic() + timeout
+        said = ""
+        obj = applied
+        first = True
+        while True:
+            state = readiness.of(obj, waits_for_consumer=self._waits_for_consumer)
+            if state.phase == "ready":
+                return obj
+            if state.phase == "failed" and first:  # let the views of its pods fill, to tell the reason
+                watch.troubles(obj)
+                self._observer.wait(TICK)
+            elif state.phase == "failed":
+                raise RolloutFailed(watch.report(obj, state.detail, watch.troubles(obj)))
+            if self._stop.is_set():
+                raise Stopped(f"{key_of(obj)}: stopped while waiting: {state.detail}")
+            troubles = watch.troubles(obj)
+            certain = [each for each in troubles if watch.lasted(each.key) >= each.certain_after]
+            if certain:
+                raise RolloutFailed(watch.report(obj, "", certain))
+            detail = watch.detail(obj, state.detail, troubles)
+            if time.monotonic() > deadline:
+                raise RolloutFailed(watch.report(obj, f"not ready after {timeout:.0f} s: {detail}", troubles))
+            if detail != said:
+                say(detail)
+                said = detail
+            watch.unblock(obj, say)
+            if not first:
+                self._observer.wait(TICK)
+            first = False
+            obj = watch.latest()
+
+    def wait_gone(self, obj: Object, timeout: float) -> None:
+        """Return when the object has gone. Raises RolloutFailed that names what holds it, and Stopped."""
+        meta = obj["metadata"]
+        namespace = meta.get("namespace", "")
+        where = (obj["apiVersion"], obj["kind"])
+        view = self._observer.view(*where, namespace)
+        deadline = time.monotonic() + timeout
+        while True:
+            seen = view.objects.get(meta["name"])
+            if seen is None or seen["metadata"]["uid"] != meta["uid"]:
+                left = self._kube.get(*where, meta["name"], namespace or None)
+                if left is None or left["metadata"]["uid"] != meta["uid"]:
+                    return
+                seen = left
+            if self._stop.is_set():
+                raise Stopped(f"{key_of(obj)}: stopped while it was being deleted")
+            if time.monotonic() > deadline:
+                held = ", ".join(seen["metadata"].get("finalizers") or []) or "its dependents"
+                raise RolloutFailed(
+                    f"{key_of(obj)}: still there {timeout:.0f} s after its deletion, held by {held}"
+                )
+            self._observer.wait(TICK)
+
+    def _waits_for_consumer(self, claim: Object) -> bool:
+        if self._classes is None:
+            self._classes = self._kube.list("storage.k8s.io/v1", "StorageClass")
+        wanted = claim["spec"].get("storageClassName")
+        for each in self._classes:
+            annotations: Object = each["metadata"].get("annotations") or {}
+            default = wanted is None and annotations.get(DEFAULT_CLASS) == "true"
+            if each["metadata"]["name"] == wanted or default:
+                return each.get("volumeBindingMode") == "WaitForFirstConsumer"
+        return False
+
+
+class _Watch:
+    """What one wait knows: the object's latest version, its pods, and since when each trouble lasts."""
+
+    def __init__(self, kube: Kube, observer: Observer, applied: Object) -> None:
+        meta = applied["metadata"]
+        self._kube = kube
+        self._observer = observer
+        self._applied = applied
+        self._namespace: str = meta.get("namespace", "")
+        self._since: dict[str, float] = {}
+        self._removed: set[str] = set()
+        self._seen = False
+
+    def latest(self) -> Object:
+        """The newest version seen; never one from before what was applied."""
+        meta = self._applied["metadata"]
+        view = self._observer.view(self._applied["apiVersion"], self._applied["kind"], self._namespace)
+        seen = view.objects.get(meta["name"])
+        if seen is None and self._seen:
+            raise RolloutFailed(f"{key_of(self._applied)}: somebody deleted it meanwhile")
+        self._seen = self._seen or seen is not None
+        if seen is None or int(seen["metadata"]["resourceVersion"]) < int(meta["resourceVersion"]):
+            return self._applied
+        if seen["metadata"]["uid"] != meta["uid"]:
+            raise RolloutFailed(f"{key_of(self._applied)}: somebody replaced it meanwhile")
+        return seen
+
+    def lasted(self, key: str) -> float:
+        """Seconds since this trouble was first seen."""
+        return time.monotonic() - self._since.setdefault(key, time.monotonic())
+
+    def troubles(self, obj: Object) -> list[Trouble]:
+        """All that is wrong with the object and its present pods; forgets what has healed."""
+        events = self._events()
+        found: list[Trouble] = []
+        if obj["kind"] == "PersistentVolumeClaim":
+            found += _some(pods_module.event_trouble(obj, events, "ProvisioningFailed"))
+        pods = self._pods(obj)
+        for pod in pods:
+            found += _some(pods_module.trouble(pod, events))
+        if obj["kind"] == "Job":  # a crash there is the job controller's to count
+            found = [each for each in found if not each.crashed]
+        owners = self._owners(obj)
+        if not pods:
+            for owner in owners:
+                found += _some(pods_module.event_trouble(owner, events, "FailedCreate"))
+        keys = {each.key for each in found}
+        self._since = {
+            key: since for key, since in self._since.items() if key in keys or key.startswith("stuck/")
+        }
+        for key in keys:
+            self.lasted(key)
+        return found
+
+    def detail(self, obj: Object, detail: str, troubles: list[Trouble]) -> str:
+        """One line on what is being waited for."""
+        if troubles:
+            return f"{detail}; {troubles[0]}"
+        events = self._events() if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Pod") else []
+        for pod in self._pods(obj):
+            probe = pods_module.not_ready_reason(pod, events)
+            if probe:
+                return f"{detail}; pod {pod['metadata']['name']}: {probe}"
+        return detail
+
+    def report(self, obj: Object, why: str, troubles: list[Trouble]) -> str:
+        """The whole story for a failure: why, in which pod, and the end of its log."""
+        lines = [f"{key_of(obj)}: {why or troubles[0]}"]
+        lines += [str(each) for each in troubles[:3] if str(each) not in lines[0]]
+        pod = self._worst_pod(obj, troubles)
+        if pod:
+            said = pods_module.termination_message(pod)
+            if said:
+                lines += ["its last message:", *(f"| {line}" for line in said.splitlines())]
+            lines += self._log_tail(pod)
+        return "\n    ".join(lines)
+
+    def unblock(self, obj: Object, say: Say) -> None:
+        """Remove pods of an old revision that can't get ready: they hold up the update that mends them."""
+        if obj["kind"] != "StatefulSet" or not obj.get("status", {}).get("updateRevision"):
+            return
+        revision = obj["status"]["updateRevision"]
+        pods = [pod for pod in self._owned_pods(obj) if not pod["metadata"].get("deletionTimestamp")]
+        current = {pod["metadata"]["uid"]: _revision(pod) == revision for pod in pods}
+        if any(current[pod["metadata"]["uid"]] and not pods_module.is_ready(pod) for pod in pods):
+            return
+        for pod in pods:
+            meta = pod["metadata"]
+            if current[meta["uid"]] or pods_module.is_ready(pod) or meta["uid"] in self._removed:
+                continue
+            if self.lasted(f"stuck/{meta['uid']}") >= STUCK_AFTER:
+                self._removed.add(meta["uid"])
+                say(f"removing pod {meta['name']}: of the old revision, not ready, it holds up the update")
+                self._kube.delete("v1", "Pod", meta["name"], self._namespace, uid=meta["uid"])
+
+    def _events(self) -> list[Object]:
+        return self._observer.objects("v1", "Event", self._namespace) if self._namespace else []
+
+    def _owners(self, obj: Object) -> list[Object]:
+        """Whose pods count: the object's own, or for a Deployment those of its newest ReplicaSet."""
+        if obj["kind"] != "Deployment":
+            return [obj]
+        sets = self._observer.objects("apps/v1", "ReplicaSet", self._namespace)
+        revision = _deployment_revision(obj)
+        return [each for each in sets if _owned(each, obj) and _deployment_revision(each) == revision]
+
+    def _pods(self, obj: Object) -> list[Object]:
+        if obj["kind"] == "Pod":
+            return [obj]
+        if obj["kind"] not in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
+            return []
+        pods = self._owned_pods(obj)
+        revision = obj.get("status", {}).get("updateRevision")
+        if obj["kind"] == "StatefulSet" and revision:
+            pods = [pod for pod in pods if _revision(pod) == revision]
+        return pods
+
+    def _owned_pods(self, obj: Object) -> list[Object]:
+        owners = self._owners(obj)
+        pods = self._observer.objects("v1", "Pod", self._namespace)
+        return [pod for pod in pods if any(_owned(pod, owner) for owner in owners)]
+
+    def _worst_pod(self, obj: Object, troubles: list[Trouble]) -> Object | None:
+        pods = sorted(self._pods(obj), key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
+        if obj["kind"] == "Job" and not pods:  # the watch may only just have begun
+            selector = f"batch.kubernetes.io/job-name={obj['metadata']['name']}"
+            pods = self._kube.list("v1", "Pod", self._namespace, labels=selector)
+        named = [pod for pod in pods if troubles and pod["metadata"]["name"] == troubles[0].pod]
+        bad = [pod for pod in pods if pods_module.failed_container(pod)]
+        unready = [pod for pod in pods if not pods_module.is_ready(pod)]
+        return next(iter(named or bad[-1:] or unready), None)
+
+    def _log_tail(self, pod: Object) -> list[str]:
+        meta = pod["metadata"]
+        container = pods_module.failed_container(pod)
+        statuses = pods_module.container_statuses(pod)
+        if not container and not any(status.get("state", {}).get("running") for status in statuses):
+            return []
+        container = container or str(statuses[-1]["name"])
+        status = next(each for each in statuses if each["name"] == container)
+        previous = bool(status.get("state", {}).get("waiting"))
+        try:
+            text = self._kube.logs(
+                meta["name"], self._namespace, container=container, tail=LOG_LINES, previous=previous
+            )
+        except KubeError:
+            return []
+        if not text.strip():
+            return []
+        title = f"the end of the log of pod {meta['name']}, container {container}:"
+        return [title, *(f"| {line}" for line in text.rstrip().splitlines())]
+
+
+def _owned(obj: Object, owner: Object) -> bool:
+    references: list[Object] = obj["metadata"].get("ownerReferences") or []
+    return any(each.get("uid") == owner["metadata"]["uid"] for each in references)
+
+
+def _revision(pod: Object) -> str:
+    labels: Object = pod["metadata"].get("labels") or {}
+    return str(labels.get("controller-revision-hash", ""))
+
+
+def _deployment_revision(obj: Object) -> str:
+    annotations: Object = obj["metadata"].get("annotations") or {}
+    return str(annotations.get("deployment.kubernetes.io/revision", ""))
+
+
+def _some(trouble: Trouble | None) -> list[Trouble]:
+    return [trouble] if trouble else []

@@ -1,0 +1,292 @@
+"""The four commands: render, preview, up, destroy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import types
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filewallball.engine.graph import Graph, Providers
+from filewallball.engine.lock import Lock
+from filewallball.engine.observer import Observer
+from filewallball.engine.project import Project, StackConfig, load_project, load_stack
+from filewallball.engine.record import Record, Store
+from filewallball.engine.report import Reporter
+from filewallball.engine.resources import key_of
+from filewallball.engine.rollout import Waiter
+from filewallball.engine.session import Session
+from filewallball.engine.steps import Profile, Result, Step, public_outputs
+from filewallball.errors import UserError
+from filewallball.kube import Kube
+
+
+def _nothing(_: Graph) -> None:
+    return
+
+
+def _yes(_: list[str]) -> bool:
+    return True
+
+
+@dataclass
+class Options:
+    """How to run. `before`: called with the whole graph before the cluster is asked for anything.
+
+    `take_over`: adopt objects that exist already, whoever made them. `purge`: `destroy` deletes retained
+    objects too (never protected ones). `confirm`: shown what `destroy` will delete, says whether to go on.
+    `imports`: seconds that importing this package took, for the profile.
+    """
+
+    take_over: bool = False
+    purge: bool = False
+    before: Callable[[Graph], None] = _nothing
+    confirm: Callable[[list[str]], bool] = _yes
+    imports: float = 0.0
+
+
+@dataclass
+class _Run:
+    """One command on one stack: what every command needs."""
+
+    command: str
+    project: Project
+    stack: str
+    config: StackConfig
+    reporter: Reporter
+    profile: Profile
+    result: Result
+    halt: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def begin(cls, command: str, root: Path, stack: str, options: Options, reporter: Reporter | None) -> _Run:
+        reporter = reporter or Reporter(quiet=True)
+        profile = Profile({"imports": options.imports})
+        with profile("configuration"):
+            project = load_project(root)
+            config = load_stack(project, stack)
+        for key in config.secret_keys:
+            reporter.redactor.add(config.values.get(key, ""))
+        result = Result(command, project.name, stack, reporter.redactor, profile=profile.phases)
+        return cls(command, project, stack, config, reporter, profile, result)
+
+    def render(self) -> Graph:
+        """Run the program without a cluster."""
+        with self.profile("imports"):
+            from filewallball.engine import program
+            from filewallball.engine.handlers import Collector
+        collector = Collector(lambda _severity, _message: None)
+        with self.profile("program, rendered"):
+            monitor = program.run(
+                self.project, self.stack, self.config, collector, self.reporter.redactor, dry_run=True
+            )
+        graph = collector.graph
+        graph.outputs = public_outputs(monitor.stack_outputs, monitor.secret_outputs, self.reporter.redactor)
+        return graph
+
+    def connect(self, providers: Providers) -> Kube:
+        """Reach the stack's cluster, or say clearly that it cannot be reached."""
+        kubeconfig = providers.kubeconfig
+        if kubeconfig and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
+            kubeconfig = str(self.project.main.parent / Path(kubeconfig).expanduser())
+        with self.profile("connection"):
+            kube = Kube.connect(kubeconfig, providers.context)
+            kube.version()
+        self.result.server, self.result.context = kube.server, kube.context
+        return kube
+
+    def finish(self, graph: Graph | None = None) -> Result:
+        """Close the books: steps in the order of the program, total time."""
+        if graph:
+            order = {each.urn: index for index, each in enumerate(graph.resources)}
+            self.result.steps.sort(key=lambda step: order.get(step.resource.urn, len(order)))
+        self.result.seconds = self.profile.total()
+        return self.result
+
+
+def render(root: Path, stack: str, reporter: Reporter | None = None) -> Graph:
+    """Everything that the stack declares. Needs no cluster and touches none."""
+    return _Run.begin("render", root, stack, Options(), reporter).render()
+
+
+def preview(
+    root: Path, stack: str, options: Options | None = None, reporter: Reporter | None = None
+) -> Result:
+    """What `up` would do, asked of the server by dry runs. Raises Unreachable without a cluster."""
+    options = options or Options()
+    run = _Run.begin("preview", root, stack, options, reporter)
+    graph = run.render()
+    graph.check()
+    providers = Providers(graph.providers())
+    with run.connect(providers) as kube:
+        from filewallball.engine import program, remove
+        from filewallball.engine.plan import Planner
+
+        store = Store(kube, run.project.name, stack)
+        record = store.load_own(take_over=options.take_over) or Record()
+        session = Session(kube, run.project.name, stack, run.reporter.redactor, take_over=options.take_over)
+        with run.profile("reading the cluster"):
+            session.prefetch(record.kinds | graph.kinds)
+        planner = Planner(session, providers, graph, run.reporter)
+        with run.profile("program and dry runs"):
+            monitor = program.run(
+                run.project, stack, run.config, planner, run.reporter.redactor, dry_run=True
+            )
+        run.result.steps = planner.steps
+        run.result.failures = planner.failures
+        gone, kept, protected = remove.split(remove.undeclared(session, planner.declared))
+        run.result.steps += [Step(remove.as_resource(obj), "delete", key_of(obj)) for obj in gone]
+        run.result.steps += [
+            Step(remove.as_resource(obj), "keep", key_of(obj), note="retained, leaves the stack")
+            for obj in kept
+        ]
+        if protected:
+            run.result.failures.append(str(remove.protection_error(protected)))
+        run.result.outputs = public_outputs(
+            monitor.stack_outputs, monitor.secret_outputs, run.reporter.redactor
+        )
+    return run.finish(graph)
+
+
+def up(root: Path, stack: str, options: Options | None = None, reporter: Reporter | None = None) -> Result:
+    """Make the cluster what the program declares, and wait until it is. One run per stack at a time."""
+    options = options or Options()
+    run = _Run.begin("up", root, stack, options, reporter)
+    graph = run.render()
+    graph.check()
+    with run.profile("preparation"):
+        options.before(graph)
+    providers = Providers(graph.providers())
+    with run.connect(providers) as kube:
+        store = Store(kube, run.project.name, stack)
+        record = store.load_own(take_over=options.take_over) or Record()
+        with _exclusively(run, kube, store):
+            session = Session(
+                kube, run.project.name, stack, run.reporter.redactor, take_over=options.take_over
+            )
+            with run.profile("reading the cluster"):
+                session.prefetch(record.kinds | graph.kinds)
+                # written before any object is, so that a run that dies leaves nothing behind unseen
+                if not graph.kinds <= record.kinds:
+                    store.save(Record(kinds=record.kinds | graph.kinds, outputs=record.outputs))
+            _apply(run, kube, store, session, providers, record.kinds | graph.kinds)
+    return run.finish(graph)
+
+
+def _apply(
+    run: _Run, kube: Kube, store: Store, session: Session, providers: Providers, kinds: set[str]
+) -> None:
+    from filewallball.engine import program, remove
+    from filewallball.engine.apply import Applier
+
+    observer = Observer(kube)
+    waiter = Waiter(kube, observer, run.halt)
+    applier = Applier(session, providers, waiter, run.reporter, run.halt)
+    remover = remove.Remover(session, waiter, run.reporter, run.halt)
+    try:
+        with run.profile("program and API"):
+            monitor = program.run(
+                run.project, run.stack, run.config, applier, run.reporter.redactor, dry_run=False
+            )
+        run.result.failures += applier.failures
+        if not run.result.failures and not run.halt.is_set():
+            with run.profile("deletions"):
+                gone, kept, protected = remove.split(remove.undeclared(session, applier.declared))
+                if protected:
+                    raise remove.protection_error(protected)
+                remover.delete(gone)
+                remover.keep(kept, release=True)
+            run.result.failures += remover.failures
+    finally:
+        observer.close()
+        run.result.steps += [*applier.steps, *remover.steps]
+    outputs = public_outputs(monitor.stack_outputs, monitor.secret_outputs, run.reporter.redactor)
+    if not run.result.failures and not run.halt.is_set():
+        run.result.outputs = outputs
+        now = {key.group_kind for key in applier.declared}
+        if outputs or now != kinds:
+            store.save(Record(kinds=now, outputs=outputs))
+
+
+def destroy(
+    root: Path, stack: str, options: Options | None = None, reporter: Reporter | None = None
+) -> Result:
+    """Delete the stack's objects, except for retained ones (unless `purge`). Refuses if any is protected."""
+    options = options or Options()
+    run = _Run.begin("destroy", root, stack, options, reporter)
+    graph = run.render()
+    providers = Providers(graph.providers())
+    with run.connect(providers) as kube:
+        from filewallball.engine import remove
+
+        store = Store(kube, run.project.name, stack)
+        record = store.load_own() or Record()
+        with _exclusively(run, kube, store):
+            session = Session(kube, run.project.name, stack, run.reporter.redactor, take_over=False)
+            session.prefetch(record.kinds | graph.kinds)
+            gone, kept, protected = remove.split(list(session.live.values()), purge=options.purge)
+            if protected:
+                raise remove.protection_error(protected)
+            if gone and not options.confirm(sorted(str(key_of(obj)) for obj in gone)):
+                raise UserError("nothing was deleted")
+            observer = Observer(kube)
+            remover = remove.Remover(session, Waiter(kube, observer, run.halt), run.reporter, run.halt)
+            with run.profile("deletions"):
+                remover.delete(gone)
+            observer.close()
+            remover.keep(kept, release=False)
+            run.result.steps, run.result.failures = remover.steps, [*run.result.failures, *remover.failures]
+            if not run.result.failures and not run.halt.is_set():
+                if kept:
+                    store.save(Record(kinds={key_of(obj).group_kind for obj in kept}))
+                else:
+                    store.delete()
+    return run.finish()
+
+
+@contextlib.contextmanager
+def _exclusively(run: _Run, kube: Kube, store: Store) -> Generator[None]:
+    """Hold the stack's lock; Ctrl-C ends the run in order, a second one at once."""
+
+    def lost(why: str) -> None:
+        run.result.failures.append(why)
+        run.halt.set()
+
+    lock = Lock(kube, store.name, lost)
+    lock.acquire()
+    try:
+        with _interruptible(run):
+            yield
+    finally:
+        try:
+            lock.release()
+        except UserError as error:
+            run.reporter.line(f"    the lock could not be released, it expires by itself: {error.message}")
+
+
+@contextlib.contextmanager
+def _interruptible(run: _Run) -> Generator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _frame: types.FrameType | None) -> None:
+        if run.halt.is_set():
+            os.write(2, b"\nleaving at once; the lock expires within 30 s\n")
+            os._exit(128 + number)
+        run.halt.set()
+        run.result.failures.append(
+            "interrupted: what was not reached is left as it was; `up` goes on from here"
+        )
+        os.write(2, b"\nstopping after the requests under way; once more to leave at once\n")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
