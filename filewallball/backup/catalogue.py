@@ -60,7 +60,7 @@ def find(store: Store, name: str) -> Manifest:
 
 
 def check_stored(store: Store, manifest: Manifest) -> None:
-    """Read the stored dump through: size, SHA-256, the SQL's length and last line. Raises Damaged, StoreError."""
+    """Read the stored dump through: size, SHA-256, SQL's length, last line. Raises Damaged, StoreError."""
     digest, unpack, tail = hashlib.sha256(), Unpacker(), b""
     size = sql = 0
     try:

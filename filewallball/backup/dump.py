@@ -1,4 +1,4 @@
-"""mariadb-dump, streamed through gzip into a file; its snapshot's position and its end are checked on the way."""
+"""mariadb-dump, streamed through gzip into a file; its snapshot's position and its end are looked for."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Dump:
         self._thread.join()
 
     def wait_open(self, timeout: float) -> Position:
-        """Wait, up to `timeout` seconds, until the dump has opened its snapshot; return the snapshot's position.
+        """Wait, up to `timeout` seconds, until the dump has opened its snapshot; return its position.
 
         The dump writes the position after it has opened the snapshot; that line arrives with the first 4 KiB.
         """

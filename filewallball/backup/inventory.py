@@ -25,7 +25,7 @@ _AUTO_INCREMENT = re.compile(r"(?m)^(\) ENGINE=.*?) AUTO_INCREMENT=\d+")
 
 @dataclass(frozen=True)
 class Inventory:
-    """Tables by name; `objects` has views, sequences, triggers, routines, events: kind, name, definition's hash."""
+    """Tables by name; `objects` (views, triggers, …): kind to name to the definition's hash."""
 
     tables: dict[str, Table]
     objects: dict[str, dict[str, str]]

@@ -44,7 +44,7 @@ class Log:
 
     @contextmanager
     def step(self, name: str) -> Generator[list[str]]:
-        """Say `name: what (seconds)` at the end; the block appends to `what`. An error gets the step's name."""
+        """Say `name: what (seconds)` at the end; the block fills `what`. An error gets the step's name."""
         self._next = self.clock() + _PROGRESS_SECONDS
         started = self.clock()
         what: list[str] = []
@@ -159,7 +159,7 @@ def _upload(store: Store, taken: Snapshot, manifest: Manifest) -> Manifest:
 
 
 def _put(store: Store, dump: Path, manifest: Manifest) -> None:
-    """The dump, read back, then the manifest, which makes it a backup. On any error what was put is removed."""
+    """The dump, read back, then the manifest, which makes it a backup. On errors what was put is removed."""
     name, about = manifest.name, manifest.name + MANIFEST_SUFFIX
     try:
         store.put_file(dump, name)

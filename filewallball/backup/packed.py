@@ -22,7 +22,7 @@ class PackedError(UserError):
 
 
 def ends_complete(tail: bytes) -> bool:
-    """Whether SQL that ends with `tail` is whole: mariadb-dump writes this line last, and only after success."""
+    """Whether SQL that ends with `tail` is whole: mariadb-dump writes this line last, after success."""
     return _END.search(tail[-TAIL:]) is not None
 
 

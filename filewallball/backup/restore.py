@@ -46,13 +46,14 @@ max-allowed-packet=1G
 table-open-cache=64
 key-buffer-size=1M
 aria-pagecache-buffer-size=8M
-innodb-buffer-pool-size=32M
+innodb-buffer-pool-size=48M
 innodb-log-file-size=16M
 innodb-log-buffer-size=2M
 innodb-data-file-path=ibdata1:4M:autoextend
 innodb-temp-data-file-path=ibtmp1:4M:autoextend
 innodb-flush-log-at-trx-commit=0
 innodb-doublewrite=OFF
+innodb-flush-method=nosync
 innodb-use-native-aio=OFF
 """
 
@@ -72,10 +73,10 @@ def server_version() -> str:
 
 
 def check_series(server: Server) -> None:
-    """Raise UserError if the throw-away server is of another release series than the one that is backed up."""
+    """Raise UserError if the throw-away server is of another release series than `server`."""
     if (ours := series(server_version())) != server.series:
         raise UserError(
-            f"The server is MariaDB {server.series}, the throw-away server {ours}: restoring here would prove little.",
+            f"The server is MariaDB {server.series}, the throw-away server {ours}: that would prove little.",
             f"Use a toolkit image with MariaDB {server.series}.",
         )
 

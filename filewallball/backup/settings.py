@@ -62,7 +62,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings of `filewallball.backup run`. Raises ConfigError that names all wrong variables at once."""
+    """The settings of `filewallball.backup run`. Raises ConfigError that names all that is wrong."""
     read = _Reader(environment)
     settings = Settings(
         database=DatabaseSettings(

@@ -25,9 +25,9 @@ _MAX_PARTS = 9000
 _CHUNK = 2**20
 _HINTS = {
     "NoSuchBucket": "Create the bucket, or correct FWB_STORE_BUCKET.",
-    "InvalidAccessKeyId": "The store does not know this access key: compare the Secret store-credentials with its own.",
-    "SignatureDoesNotMatch": "The secret key is wrong: compare the Secret store-credentials with the store's own.",
-    "AccessDenied": "The credentials may not do this in the bucket: look at its policy and the user's rights.",
+    "InvalidAccessKeyId": "The store does not know the access key in the Secret store-credentials.",
+    "SignatureDoesNotMatch": "The secret key is wrong: compare it with the Secret store-credentials.",
+    "AccessDenied": "The credentials may not do this in the bucket: look at its policy.",
     "RequestTimeTooSkewed": "The clocks of this machine and of the store differ too much.",
 }
 
@@ -129,10 +129,7 @@ class Store:
                     done = self._client.upload_part(
                         Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=data
                     )
-                    part: CompletedPartTypeDef = {"ETag": done["ETag"], "PartNumber": number}
-                    if "ChecksumCRC32" in done:
-                        part["ChecksumCRC32"] = done["ChecksumCRC32"]
-                    parts.append(part)
+                    parts.append({"ETag": done["ETag"], "PartNumber": number})
             self._client.complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
             )
