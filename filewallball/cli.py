@@ -6,12 +6,17 @@ Imports stand inside the commands, so that `fwb --help` stays quick.
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from filewallball.errors import UserError
+
+if TYPE_CHECKING:
+    from filewallball.engine import Graph
 
 app = typer.Typer(
     name="fwb",
@@ -31,6 +36,92 @@ SandboxName = Annotated[str, typer.Option("--name", help="Which sandbox; several
 Project = Annotated[Path, typer.Option("--cwd", help="The folder of Pulumi.yaml.", file_okay=False)]
 HERE = Path()
 DEFAULT_SANDBOX = "filewallball"
+
+
+EngineName = Annotated[str, typer.Option("--engine", help="auto (pulumi if on PATH), pulumi or embedded.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show every property that changes.")]
+ShowProfile = Annotated[bool, typer.Option("--profile", help="Show where the time goes.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+TakeOver = Annotated[bool, typer.Option("--take-over", help="Adopt existing objects, whoever made them.")]
+
+
+@app.command()
+def up(
+    stack: Stack,
+    cwd: Project = HERE,
+    engine: EngineName = "auto",
+    diff: Diff = False,
+    as_json: AsJson = False,
+    profile: ShowProfile = False,
+    yes: Yes = False,
+    take_over: TakeOver = False,
+) -> None:
+    """Deploy a stack and wait until it runs."""
+    _deploy("up", cwd, stack, engine, as_json, profile=profile, diff=diff, yes=yes, take_over=take_over)
+
+
+@app.command()
+def preview(
+    stack: Stack,
+    cwd: Project = HERE,
+    engine: EngineName = "auto",
+    diff: Diff = False,
+    as_json: AsJson = False,
+    profile: ShowProfile = False,
+    take_over: TakeOver = False,
+) -> None:
+    """Show what `up` would do: + create, ~ update, +- replace, - delete, = leave as is."""
+    _deploy("preview", cwd, stack, engine, as_json, profile=profile, diff=diff, take_over=take_over)
+
+
+@app.command()
+def destroy(
+    stack: Stack,
+    cwd: Project = HERE,
+    engine: EngineName = "auto",
+    as_json: AsJson = False,
+    yes: Yes = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete retained data, too.")] = False,
+) -> None:
+    """Delete a stack's objects; the data stays, unless --purge."""
+    _deploy("destroy", cwd, stack, engine, as_json, yes=yes, purge=purge)
+
+
+@app.command()
+def render(
+    stack: Stack,
+    cwd: Project = HERE,
+    yaml: Annotated[Path | None, typer.Option("--yaml", help="Write one file per object here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every object that a stack declares; needs no cluster."""
+    from filewallball.engine import commands
+
+    commands.render(cwd, stack, yaml, as_json=as_json)
+
+
+def _deploy(command: str, cwd: Path, stack: str, engine: str, as_json: bool, **switches: bool) -> None:
+    began = time.monotonic()
+    from filewallball.engine import commands
+
+    flags = commands.Flags(began, engine=engine, as_json=as_json, **switches)
+    code, _ = commands.execute(command, cwd, stack, flags, _images_into_sandbox)
+    raise typer.Exit(code)
+
+
+def _images_into_sandbox(graph: Graph, say: Callable[[str], None]) -> None:
+    """A sandbox pulls nothing: bring in the images that the stack names."""
+    from filewallball import paths
+
+    for provider in graph.providers():
+        kubeconfig = str(provider.props.get("kubeconfig") or "")
+        name = Path(kubeconfig).parent.name if kubeconfig and "\n" not in kubeconfig else ""
+        if name and Path(kubeconfig) == paths.sandbox_kubeconfig(name):
+            from filewallball.sandbox import images
+
+            say("bringing the images into the sandbox")
+            images.ensure(name, graph.images())
+            return
 
 
 @sandbox_app.command("up")

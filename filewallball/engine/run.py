@@ -90,12 +90,8 @@ class _Run:
 
     def connect(self, providers: Providers) -> Kube:
         """Reach the stack's cluster, or say clearly that it cannot be reached."""
-        kubeconfig = providers.kubeconfig
-        if kubeconfig and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
-            kubeconfig = str(self.project.main.parent / Path(kubeconfig).expanduser())
         with self.profile("connection"):
-            kube = Kube.connect(kubeconfig, providers.context)
-            kube.version()
+            kube = connect(self.project.main.parent, providers)
         self.result.server, self.result.context = kube.server, kube.context
         return kube
 
@@ -106,6 +102,16 @@ class _Run:
             self.result.steps.sort(key=lambda step: order.get(step.resource.urn, len(order)))
         self.result.seconds = self.profile.total()
         return self.result
+
+
+def connect(folder: Path, providers: Providers) -> Kube:
+    """A client for the cluster that the providers name, known to answer. Raises Unreachable, ConfigError."""
+    kubeconfig = providers.kubeconfig
+    if kubeconfig and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
+        kubeconfig = str(folder / Path(kubeconfig).expanduser())
+    kube = Kube.connect(kubeconfig, providers.context)
+    kube.version()
+    return kube
 
 
 def render(root: Path, stack: str, reporter: Reporter | None = None) -> Graph:

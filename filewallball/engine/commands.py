@@ -1,0 +1,142 @@
+"""The engine's commands as the command line has them: options in, exit code out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from filewallball.engine import native, run
+from filewallball.engine.graph import Graph
+from filewallball.engine.record import EMBEDDED
+from filewallball.engine.report import Reporter
+from filewallball.engine.resources import key_of
+from filewallball.engine.steps import Result
+from filewallball.errors import ConfigError, UserError
+
+
+@dataclass
+class Flags:
+    """The command line's switches, and when it began (time.monotonic)."""
+
+    began: float
+    engine: str = "auto"
+    as_json: bool = False
+    diff: bool = False
+    profile: bool = False
+    yes: bool = False
+    take_over: bool = False
+    purge: bool = False
+
+
+def execute(
+    command: str,
+    root: Path,
+    stack: str,
+    flags: Flags,
+    before: Callable[[Graph, Callable[[str], None]], None] | None = None,
+) -> tuple[int, Result | None]:
+    """Run up, preview or destroy under the right engine and print the outcome; the result if there is one.
+
+    `before` gets the graph before anything is applied (to bring images into a sandbox), and a way to talk.
+    """
+    reporter = Reporter(quiet=flags.as_json, show_diff=flags.diff)
+    if native.choose(flags.engine) != EMBEDDED:
+        return _native(command, root, stack, flags, reporter), None
+    options = run.Options(
+        take_over=flags.take_over, purge=flags.purge, imports=time.monotonic() - flags.began
+    )
+    options.before = lambda graph: before(graph, reporter.working) if before else None
+    options.confirm = lambda names: flags.yes or _ask(names, reporter)
+    reporter.line(f"{command} {stack}")
+    action = {"up": run.up, "preview": run.preview, "destroy": run.destroy}[command]
+    try:
+        result = action(root, stack, options, reporter)
+    except UserError as error:
+        reporter.working("")
+        if flags.as_json:
+            print(json.dumps({"failures": [reporter.redactor.text(str(error))], "exit": error.exit_code}))
+        raise
+    _show(result, flags, reporter)
+    return result.exit_code, result
+
+
+def render(root: Path, stack: str, folder: Path | None, *, as_json: bool) -> None:
+    """Print what the stack declares, as a list, as data, or as one YAML file per object."""
+    reporter = Reporter(quiet=as_json)
+    graph = run.render(root, stack, reporter)
+    masked = [_masked(each) for each in graph.objects()]
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, manifest in enumerate(masked):
+            meta = manifest["metadata"]
+            name = f"{number:03}-{manifest['kind'].lower()}-{meta.get('name', 'unnamed')}.yaml"
+            (folder / name).write_text(reporter.redactor.text(yaml.safe_dump(manifest, sort_keys=False)))
+    if as_json:
+        resources = [
+            {
+                "urn": each.urn,
+                "type": each.type,
+                "name": each.name,
+                "parent": each.parent,
+                "props": reporter.redactor.data(each.props),
+                "options": vars(each.options),
+            }
+            for each in graph.resources
+        ]
+        print(json.dumps({"resources": resources, "outputs": graph.outputs}, indent=2, default=str))
+    elif folder:
+        reporter.line(f"{len(masked)} objects written to {folder}; secrets are masked")
+    else:
+        for manifest in masked:
+            reporter.line(f"{manifest['apiVersion']:28} {key_of(manifest)}")
+
+
+def _masked(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The values of a Secret are no one's business, not even those that weren't marked."""
+    if manifest["kind"] != "Secret":
+        return manifest
+    data: dict[str, Any] = manifest.get("data") or {}
+    return {
+        **manifest,
+        "data": dict.fromkeys(data, "W3NlY3JldF0="),
+    }  # "[secret]" in base64, so that it is valid
+
+
+def _show(result: Result, flags: Flags, reporter: Reporter) -> None:
+    if flags.as_json:
+        print(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
+        return
+    if result.command == "preview":
+        reporter.tree(result.steps)
+    reporter.summary(result)
+    if flags.profile:
+        reporter.profile(result)
+
+
+def _ask(names: list[str], reporter: Reporter) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError("destroy asks before it deletes, and there is nobody to ask", "Give --yes.")
+    for name in names:
+        reporter.line(f"  - {name}")
+    return input(f"Delete these {len(names)} objects? Type yes to go on: ").strip().lower() == "yes"
+
+
+def _native(command: str, root: Path, stack: str, flags: Flags, reporter: Reporter) -> int:
+    if flags.purge or flags.take_over:
+        raise ConfigError(
+            "--purge and --take-over are for the embedded engine", "Give --engine embedded with them."
+        )
+    graph = run.render(root, stack, reporter)
+    arguments = [
+        *(["--json"] if flags.as_json else []),
+        *(["--diff"] if flags.diff else []),
+        *(["--yes"] if flags.yes and command != "preview" else []),
+    ]
+    return native.run(command, root, stack, run.load_project(root).name, graph, arguments)

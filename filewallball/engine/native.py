@@ -1,0 +1,57 @@
+"""Runs a stack with the Pulumi CLI, and keeps the record of which engine owns it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from filewallball.engine.graph import Graph, Providers
+from filewallball.engine.record import EMBEDDED, Record, Store
+from filewallball.engine.run import connect
+from filewallball.errors import UserError
+
+NATIVE = "pulumi"
+Choice = Literal["pulumi", "embedded"]
+
+
+def choose(wanted: str) -> Choice:
+    """Which engine `auto`, `pulumi` or `embedded` means on this machine."""
+    if wanted == EMBEDDED:
+        return EMBEDDED
+    installed = shutil.which("pulumi") is not None
+    if wanted == NATIVE and not installed:
+        raise UserError(
+            "the Pulumi CLI is not on PATH", "Install it from https://www.pulumi.com/docs/install/, or use"
+            " `--engine embedded`."
+        )  # fmt: skip
+    return NATIVE if installed else EMBEDDED
+
+
+def run(command: str, root: Path, stack: str, project: str, graph: Graph, arguments: Sequence[str]) -> int:
+    """Run `pulumi <command>` in the project; its exit code. Refuses a stack of the embedded engine."""
+    if not graph.kubernetes:
+        return _pulumi(command, root, stack, arguments)
+    with connect(root, Providers(graph.providers())) as kube:
+        store = Store(kube, project, stack)
+        record = store.load()
+        if record and record.engine == EMBEDDED:
+            raise UserError(
+                f"stack {stack} of {project} is owned by the embedded engine",
+                "Use `--engine embedded`. To move it to the Pulumi CLI:\n"
+                f"  `fwb destroy {stack} --engine embedded` (what is retained stays),\n"
+                f"  `kubectl -n default delete configmap {store.name}`, then `pulumi up`.",
+            )
+        if command == "up" and record is None:
+            store.save(Record(engine=NATIVE))
+        code = _pulumi(command, root, stack, arguments)
+        if command == "destroy" and code == 0:
+            store.delete()
+        return code
+
+
+def _pulumi(command: str, root: Path, stack: str, arguments: Sequence[str]) -> int:
+    call = ["pulumi", command, "--cwd", str(root), "--stack", stack, *arguments]
+    return subprocess.run(call, check=False).returncode
