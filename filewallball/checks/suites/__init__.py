@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import mariadb, redis
+from filewallball.checks.suites import backup, mariadb, redis
 
-ALL: tuple[Check, ...] = (*redis.CHECKS, *mariadb.CHECKS)
+ALL: tuple[Check, ...] = (*redis.CHECKS, *mariadb.CHECKS, *backup.CHECKS)

@@ -12,6 +12,7 @@ import pymysql
 
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
+from filewallball.checks.suites import pods
 from filewallball.checks.suites.mariadb_session import Tables, connected, query
 from filewallball.kube import Kube
 
@@ -27,9 +28,9 @@ def persistence(config: ChecksConfig) -> str:
         if not config.disposable:
             return f"{volume}; the pod was left alone, the stack isn't marked as disposable"
         before = kube.get("v1", "Pod", pod_name, config.namespace)
-        if before is None or not _ready(before):
+        if before is None or not pods.ready(before):
             raise CheckFailed(
-                f"pod {pod_name} isn't ready before the test: {_state(before)}",
+                f"pod {pod_name} isn't ready before the test: {pods.state(before)}",
                 "a running MariaDB",
                 f"`kubectl -n {config.namespace} describe pod {pod_name}`",
             )
@@ -106,11 +107,11 @@ def _wait_for_successor(kube: Kube, config: ChecksConfig, pod: str, uid: str) ->
     now = None
     while time.monotonic() < deadline:
         now = kube.get("v1", "Pod", pod, config.namespace)
-        if now and now["metadata"]["uid"] != uid and _ready(now):
+        if now and now["metadata"]["uid"] != uid and pods.ready(now):
             return
         time.sleep(POLL_SECONDS)
     raise CheckFailed(
-        f"pod {pod} wasn't ready again {RESTART_SECONDS:.0f} s after it was deleted: {_state(now)}",
+        f"pod {pod} wasn't ready again {RESTART_SECONDS:.0f} s after it was deleted: {pods.state(now)}",
         "the StatefulSet brings it back",
         f"`kubectl -n {config.namespace} describe pod {pod}` and its log say why",
     )
@@ -130,22 +131,3 @@ def _read(config: ChecksConfig, run: Tables, table: str) -> list[tuple[Any, ...]
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_SECONDS)
-
-
-def _ready(pod: dict[str, Any]) -> bool:
-    conditions: list[dict[str, str]] = pod["status"].get("conditions") or []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-
-def _state(pod: dict[str, Any] | None) -> str:
-    """Why a pod isn't ready, in its own words."""
-    if pod is None:
-        return "it doesn't exist"
-    statuses: list[dict[str, Any]] = pod["status"].get("containerStatuses") or []
-    for status in statuses:
-        for state in ("waiting", "terminated"):
-            if detail := status["state"].get(state):
-                return f"{detail.get('reason', state)} {detail.get('message', '')}".strip()
-    conditions: list[dict[str, str]] = pod["status"].get("conditions") or []
-    unmet = [one for one in conditions if one["status"] != "True" and one.get("message")]
-    return unmet[0]["message"] if unmet else str(pod["status"].get("phase", "unknown"))

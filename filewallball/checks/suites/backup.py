@@ -1,0 +1,280 @@
+"""The backups: planned as asked, made now and proven, and never too old."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from filewallball.backup import catalogue
+from filewallball.backup.manifest import Manifest
+from filewallball.backup.settings import StoreSettings
+from filewallball.backup.store import Store, StoreError
+from filewallball.checks.config import ChecksConfig, read_secret
+from filewallball.checks.result import CheckFailed
+from filewallball.checks.runner import Check
+from filewallball.checks.suites import pods
+from filewallball.kube import Kube, KubeError
+
+Object = dict[str, Any]
+
+JOB = "filewallball-backup-check"
+"""The only name under which the checks' Role may look at Jobs and delete them."""
+POLL_SECONDS = 0.3
+OTHERS_GRACE_SECONDS = 20
+"""How long a finished Job of that name may still be read by the run that made it."""
+DEFAULT_DEADLINE_SECONDS = 3600
+STUCK_SECONDS = 30
+LOG_LINES = 8
+
+
+def schedule(config: ChecksConfig) -> str:
+    """The CronJob will start at the declared times."""
+    with Kube.connect() as kube:
+        spec = _cronjob(kube, config)["spec"]
+    wanted = {
+        "schedule": config.backup.schedule,
+        "timeZone": config.backup.time_zone,
+        "suspend": False,
+        "concurrencyPolicy": "Forbid",
+    }
+    live = {**{"suspend": False, "concurrencyPolicy": "Allow"}, **spec}
+    wrong = [name for name, value in wanted.items() if live.get(name) != value]
+    if wrong:
+        raise CheckFailed(
+            ", ".join(f"{name} is {_plain(live.get(name))}" for name in wrong),
+            ", ".join(f"{name} {_plain(wanted[name])}" for name in wrong),
+            f"somebody edited CronJob {config.backup.cronjob} by hand, during a maintenance perhaps: `fwb up` sets "
+            "it back; the times are backup.schedule and timeZone in the stack's file",
+        )
+    return f"{spec['schedule']} {spec['timeZone']}"
+
+
+def _plain(value: object) -> str:
+    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _cronjob(kube: Kube, config: ChecksConfig) -> Object:
+    found = kube.get("batch/v1", "CronJob", config.backup.cronjob, config.namespace)
+    if found is None:
+        raise CheckFailed(
+            f"there is no CronJob {config.backup.cronjob}", "one that makes the backups", "run `fwb up`"
+        )
+    return found
+
+
+def run_now(config: ChecksConfig) -> str:
+    """A Job made from the CronJob leaves a backup in the store that is whole and was restored on trial."""
+    store = open_store(config)
+    begin = datetime.now(UTC) - timedelta(seconds=5)
+    with Kube.connect() as kube:
+        template: Object = _cronjob(kube, config)["spec"]["jobTemplate"]
+        job = _create(kube, config, template)
+        try:
+            log = _finish(kube, config, job)
+        finally:
+            kube.delete("batch/v1", "Job", JOB, config.namespace, uid=job["metadata"]["uid"])
+    manifest = catalogue.find(store, _name_in(log))
+    _judge(manifest, begin)
+    catalogue.check_stored(store, manifest)
+    rows = sum(table.rows for table in manifest.tables.values())
+    return (
+        f"{manifest.name}: {manifest.bytes} bytes in the store as in the manifest, restored on trial in "
+        f"{manifest.restore_seconds:.1f} s, {len(manifest.tables)} tables and {rows} rows agreed"
+    )
+
+
+def _judge(manifest: Manifest, begin: datetime) -> None:
+    if not manifest.verified:
+        raise CheckFailed(
+            f"{manifest.name} was not restored on trial",
+            "a backup that was restored into a throw-away server and agreed",
+            "the toolkit image is older than this check: run `fwb up`, which rolls it",
+        )
+    if manifest.created < begin:
+        raise CheckFailed(
+            f"{manifest.name} was made at {manifest.created:%Y-%m-%d %H:%M:%S} UTC, before this run",
+            "a new backup",
+            "the Job reported an old name, or the nodes' clocks differ: compare `date -u` on them",
+        )
+
+
+def _create(kube: Kube, config: ChecksConfig, template: Object) -> Object:
+    """Make the Job. One that another run made is waited for, one that a killed run left is removed."""
+    manifest: Object = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": JOB,
+            "namespace": config.namespace,
+            "labels": template.get("metadata", {}).get("labels", {}),
+        },
+        # no second try: what went wrong in the first one is what we want to tell
+        "spec": {**template["spec"], "backoffLimit": 0},
+    }
+    deadline = time.monotonic() + _deadline(template)
+    while True:
+        try:
+            return kube.create(manifest)
+        except KubeError as error:
+            if error.reason != "AlreadyExists":
+                raise
+        other = kube.get("batch/v1", "Job", JOB, config.namespace)
+        if other and _ended(other) and _age(other) > OTHERS_GRACE_SECONDS:
+            kube.delete("batch/v1", "Job", JOB, config.namespace, uid=other["metadata"]["uid"])
+        if time.monotonic() > deadline:
+            raise CheckFailed(
+                f"Job {JOB} of another run doesn't end",
+                "one such run at a time",
+                f"`kubectl -n {config.namespace} delete job {JOB}`, then check again",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _deadline(template: Object) -> float:
+    return float(template["spec"].get("activeDeadlineSeconds") or DEFAULT_DEADLINE_SECONDS)
+
+
+def _ended(job: Object) -> str:
+    """`Complete`, `Failed`, or empty while it runs."""
+    conditions: list[dict[str, str]] = job.get("status", {}).get("conditions") or []
+    ends = [one["type"] for one in conditions if one["status"] == "True" and one["type"] in _ENDS]
+    return ends[0] if ends else ""
+
+
+_ENDS = ("Complete", "Failed")
+
+
+def _age(job: Object) -> float:
+    """Seconds since the Job ended."""
+    changes = [one["lastTransitionTime"] for one in job["status"]["conditions"] if one["type"] in _ENDS]
+    return (datetime.now(UTC) - datetime.fromisoformat(changes[0])).total_seconds()
+
+
+def _finish(kube: Kube, config: ChecksConfig, job: Object) -> str:
+    """Wait for the Job's end and return its log. Raises CheckFailed with the reason if it fails."""
+    namespace = config.namespace
+    deadline = time.monotonic() + _deadline(job)
+    stuck_since = None
+    while time.monotonic() < deadline:
+        now = kube.get("batch/v1", "Job", JOB, namespace)
+        if now is None or now["metadata"]["uid"] != job["metadata"]["uid"]:
+            raise CheckFailed(f"Job {JOB} was deleted meanwhile", "it runs to its end", "check again")
+        pod = _pod(kube, namespace, job)
+        if ended := _ended(now):
+            log = kube.logs(pod["metadata"]["name"], namespace) if pod and _has_log(pod) else ""
+            if ended == "Complete":
+                return log
+            raise _failure(now, pod, log)
+        reason = pods.stuck(pod) if pod else ""
+        if not reason:
+            stuck_since = None
+        elif time.monotonic() - (stuck_since := stuck_since or time.monotonic()) > STUCK_SECONDS:
+            raise CheckFailed(
+                f"the backup's pod can't start: {reason}",
+                "the Job made from the CronJob runs",
+                f"mend what the message names, then run `fwb up`; `kubectl -n {namespace} describe cronjob "
+                f"{config.backup.cronjob}` shows its image, volumes and Secrets",
+            )
+        time.sleep(POLL_SECONDS)
+    raise CheckFailed(
+        f"the backup didn't end within {_deadline(job):.0f} s",
+        "it ends in time",
+        "raise backup.deadlineMinutes",
+    )
+
+
+def _failure(job: Object, pod: Object | None, log: str) -> CheckFailed:
+    failed = next(one for one in job["status"]["conditions"] if one["type"] == "Failed")
+    tail = " | ".join(log.strip().splitlines()[-LOG_LINES:])
+    # the backup says itself which step failed and why
+    told = re.search(r"^backup: FAILED (.*)$", log, re.MULTILINE)
+    observed = told[1] if told else f"{failed.get('reason', '')} {failed.get('message', '')}".strip()
+    return CheckFailed(
+        f"the backup failed: {observed}",
+        "the Job made from the CronJob succeeds",
+        f"its log ends with: {tail}" if tail else f"its pod left no log: {pods.state(pod)}",
+    )
+
+
+def _has_log(pod: Object) -> bool:
+    statuses: list[Object] = pod["status"].get("containerStatuses") or []
+    return any(status["state"].get("running") or status["state"].get("terminated") for status in statuses)
+
+
+def _pod(kube: Kube, namespace: str, job: Object) -> Object | None:
+    found = kube.list("v1", "Pod", namespace, f"batch.kubernetes.io/job-name={JOB}")
+    uid = job["metadata"]["uid"]
+    mine = [pod for pod in found if any(own["uid"] == uid for own in pod["metadata"]["ownerReferences"])]
+    return mine[0] if mine else None
+
+
+def _name_in(log: str) -> str:
+    """The name of the backup that the Job says it made."""
+    match = re.search(r"^backup: OK (\S+)", log, re.MULTILINE)
+    if match is None:
+        raise CheckFailed(
+            f"the Job succeeded without naming a backup; its log ends with {log[-200:]!r}",
+            "`backup: OK <name>`",
+            "the CronJob runs something else than the toolkit's backup: run `fwb up`",
+        )
+    return match[1]
+
+
+def freshness(config: ChecksConfig) -> str:
+    """The newest backup that was restored on trial is young enough."""
+    store = open_store(config)
+    newest = catalogue.newest_verified(store)
+    limit = timedelta(hours=config.backup.max_age_hours)
+    hint = (
+        f"`kubectl -n {config.namespace} get jobs` shows how those of CronJob {config.backup.cronjob} ended; "
+        "`fwb check STACK backup-run` makes one now and says what is wrong"
+    )
+    if newest is None:
+        count = len(catalogue.entries(store))
+        raise CheckFailed(
+            f"no verified backup in {store.settings.where}, {count} in all",
+            f"one younger than {config.backup.max_age_hours:g} h",
+            hint,
+        )
+    age = datetime.now(UTC) - newest.created
+    seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
+    if age > limit:
+        raise CheckFailed(
+            f"the newest verified backup {seen}", f"younger than {config.backup.max_age_hours:g} h", hint
+        )
+    return seen
+
+
+def open_store(config: ChecksConfig) -> Store:
+    """The bucket of the stack, by the checks' own mounted credentials."""
+    target = config.backup.store
+    return Store(
+        StoreSettings(
+            bucket=target.bucket,
+            prefix=target.prefix,
+            endpoint=target.endpoint,
+            region=target.region,
+            access_key=read_secret(target.access_key_file) if target.access_key_file else None,
+            secret_key=read_secret(target.secret_key_file) if target.secret_key_file else None,
+        )
+    )
+
+
+def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
+    """What an error of the store means for the person who runs the stack."""
+    if isinstance(error, catalogue.Damaged):
+        return CheckFailed(error.message, "a backup that is whole", error.hint or "make another backup")
+    if isinstance(error, StoreError):
+        in_cluster = f"`kubectl -n {config.namespace} get pods` shows whether the store runs"
+        return CheckFailed(error.message, "the store answers", error.hint or in_cluster)
+    return None
+
+
+CHECKS = (
+    Check("backup-schedule", schedule, quick=True, timeout=20, explain=explain),
+    # as long as the Job itself may take
+    Check("backup-run", run_now, timeout=4 * 3600, explain=explain),
+    Check("backup-freshness", freshness, quick=True, timeout=60, explain=explain),
+)
