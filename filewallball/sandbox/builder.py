@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -33,22 +34,15 @@ def build(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch:
         tree = Path(scratch) / "tree.tar"
         packages = definition["packages"]
-        debian.unpack(tree, packages, definition.get("exclude", []), definition.get("variant", "essential"))
+        overlay = _overlay(Path(scratch) / "overlay", definition, repository)
+        debian.unpack(tree, packages, definition.get("variant", "essential"), overlay)
         found = debian.versions(tree)
         labels = {f"filewallball.package.{each}": found[each] for each in packages if each in found}
         description = (
             f"Built from Debian {debian.SUITE} packages by FileWallBall's sandbox; not the upstream image"
         )
         config = _config(reference, definition, description, labels)
-
-        def fill(tar: tarfile.TarFile) -> None:
-            _fill_from_tree(tar, tree, config, definition)
-            if pip := definition.get("pip"):
-                _add_pip(tar, Path(scratch) / "pip", pip, repository)
-            if copy := definition.get("copy"):
-                _add_files(tar, copy, repository)
-
-        write_archive(target, reference, config, fill)
+        write_archive(target, reference, config, lambda tar: _fill_from_tree(tar, tree, config, definition, built))
 
 
 def _config(
@@ -74,10 +68,10 @@ def _fill_from_program(tar: tarfile.TarFile, program: Path, config: ImageConfig)
 
 
 def _fill_from_tree(
-    tar: tarfile.TarFile, tree: Path, config: ImageConfig, definition: dict[str, Any]
+    tar: tarfile.TarFile, tree: Path, config: ImageConfig, definition: dict[str, Any], built: Binaries
 ) -> None:
     added = accounts(config.user)
-    kept = debian.copy_tree(tree, tar, replaced=added)
+    kept = debian.copy_tree(tree, tar, definition.get("exclude", []), replaced=added)
     for name, content in added.items():
         if not config.user:
             add_file(tar, name, kept.get(name, b""))
@@ -89,6 +83,8 @@ def _fill_from_tree(
         )
         lines = [line for line in kept.get(name, b"").decode().splitlines() if not _clashes(line, *ours)]
         add_file(tar, name, ("\n".join(lines) + f"\n{content}").encode())
+    if program := definition.get("beside"):
+        add_file(tar, f"usr/local/bin/{program}", built[program].read_bytes(), 0o755)
     if config.user and config.user.home != "/nonexistent":
         add_directory(tar, config.user.home.lstrip("/"), 0o755, config.user.uid, config.user.gid)
     for link, destination in definition.get("links", {}).items():
@@ -101,7 +97,27 @@ def _clashes(line: str, name: str, number: str) -> bool:
     return line.startswith(name) or number in ":".join(["", *line.split(":")[2:3], ""])
 
 
-def _add_pip(tar: tarfile.TarFile, scratch: Path, pip: dict[str, Any], repository: Path) -> None:
+def _overlay(directory: Path, definition: dict[str, Any], repository: Path) -> Path | None:
+    """The files that come on top of the packages, below the path that they have in the image."""
+    if pip := definition.get("pip"):
+        _install_requirements(directory / pip["target"].lstrip("/"), pip, repository)
+    if copy := definition.get("copy"):
+        for path in copy["paths"]:
+            source, target = repository / path, directory / copy["to"].lstrip("/") / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source, target)
+    if not directory.exists():
+        return None
+    # What the image's user may read doesn't depend on the umask of who builds it.
+    for path in directory.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    return directory
+
+
+def _install_requirements(target: Path, pip: dict[str, Any], repository: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -119,25 +135,9 @@ def _add_pip(tar: tarfile.TarFile, scratch: Path, pip: dict[str, Any], repositor
         "--implementation",
         "cp",
     ]
-    command += ["--target", str(scratch), "-r", str(repository / pip["requirements"])]
+    command += ["--target", str(target), "-r", str(repository / pip["requirements"])]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise UserError(
             f"pip could not install the image's requirements:\n{done.stderr.strip()[-1000:]}", "run again"
         )
-    tar.add(scratch, pip["target"].lstrip("/"), filter=_owned_by_root)
-
-
-def _add_files(tar: tarfile.TarFile, copy: dict[str, Any], repository: Path) -> None:
-    for path in copy["paths"]:
-        tar.add(repository / path, f"{copy['to'].lstrip('/')}/{path}", filter=_owned_by_root)
-
-
-def _owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    if "__pycache__" in info.name:
-        return None
-    info.uid = info.gid = 0
-    info.uname = info.gname = "root"
-    # What the image's user may read doesn't depend on the umask of who built it.
-    info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
-    return info

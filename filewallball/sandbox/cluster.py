@@ -185,6 +185,9 @@ def describe(found: Status, *, as_json: bool = False) -> str:
     state = "ready" if found.ready else "not ready" if found.running else "down; its data is kept"
     lines = [f"sandbox {found.name}: {state}"]
     if found.running:
-        lines += [f"  address     {found.address}", f"  kubeconfig  {found.kubeconfig} (context {found.context})"]
+        lines += [
+            f"  address     {found.address}",
+            f"  kubeconfig  {found.kubeconfig} (context {found.context})",
+        ]
         lines += [f"  {program:<24} {state}" for program, state in found.programs.items()]
     return "\n".join(lines)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+import shlex
 import subprocess
 import tarfile
 from collections.abc import Iterable
@@ -19,6 +22,8 @@ EXCLUDED = (
     "/usr/share/locale/*",
     "/usr/share/man/*",
 )
+# Valid whatever the times of the files: containers can't write compiled modules, and starting from source is slow.
+_COMPILE = "python3 -m compileall -q --invalidation-mode unchecked-hash"
 # What mmdebstrap leaves that is of its own making, below these.
 _LEFTOVERS = ("var/cache/", "var/lib/apt/", "var/log/", "dev/", "proc/", "sys/", "run/")
 
@@ -48,28 +53,52 @@ def system_sources() -> list[str]:
 
 
 def unpack(
-    target: Path, packages: Iterable[str], exclude: Iterable[str] = (), variant: str = "essential"
+    target: Path, packages: Iterable[str], variant: str = "essential", overlay: Path | None = None
 ) -> None:
-    """Write the tree of `packages` and what they depend on to the tar file `target`."""
-    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*EXCLUDED, *exclude)]
+    """Write the tree of `packages` and what they depend on to the tar file `target`.
+
+    `variant` is mmdebstrap's: `essential` runs the packages' own scripts, `extract` only unpacks files. What is in
+    the directory `overlay` is added, and Python modules in it are compiled by the tree's own Python.
+    """
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+    included = list(packages)
+    if variant == "essential":
+        # Merges /usr from the start; otherwise a package comes in that does it later, with all of perl.
+        options.append("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
+        included.append("usr-is-merged")
+    if overlay:
+        options += [
+            f"--customize-hook=copy-in {shlex.quote(str(each))} /" for each in sorted(overlay.iterdir())
+        ]
+        options += [
+            f'--customize-hook=chroot "$1" {_COMPILE} /{each.name}' for each in sorted(overlay.iterdir())
+        ]
     command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={variant}", *options]
-    command += [f"--include={','.join(packages)}", SUITE, str(target), *system_sources()]
+    command += [f"--include={','.join(included)}", SUITE, str(target), *system_sources()]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         target.unlink(missing_ok=True)
-        tail = "\n".join(done.stderr.strip().splitlines()[-8:])
+        tail = "\n".join(line[:300] for line in done.stderr.strip().splitlines()[-8:])
         raise UserError(
             f"mmdebstrap failed on {', '.join(packages)}:\n{tail}", "mend apt's sources, and run again"
         )
 
 
-def copy_tree(source: Path, tar: tarfile.TarFile, replaced: Iterable[str] = ()) -> dict[str, bytes]:
-    """Copy the tree into an image's layer; returns the contents of the `replaced` files, which are left out."""
+def copy_tree(
+    source: Path, tar: tarfile.TarFile, exclude: Iterable[str] = (), replaced: Iterable[str] = ()
+) -> dict[str, bytes]:
+    """Copy the tree into an image's layer, without what matches `exclude` (where `*` also matches slashes).
+
+    Returns the contents of the `replaced` files, which are left out as well.
+    """
+    patterns = [re.compile(fnmatch.translate(each)) for each in (*EXCLUDED, *exclude)]
     kept: dict[str, bytes] = {}
     with tarfile.open(source) as tree:
         for member in tree:
             name = member.name.removeprefix("./")
             if any(name.startswith(each) and name != each.rstrip("/") for each in _LEFTOVERS):
+                continue
+            if any(pattern.match(f"/{name}") for pattern in patterns):
                 continue
             file = tree.extractfile(member) if member.isreg() else None
             if file and name in replaced:

@@ -124,7 +124,7 @@ def _build(reference: str, built: Binaries, progress: Progress) -> None:
 def archive(reference: str, built: Binaries) -> Path:
     """The file in the cache; its name changes with all that the image is made from."""
     parts: list[object] = [builder.VERSION, reference, definition(reference)]
-    if program := definition(reference).get("program"):
+    if program := definition(reference).get("program") or definition(reference).get("beside"):
         parts.append(built[program].parent.name)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     short = reference.rpartition("/")[2].replace(":", "-")
