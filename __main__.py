@@ -20,14 +20,16 @@ from components.store import Store, StoreArgs
 stack = settings.from_pulumi()
 toolkit = stack.toolkit.image or toolkit_reference()
 
-cluster = Cluster("cluster", ClusterArgs(stack.cluster.kubeconfig_path(), stack.cluster.context, stack.protect))
+cluster = Cluster(
+    "cluster", ClusterArgs(stack.cluster.kubeconfig_path(), stack.cluster.context, stack.protect)
+)
 in_cluster = pulumi.ResourceOptions(providers=[cluster.provider])
 
 namespace = Namespace("namespace", NamespaceArgs(stack.namespace, cluster.keeping), in_cluster)
 mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.keeping), in_cluster)
 redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
 backup = Backup("backup", BackupArgs(namespace.name, stack.backup, toolkit, stack.time_zone), in_cluster)
-tested = [mariadb, redis, backup]
+tested: list[Mariadb | Redis | Backup | Store] = [mariadb, redis, backup]
 if stack.backup.store.in_cluster:
     tested.append(Store("store", StoreArgs(namespace.name, stack.backup.store, cluster.keeping), in_cluster))
 

@@ -11,9 +11,17 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from components.faults import Fault, SettingsError, from_pydantic, parse_values
@@ -50,10 +58,15 @@ class Model(BaseModel):
 class Cluster(Model):
     """Which cluster the stack lives on: a sandbox on this machine, or a context of a kubeconfig."""
 
-    sandbox: DnsLabel | None = Field(None, description="Name of an embedded cluster, made by `fwb sandbox up --name`.")
-    context: str | None = Field(None, description="Context of a kubeconfig, as `kubectl config get-contexts` names it.")
+    sandbox: DnsLabel | None = Field(
+        default=None, description="Name of an embedded cluster, made by `fwb sandbox up --name`."
+    )
+    context: str | None = Field(
+        default=None, description="Context of a kubeconfig, as `kubectl config get-contexts` names it."
+    )
     kubeconfig: str | None = Field(
-        None, description="Path of the kubeconfig; the default is kubectl's own: $KUBECONFIG, then ~/.kube/config."
+        default=None,
+        description="Path of the kubeconfig; the default is kubectl's own: $KUBECONFIG, then ~/.kube/config.",
     )
 
     @field_validator("context")
@@ -71,11 +84,13 @@ class Cluster(Model):
         if (self.sandbox is None) == (self.context is None):
             raise ValueError("needs one of the two; write either sandbox: NAME or context: NAME")
         if self.sandbox and self.kubeconfig:
-            raise ValueError("a sandbox has a kubeconfig of its own; leave kubeconfig out, or write context: NAME")
+            raise ValueError(
+                "a sandbox has a kubeconfig of its own; leave kubeconfig out, or write context: NAME"
+            )
         return self
 
     def kubeconfig_path(self) -> str | None:
-        """The kubeconfig to use; None leaves it to the client's own search. Same rule as filewallball.paths."""
+        """The kubeconfig to use; None leaves it to the client's search. Same rule as filewallball.paths."""
         if self.sandbox:
             state = os.environ.get("FWB_STATE") or "/var/lib/filewallball"
             return str(Path(state) / "sandbox" / self.sandbox / "kubeconfig")
@@ -83,24 +98,28 @@ class Cluster(Model):
 
 
 class Storage(Model):
-    """A persistent volume: by the default StorageClass, a named one, an existing volume, or a node's folder."""
+    """A persistent volume: by a StorageClass, an existing one, or a folder of the node."""
 
-    size: Quantity = Field("5Gi", description="May grow later where the StorageClass allows it; never shrinks.")
-    storage_class: DnsName | None = Field(None, description="StorageClass; left out: the cluster's default.")
-    volume_name: DnsName | None = Field(None, description="Bind to this existing PersistentVolume.")
+    size: Quantity = Field(
+        default="5Gi", description="May grow later where the StorageClass allows it; never shrinks."
+    )
+    storage_class: DnsName | None = Field(
+        default=None, description="StorageClass; left out: the cluster's default."
+    )
+    volume_name: DnsName | None = Field(default=None, description="Bind to this existing PersistentVolume.")
     host_path: AbsolutePath | None = Field(
-        None, description="Folder on the node, owned by uid 999; makes a static PersistentVolume of it."
+        default=None,
+        description="Folder on the node, owned by uid 999; makes a static PersistentVolume of it.",
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [
-            alias
-            for alias, value in (
-                ("storageClass", self.storage_class), ("volumeName", self.volume_name), ("hostPath", self.host_path),
-            )
-            if value is not None
-        ]  # fmt: skip
+        sources = {
+            "storageClass": self.storage_class,
+            "volumeName": self.volume_name,
+            "hostPath": self.host_path,
+        }
+        given = [name for name, value in sources.items() if value is not None]
         if "hostPath" in given and len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other; write only one of them")
         return self
@@ -109,9 +128,9 @@ class Storage(Model):
 class Resources(Model):
     """What a container asks for and may use. There is no CPU limit: throttling costs latency for nothing."""
 
-    cpu: Cpu = Field("100m", description="CPU requested.")
-    memory: Quantity = Field("128Mi", description="Memory requested.")
-    memory_limit: Quantity = Field("256Mi", description="Memory at which the container is stopped.")
+    cpu: Cpu = Field(default="100m", description="CPU requested.")
+    memory: Quantity = Field(default="128Mi", description="Memory requested.")
+    memory_limit: Quantity = Field(default="256Mi", description="Memory at which the container is stopped.")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -121,17 +140,25 @@ class Resources(Model):
 
 
 def _resources(cpu: str, memory: str, limit: str) -> Any:
-    return Field(Resources(cpu=cpu, memory=memory, memoryLimit=limit), description="CPU and memory of the container.")
+    return Field(
+        Resources(cpu=cpu, memory=memory, memory_limit=limit), description="CPU and memory of the container."
+    )
 
 
 class Mariadb(Model):
     """The database."""
 
-    image: Image = Field("docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
-    storage: Storage = Field(Storage(), description="Where the data lies.")
-    buffer_pool: Quantity = Field("128Mi", description="InnoDB's page cache; at most 60% of the memory limit.")
-    max_connections: Annotated[int, Field(ge=10, le=10000)] = Field(100, description="Connections at once.")
-    binlog_days: Annotated[int, Field(ge=1, le=90)] = Field(7, description="Days that the binary log is kept.")
+    image: Image = Field(default="docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
+    storage: Storage = Field(default=Storage(), description="Where the data lies.")
+    buffer_pool: Quantity = Field(
+        default="128Mi", description="InnoDB's page cache; at most 60% of the memory limit."
+    )
+    max_connections: Annotated[int, Field(ge=10, le=10000)] = Field(
+        default=100, description="Connections at once."
+    )
+    binlog_days: Annotated[int, Field(ge=1, le=90)] = Field(
+        default=7, description="Days that the binary log is kept."
+    )
     resources: Resources = _resources("100m", "384Mi", "640Mi")
 
     @model_validator(mode="after")
@@ -140,8 +167,8 @@ class Mariadb(Model):
         if pool > 0.6 * limit:
             raise ValueError(
                 f"bufferPool {self.buffer_pool} leaves too little of resources.memoryLimit"
-                f" {self.resources.memory_limit} for connections; write a memoryLimit of {-(-pool * 10 // 6) // 2**20 + 1}Mi"
-                " or more, or a smaller bufferPool"
+                f" {self.resources.memory_limit} for connections; write a memoryLimit of"
+                f" {pool * 10 // 6 // 2**20 + 1}Mi or more, or a smaller bufferPool"
             )
         return self
 
@@ -149,8 +176,12 @@ class Mariadb(Model):
 class Redis(Model):
     """The cache. It keeps nothing on disk: a restart empties it."""
 
-    image: Image = Field("docker.io/library/redis:7.2-bookworm", description="Redis 7.0 to 7.4 image.")
-    maxmemory: RedisMemory = Field("256mb", description="Memory for data; beyond it least recently used keys go.")
+    image: Image = Field(
+        default="docker.io/library/redis:7.2-bookworm", description="Redis 7.0 to 7.4 image."
+    )
+    maxmemory: RedisMemory = Field(
+        default="256mb", description="Memory for data; beyond it least recently used keys go."
+    )
     resources: Resources = _resources("100m", "128Mi", "384Mi")
 
     @model_validator(mode="after")
@@ -159,8 +190,9 @@ class Redis(Model):
         needed = data * 5 // 4 + 32 * 2**20  # a quarter for fragmentation, 32 Mi for clients' buffers
         if limit < needed:
             raise ValueError(
-                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit {self.resources.memory_limit} with"
-                f" room for buffers and fragmentation; write a memoryLimit of {-(-needed // 2**20)}Mi or more"
+                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit"
+                f" {self.resources.memory_limit} with room for buffers and fragmentation; write a"
+                f" memoryLimit of {-(-needed // 2**20)}Mi or more"
             )
         return self
 
@@ -168,16 +200,25 @@ class Redis(Model):
 class Store(Model):
     """Where backups go: a bucket of any S3 service, or one kept in the cluster (for development)."""
 
-    in_cluster: bool = Field(False, description="Run an S3 server in the namespace, on a volume of its own.")
-    bucket: Bucket | None = Field(None, description="Name of the bucket; in the cluster `filewallball-backups`.")
-    endpoint: Endpoint | None = Field(None, description="URL of the S3 service; left out: AWS.")
-    region: str = Field("us-east-1", description="Region of the bucket.")
-    prefix: Prefix = Field("", description="What every object's key starts with; ends in /.")
-    credentials_secret: DnsName | None = Field(
-        None, description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's own role."
+    in_cluster: bool = Field(
+        default=False, description="Run an S3 server in the namespace, on a volume of its own."
     )
-    image: Image = Field("ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster.")
-    storage: Storage = Field(Storage(size="5Gi"), description="Volume of the S3 server, when in the cluster.")
+    bucket: Bucket | None = Field(
+        default=None, description="Name of the bucket; in the cluster `filewallball-backups`."
+    )
+    endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service; left out: AWS.")
+    region: str = Field(default="us-east-1", description="Region of the bucket.")
+    prefix: Prefix = Field(default="", description="What every object's key starts with; ends in /.")
+    credentials_secret: DnsName | None = Field(
+        default=None,
+        description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's role.",
+    )
+    image: Image = Field(
+        default="ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster."
+    )
+    storage: Storage = Field(
+        default=Storage(size="5Gi"), description="Volume of the S3 server, when in the cluster."
+    )
     resources: Resources = _resources("50m", "64Mi", "256Mi")
 
     @field_validator("bucket", "region", mode="before")
@@ -192,7 +233,9 @@ class Store(Model):
         if self.in_cluster and (self.endpoint or self.credentials_secret):
             raise ValueError("a store in the cluster has its own endpoint and credentials; leave both out")
         if not self.in_cluster and not self.bucket:
-            raise ValueError("no bucket is named; write bucket: NAME of an existing bucket, or inCluster: true")
+            raise ValueError(
+                "no bucket is named; write bucket: NAME of an existing bucket, or inCluster: true"
+            )
         return self
 
     @property
@@ -203,16 +246,21 @@ class Store(Model):
 class Backup(Model):
     """The nightly backup of the database: dumped, restored on trial, uploaded."""
 
-    schedule: Cron = Field("0 2 * * *", description="When, as cron writes it, in timeZone.")
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(7, description="Days that a backup is kept.")
-    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
-        26, description="The newest verified backup must be younger than this, or the checks fail."
+    schedule: Cron = Field(default="0 2 * * *", description="When, as cron writes it, in timeZone.")
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=7, description="Days that a backup is kept."
     )
-    work_size: Quantity = Field("2Gi", description="Room on the node for dump and trial restore.")
-    deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(120, description="A longer run is stopped.")
+    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
+        default=26, description="The newest verified backup must be younger than this, or the checks fail."
+    )
+    work_size: Quantity = Field(default="2Gi", description="Room on the node for dump and trial restore.")
+    deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
+        default=120, description="A longer run is stopped."
+    )
     resources: Resources = _resources("100m", "256Mi", "768Mi")
     service_account_annotations: dict[str, str] = Field(
-        {}, description="On the ServiceAccount, such as eks.amazonaws.com/role-arn for a role that may write the bucket."
+        default={},
+        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write the bucket.",
     )
     store: Store = Field(description="Where backups go.")
 
@@ -221,36 +269,47 @@ class Toolkit(Model):
     """The image of this repository's own tools, which backups and checks run in."""
 
     image: Image | None = Field(
-        None, description="Left out: named after the sources in this checkout, and built by `fwb up` for a sandbox."
+        default=None,
+        description="Left out: named after this checkout's sources, and built by `fwb up` for a sandbox.",
     )
 
 
 class Checks(Model):
     """Limits that the smoke checks hold the stack to."""
 
-    cache_latency_ms: Annotated[float, Field(gt=0)] = Field(10, description="p99 of the cache, in milliseconds.")
-    cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(0.8, description="Least share of reads served.")
-    cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="Largest share of maxmemory in use.")
-    database_latency_ms: Annotated[float, Field(gt=0)] = Field(50, description="p99 of a query, in milliseconds.")
+    cache_latency_ms: Annotated[float, Field(gt=0)] = Field(
+        default=10, description="p99 of the cache, in milliseconds."
+    )
+    cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.8, description="Least share of reads served."
+    )
+    cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="Largest share of maxmemory in use."
+    )
+    database_latency_ms: Annotated[float, Field(gt=0)] = Field(
+        default=50, description="p99 of a query, in milliseconds."
+    )
 
 
 class Settings(Model):
     """The keys of a stack, each written as `filewallball:<key>` in Pulumi.<stack>.yaml."""
 
     cluster: Cluster = Field(description="Which cluster the stack lives on.")
-    namespace: DnsLabel = Field(PROJECT, description="Namespace that holds everything of the stack.")
-    disposable: bool = Field(False, description="Checks may delete pods, change servers and fill the cache.")
-    protect: bool = Field(
-        False,
-        description="For production: what holds data can't be deleted, images are named by digest, and the stack"
-        " can't be disposable.",
+    namespace: DnsLabel = Field(default=PROJECT, description="Namespace that holds everything of the stack.")
+    disposable: bool = Field(
+        default=False, description="Checks may delete pods, change servers and fill the cache."
     )
-    time_zone: TimeZone = Field("Asia/Seoul", description="Time zone of schedules.")
-    mariadb: Mariadb = Field(Mariadb(), description="The database.")
-    redis: Redis = Field(Redis(), description="The cache.")
+    protect: bool = Field(
+        default=False,
+        description="For production: what holds data can't be deleted, images are named by digest, and the"
+        " stack can't be disposable.",
+    )
+    time_zone: TimeZone = Field(default="Asia/Seoul", description="Time zone of schedules.")
+    mariadb: Mariadb = Field(default=Mariadb(), description="The database.")
+    redis: Redis = Field(default=Redis(), description="The cache.")
     backup: Backup = Field(description="The nightly backup.")
-    toolkit: Toolkit = Field(Toolkit(), description="The image of this repository's own tools.")
-    checks: Checks = Field(Checks(), description="Limits that the smoke checks hold the stack to.")
+    toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
+    checks: Checks = Field(default=Checks(), description="Limits that the smoke checks hold the stack to.")
 
 
 def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
@@ -268,13 +327,15 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
         if image is None or not image_is_pinned(image)
     ]
     if parts.get("disposable"):
-        faults.append(("disposable", True, "a protected stack isn't disposable; write false for one of the two"))
+        faults.append(
+            ("disposable", True, "a protected stack isn't disposable; write false for one of the two")
+        )
     return faults
 
 
 def _pin_advice(image: str | None) -> str:
     if image is None:
-        return "a protected stack needs the toolkit from a registry; push it and write its registry/name:tag@sha256:…"
+        return "a protected stack needs a pushed toolkit; write its registry/name:tag@sha256:…"
     return (
         "a tag can change, and a protected stack runs only what was tested; write"
         f" {image}@sha256:… with the digest that `docker buildx imagetools inspect {image}` prints"
@@ -307,7 +368,7 @@ def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, field in Settings.model_fields.items():
         given = plain.get(field.alias or name, field.default)
         with suppress(ValidationError):
-            yield name, TypeAdapter[Any](field.annotation).validate_python(given)
+            yield name, TypeAdapter[Any](cast("Any", field.annotation)).validate_python(given)
 
 
 def read_stack(directory: Path, stack: str) -> Settings:
@@ -316,8 +377,8 @@ def read_stack(directory: Path, stack: str) -> Settings:
 
     path = directory / f"Pulumi.{stack}.yaml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        values = document.get("config") or {}
+        document = cast("dict[str, Any] | None", yaml.safe_load(path.read_text(encoding="utf-8"))) or {}
+        values = cast("dict[str, Any]", document.get("config") or {})
     except FileNotFoundError:
         known = ", ".join(sorted(p.name.split(".")[1] for p in directory.glob("Pulumi.*.yaml"))) or "none"
         fault = (path.name, None, f"there is no such file in {directory}; write it, or name one of: {known}")
@@ -328,7 +389,7 @@ def read_stack(directory: Path, stack: str) -> Settings:
 
 
 def from_pulumi() -> Settings:
-    """The settings of the running program. Raises pulumi.RunError, which Pulumi prints without a traceback."""
+    """The running program's settings. Raises pulumi.RunError, which Pulumi prints without a traceback."""
     import pulumi
     from pulumi.runtime import config
 

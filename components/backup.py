@@ -42,14 +42,18 @@ class Backup(pulumi.ComponentResource):
             {
                 "apiVersion": "v1",
                 "kind": "ServiceAccount",
-                "metadata": metadata(NAME, args.namespace, _LABELS, args.settings.service_account_annotations),
+                "metadata": metadata(
+                    NAME, args.namespace, _LABELS, args.settings.service_account_annotations
+                ),
                 "automountServiceAccountToken": False,
             },
             child,
         )
         Object(f"{name}-schedule", _cron_job(args, job), child)
         if not args.settings.store.in_cluster:
-            ports = sorted({443, _port(args.settings.store.endpoint)})  # 443 also for the role's token service
+            ports = sorted(
+                {443, _port(args.settings.store.endpoint)}
+            )  # 443 also for the role's token service
             Object(f"{name}-store-clients", network.outward("store", args.namespace, "backup", ports), child)
         self.register_outputs({})
 
@@ -114,7 +118,7 @@ def _job(args: BackupArgs) -> dict[str, Any]:
         [container],
         volumes,
         service_account=NAME,
-        grace_seconds=60,
+        grace_seconds=30,
         restartPolicy="Never",
     )
     return {

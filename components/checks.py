@@ -1,7 +1,7 @@
 """The smoke checks: a Job that runs again whenever something that it tests has changed.
 
-The Job's name ends in a hash of all that it depends on. A change makes a new Job, and a failing check fails the
-deployment; no change, no Job. `fwb check` runs the same pod on demand, from the PodTemplate beside it.
+The Job's name ends in a hash of all that it depends on. A change makes a new Job, and a failing check fails
+the deployment; no change, no Job. `fwb check` runs the same pod on demand, from the PodTemplate beside it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Checks(pulumi.ComponentResource):
         template = _template(args, fingerprint(config))
         rules = _rules(disposable=args.settings.disposable)
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
-        rights = [Object(f"{name}-{part}", manifest, child) for part, manifest in _rights(args.namespace, rules).items()]
+        rights = [
+            Object(f"{name}-{part}", manifest, child)
+            for part, manifest in _rights(args.namespace, rules).items()
+        ]
         Object(
             f"{name}-template",
             {"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata(NAME, args.namespace, _LABELS),
@@ -117,29 +120,35 @@ def _config(stack: settings.Settings) -> dict[str, Any]:
 
 def _rules(*, disposable: bool) -> list[dict[str, Any]]:
     """What the checks may do in the namespace: look at what they test, and run one backup."""
-    rules: list[dict[str, Any]] = [
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
-        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-        {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get"], "resourceNames": [mariadb.CLAIM]},
-        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"], "resourceNames": [mariadb.NAME]},
-        {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"], "resourceNames": [backup.CRON_JOB]},
-        # A create can't be held to a name.
-        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
-        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"],
-         "resourceNames": [f"{backup.NAME}-check"]},
-    ]  # fmt: skip
+    rules = [
+        _rule("", "pods", ["get", "list"]),
+        _rule("", "pods/log", ["get"]),
+        _rule("", "persistentvolumeclaims", ["get"], mariadb.CLAIM),
+        _rule("apps", "statefulsets", ["get"], mariadb.NAME),
+        _rule("batch", "cronjobs", ["get"], backup.CRON_JOB),
+        _rule("batch", "jobs", ["create"]),  # a create can't be held to a name
+        _rule("batch", "jobs", ["get", "delete"], f"{backup.NAME}-check"),
+    ]
     if disposable:
-        rules.append(
-            {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"], "resourceNames": [f"{mariadb.NAME}-0"]}
-        )
+        rules.append(_rule("", "pods", ["delete"], f"{mariadb.NAME}-0"))
     return rules
+
+
+def _rule(group: str, resource: str, verbs: list[str], *names: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource], "verbs": verbs}
+    return rule | ({"resourceNames": list(names)} if names else {})
 
 
 def _rights(namespace: pulumi.Input[str], rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     common = {"metadata": metadata(NAME, namespace, _LABELS)}
     group = "rbac.authorization.k8s.io"
     return {
-        "account": {"apiVersion": "v1", "kind": "ServiceAccount", **common, "automountServiceAccountToken": False},
+        "account": {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            **common,
+            "automountServiceAccountToken": False,
+        },
         "role": {"apiVersion": f"{group}/v1", "kind": "Role", **common, "rules": rules},
         "binding": {
             "apiVersion": f"{group}/v1",

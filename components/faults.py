@@ -6,6 +6,7 @@ import difflib
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -58,11 +59,13 @@ def parse_values(values: Mapping[str, Any], project: str, model: type[BaseModel]
         if colon and namespace != project:
             continue
         field = fields.get(name)
-        if isinstance(value, str) and field is not None and (_is_model(field.annotation) or field.annotation is bool):
-            try:
+        if (
+            isinstance(value, str)
+            and field is not None
+            and (_is_model(field.annotation) or field.annotation is bool)
+        ):
+            with suppress(ValueError):  # the models say what is wrong with it
                 value = json.loads(value)
-            except ValueError:
-                pass  # the models say what is wrong with it
         parsed[name] = value
     return parsed
 
@@ -87,13 +90,21 @@ def _why(kind: str, message: str, location: tuple[int | str, ...], model: type[B
     if kind == "extra_forbidden":
         names = sorted(_names(_model_at(model, location[:-1])))
         near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
-        return f"no such key; did you mean {near[0]}?" if near else f"no such key; there are {', '.join(names)}"
+        return (
+            f"no such key; did you mean {near[0]}?" if near else f"no such key; there are {', '.join(names)}"
+        )
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         owner = _model_at(model, location)
-        return f"not a mapping; write keys below it: {', '.join(sorted(_names(owner)))}" if owner else "not a mapping"
+        return (
+            f"not a mapping; write keys below it: {', '.join(sorted(_names(owner)))}"
+            if owner
+            else "not a mapping"
+        )
     if kind == "missing":
         inner = _model_at(model, location)
-        return f"must be set, with keys below it: {', '.join(sorted(_names(inner)))}" if inner else "must be set"
+        return (
+            f"must be set, with keys below it: {', '.join(sorted(_names(inner)))}" if inner else "must be set"
+        )
     if kind == "value_error":
         return message.removeprefix("Value error, ")
     if kind in _ADVICE:
@@ -110,7 +121,9 @@ def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[B
     """The model that holds the keys at this place, if one does."""
     current: type[BaseModel] | None = model
     for part in location:
-        fields = {field.alias or name: field for name, field in current.model_fields.items()} if current else {}
+        fields = (
+            {field.alias or name: field for name, field in current.model_fields.items()} if current else {}
+        )
         field = fields.get(str(part))
         current = _inner_model(field.annotation) if field else None
     return current

@@ -1,8 +1,8 @@
 """Kubernetes objects for components: plain manifests, registered under the provider's own type tokens.
 
-The generated classes of pulumi_kubernetes cost 2 to 4 seconds to import (core/v1 alone is 4.5 MB of source); a
-`CustomResource` with the same token and camelCase properties is the same resource to either engine. Misspelt
-fields are found by tests/unit/program/test_schema.py, which holds every rendered object against the API's types.
+The generated classes of pulumi_kubernetes cost 2 to 4 seconds to import (core/v1 alone is 4.5 MB of source);
+a `CustomResource` with the same token and camelCase properties is the same resource to either engine.
+Misspelt fields are found by tests/unit/program/test_schema.py, which knows the API's types.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Object(pulumi.CustomResource):
 
 @dataclass
 class Keeping:
-    """How objects that hold data are declared: they outlive `destroy`, and the next `up` takes them over again."""
+    """How objects that hold data are declared: they outlive `destroy`, and the next `up` takes them over."""
 
     provider: pulumi.ProviderResource
     protect: bool = False
@@ -79,7 +79,7 @@ def selector(name: str) -> dict[str, str]:
 
 
 def files(folder: str, **values: str) -> dict[str, str]:
-    """The files of a folder below components/files. `${name}` is replaced for the names given, and only those."""
+    """The files of a folder below components/files; `${name}` is replaced for the names given alone."""
     return {
         path.name: Template(path.read_text(encoding="utf-8")).safe_substitute(values)
         for path in sorted((FILES / folder).iterdir())
@@ -91,7 +91,9 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def config_map(name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], data: Mapping[str, str]) -> Manifest:
+def config_map(
+    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], data: Mapping[str, str]
+) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -101,7 +103,11 @@ def config_map(name: str, namespace: pulumi.Input[str], labels: Mapping[str, str
 
 
 def generated_secret(
-    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], keys: Sequence[str], parent: pulumi.Resource
+    name: str,
+    namespace: pulumi.Input[str],
+    labels: Mapping[str, str],
+    keys: Sequence[str],
+    parent: pulumi.Resource,
 ) -> Object:
     """A Secret with a random value of 192 bits per key. The first value stays: later ones are ignored."""
     values = {key: base64.b64encode(secrets.token_urlsafe(24).encode()).decode() for key in keys}
@@ -116,9 +122,14 @@ def generated_secret(
 
 
 def service(
-    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], select: Mapping[str, str], port: int, target: str,
+    name: str,
+    namespace: pulumi.Input[str],
+    labels: Mapping[str, str],
+    select: Mapping[str, str],
+    port: int,
+    target: str,
     **spec: object,
-) -> Manifest:  # fmt: skip
+) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",

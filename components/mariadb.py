@@ -1,4 +1,4 @@
-"""MariaDB: one server on a persistent volume, with a user each for the application, backups and monitoring."""
+"""MariaDB: one server on a persistent volume; a user each for the application, backups and monitoring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components import network, pods, volume
-from components.kube import Keeping, Object, config_map, files, fingerprint, generated_secret, labels, metadata, selector, service
+from components.kube import (
+    Keeping,
+    Object,
+    config_map,
+    files,
+    fingerprint,
+    generated_secret,
+    labels,
+    metadata,
+    selector,
+    service,
+)
 from components.values import quantity_bytes
 
 if TYPE_CHECKING:
@@ -41,7 +52,11 @@ class Mariadb(pulumi.ComponentResource):
         template = _template(args.settings, fingerprint(config))
         self.fingerprint = fingerprint(template)
         generated_secret(
-            CREDENTIALS, args.namespace, _LABELS, ["app-password", "backup-password", "monitor-password"], self
+            CREDENTIALS,
+            args.namespace,
+            _LABELS,
+            ["app-password", "backup-password", "monitor-password"],
+            self,
         )
         Object(f"{name}-config", config_map("mariadb-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "database", args.settings.storage, args.keeping, self)
@@ -52,14 +67,18 @@ class Mariadb(pulumi.ComponentResource):
                     publishNotReadyAddresses=True),
             child,
         )  # fmt: skip
-        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, "mysql"), child)
+        Object(
+            f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, "mysql"), child
+        )
         Object(
             f"{name}-server",
             _stateful_set(args.namespace, template),
             pulumi.ResourceOptions.merge(
                 child,
                 # A first start makes the data folder, a new version upgrades it: both may take minutes.
-                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="10m", update="15m", delete="5m")),
+                pulumi.ResourceOptions(
+                    custom_timeouts=pulumi.CustomTimeouts(create="10m", update="15m", delete="5m")
+                ),
             ),
         )
         Object(f"{name}-disruptions", _disruption_budget(args.namespace), child)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
 from components import network
 from components.kube import Keeping, Object, labels, metadata
 
-_KUBE_DNS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+_KUBE_DNS: dict[str, Any] = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+}
 
 
 @dataclass
@@ -46,8 +49,8 @@ class Namespace(pulumi.ComponentResource):
         self.register_outputs({"name": self.name})
 
 
-_DENY_ALL = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-_DNS = {
+_DENY_ALL: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+_DNS: dict[str, Any] = {
     "podSelector": {},
     "policyTypes": ["Egress"],
     "egress": [{"to": [_KUBE_DNS], "ports": [{"protocol": proto, "port": 53} for proto in ("UDP", "TCP")]}],

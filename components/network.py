@@ -1,8 +1,8 @@
 """Who may talk to whom. The namespace denies everything; each server names what opens it.
 
 A pod reaches a server by carrying that server's access label, for example
-`filewallball.io/access-mariadb: "true"`. A pod of another namespace needs the label too, and its namespace the
-label `filewallball.io/client: "true"`.
+`filewallball.io/access-mariadb: "true"`. A pod of another namespace needs the label too, and its
+namespace the label `filewallball.io/client: "true"`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ import pulumi
 from components.kube import Manifest, labels, metadata, selector
 
 CLIENT_NAMESPACE = {"filewallball.io/client": "true"}
-API_SERVER_PORTS = (443, 6443, 16443)  # a Service's own port is translated before policies look: kubeadm's, microk8s's
+API_SERVER_PORTS = (
+    443,
+    6443,
+    16443,
+)  # a Service's own port is translated before policies look: kubeadm's, microk8s's
 
 
 def access(*servers: str) -> dict[str, str]:
@@ -32,6 +36,10 @@ def policy(name: str, namespace: pulumi.Input[str], component: str, spec: Mappin
     }
 
 
+def _tcp(*ports: int) -> list[dict[str, Any]]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
+
+
 def server(name: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
     """Lets pods with the access label in to a server's port; the server itself calls nobody."""
     who = {"matchLabels": access(name)}
@@ -46,7 +54,7 @@ def server(name: str, namespace: pulumi.Input[str], component: str, port: int) -
                         {"podSelector": who},
                         {"podSelector": who, "namespaceSelector": {"matchLabels": CLIENT_NAMESPACE}},
                     ],
-                    "ports": [{"protocol": "TCP", "port": port}],
+                    "ports": _tcp(port),
                 }
             ],
         },
@@ -61,19 +69,19 @@ def clients(name: str, namespace: pulumi.Input[str], component: str, port: int) 
             "podSelector": {"matchLabels": access(name)},
             "policyTypes": ["Egress"],
             "egress": [
-                {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": [{"protocol": "TCP", "port": port}]}
+                {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": _tcp(port)}
             ],
         },
     )  # fmt: skip
 
 
 def outward(name: str, namespace: pulumi.Input[str], component: str, ports: Sequence[int]) -> Manifest:
-    """Lets pods with the access label out to these TCP ports of any address, where none can be named beforehand."""
+    """Lets pods with the access label out to TCP ports of any address, where none is known beforehand."""
     return policy(
         f"{name}-clients", namespace, component,
         {
             "podSelector": {"matchLabels": access(name)},
             "policyTypes": ["Egress"],
-            "egress": [{"ports": [{"protocol": "TCP", "port": port} for port in ports]}],
+            "egress": [{"ports": _tcp(*ports)}],
         },
     )  # fmt: skip

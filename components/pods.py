@@ -120,7 +120,9 @@ def claim_volume(name: str, claim: str) -> dict[str, Any]:
     return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
 
 
-def script_probe(script: str, *arguments: str, period: int, failures: int, timeout: int = 10) -> dict[str, Any]:
+def script_probe(
+    script: str, *arguments: str, period: int, failures: int, timeout: int = 10
+) -> dict[str, Any]:
     """A probe by a script of the pod's configuration; times in seconds."""
     return {
         "exec": {"command": ["/bin/sh", f"{CONFIG_PATH}/{script}", *arguments]},

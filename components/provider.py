@@ -20,8 +20,8 @@ class ClusterArgs:
 class Cluster(pulumi.ComponentResource):
     """Two providers for one cluster.
 
-    `provider` creates: an object that is already there and isn't this stack's is an error. `keeping` also takes
-    over what exists: it serves only what outlives `destroy`, so that the next `up` finds its data again.
+    `provider` creates: an object that is already there and isn't this stack's is an error. `keeping` also
+    takes over what exists: it serves only what outlives `destroy`, so that the next `up` finds its data.
     """
 
     provider: kubernetes.Provider

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components import network, pods
-from components.kube import Object, config_map, files, fingerprint, generated_secret, labels, metadata, selector, service
+from components.kube import (
+    Object,
+    config_map,
+    files,
+    fingerprint,
+    generated_secret,
+    labels,
+    metadata,
+    selector,
+    service,
+)
 
 if TYPE_CHECKING:
     import settings
@@ -48,7 +58,9 @@ class Redis(pulumi.ComponentResource):
             _deployment(args.namespace, template),
             pulumi.ResourceOptions.merge(
                 child,
-                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")),
+                pulumi.ResourceOptions(
+                    custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")
+                ),
             ),
         )
         Object(f"{name}-network", network.server(NAME, args.namespace, "cache", PORT), child)
@@ -96,7 +108,7 @@ def _deployment(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": selector(NAME)},
-            # The new cache answers before the old one goes: an empty cache costs less than refused connections.
+            # The new cache answers before the old one goes: an empty one is better than refused connections.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "revisionHistoryLimit": 5,
             "progressDeadlineSeconds": 240,

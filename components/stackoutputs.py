@@ -35,7 +35,7 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
             "redis": _password(kubectl, redis.CREDENTIALS),
         },
         "connect": {
-            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --user=root {mariadb.DATABASE}",
+            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --user=mysql {mariadb.DATABASE}",
             "redis": f"{kubectl} exec -it deploy/redis -- redis-cli --user app --askpass",
         },
         "versions": versions,
@@ -44,4 +44,6 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
 
 def _password(kubectl: str, secret: str) -> str:
     """The command that prints the application's password."""
-    return f"{kubectl} get secret {secret} -o go-template='{{{{index .data \"app-password\" | base64decode}}}}'"
+    return (
+        f"{kubectl} get secret {secret} -o go-template='{{{{index .data \"app-password\" | base64decode}}}}'"
+    )

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components import network, pods, volume
-from components.kube import Keeping, Object, config_map, files, fingerprint, generated_secret, labels, metadata, selector, service
+from components.kube import (
+    Keeping,
+    Object,
+    config_map,
+    files,
+    fingerprint,
+    generated_secret,
+    labels,
+    metadata,
+    selector,
+    service,
+)
 
 if TYPE_CHECKING:
     import settings
@@ -29,7 +40,7 @@ class StoreArgs:
 
 
 class Store(pulumi.ComponentResource):
-    """versitygw over a volume, with its Service `store` and its bucket. Outlives `destroy` with its volume."""
+    """versitygw over a volume that outlives `destroy`, with its Service `store` and its bucket."""
 
     fingerprint: str
 
@@ -48,7 +59,9 @@ class Store(pulumi.ComponentResource):
             _deployment(args.namespace, template),
             pulumi.ResourceOptions.merge(
                 child,
-                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")),
+                pulumi.ResourceOptions(
+                    custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")
+                ),
             ),
         )
         Object(f"{name}-network", network.server(NAME, args.namespace, "object-store", PORT), child)
@@ -70,8 +83,8 @@ def _template(store: settings.Store, config: str) -> dict[str, Any]:
         {"data": "/var/lib/store", "config": pods.CONFIG_PATH, "tmp": "/tmp"},  # noqa: S108 - a volume of the pod's own
         writable=["data", "tmp"],
         env={
-            "ROOT_ACCESS_KEY": _key("access-key"),
-            "ROOT_SECRET_KEY": _key("secret-key"),
+            "ROOT_ACCESS_KEY_ID": _key("access-key"),
+            "ROOT_SECRET_ACCESS_KEY": _key("secret-key"),
             "FWB_BUCKET": store.bucket_name,
             "FWB_REGION": store.region,
         },

@@ -27,7 +27,13 @@ _IMAGE = re.compile(
     r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?P<tag>:[\w][\w.-]{0,127})?"
     r"(?P<digest>@sha256:[0-9a-f]{64})?"
 )
-_CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+_CRON_FIELDS = (
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of month", 1, 31),
+    ("month", 1, 12),
+    ("day of week", 0, 7),
+)
 _CRON_NAMES = {
     "month": ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
     "day of week": ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
@@ -46,7 +52,9 @@ def redis_bytes(text: str) -> int:
     """The bytes that a Redis memory size such as `256mb` means. Raises ValueError."""
     match = _REDIS_MEMORY.fullmatch(text.lower())
     if not match or match[2] not in _REDIS_UNITS:
-        raise ValueError("not a memory size as Redis writes it; write a whole number with mb or gb, such as 256mb")
+        raise ValueError(
+            "not a memory size as Redis writes it; write a whole number with mb or gb, such as 256mb"
+        )
     return int(match[1]) * _REDIS_UNITS[match[2]]
 
 
@@ -64,7 +72,9 @@ def _quantity(text: str) -> str:
 
 def _redis_memory(text: str) -> str:
     if redis_bytes(text) < 2**20:
-        raise ValueError("less than 1mb, where 0 would mean no limit at all; write 1mb or more, such as 256mb")
+        raise ValueError(
+            "less than 1mb, where 0 would mean no limit at all; write 1mb or more, such as 256mb"
+        )
     return text
 
 
@@ -87,7 +97,9 @@ def _time_zone(text: str) -> str:
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("no such time zone; write a name of the IANA list, such as Asia/Seoul or Etc/UTC") from None
+        raise ValueError(
+            "no such time zone; write a name of the IANA list, such as Asia/Seoul or Etc/UTC"
+        ) from None
     return text
 
 
@@ -101,7 +113,7 @@ def _cron(text: str) -> str:
         for part in field.split(","):
             if not _cron_part(part, name, low, high):
                 raise ValueError(
-                    f"{part!r} is no {name}; write *, {low} to {high}, a range such as {low}-{high}, or steps such as */2"
+                    f"{part!r} is no {name}; write *, {low} to {high}, a range such as {low}-{high}, or */2"
                 )
     return text
 
@@ -138,24 +150,41 @@ Cron = Annotated[str, AfterValidator(_cron)]
 DnsLabel = Annotated[
     str,
     _pattern(
-        _DNS_LABEL, "not a name for Kubernetes; write up to 63 of a-z, 0-9 and -, with a letter or digit at both ends"
+        _DNS_LABEL,
+        "not a name for Kubernetes; write up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
     ),
 ]
 DnsName = Annotated[
-    str, _pattern(_DNS_NAME, "not a name for Kubernetes; write a-z, 0-9, - and ., with a letter or digit at both ends")
+    str,
+    _pattern(
+        _DNS_NAME, "not a name for Kubernetes; write a-z, 0-9, - and ., with a letter or digit at both ends"
+    ),
 ]
 Bucket = Annotated[
-    str, _pattern(_BUCKET, "not a bucket's name; write 3 to 63 of a-z, 0-9, - and ., with a letter or digit at both ends")
+    str,
+    _pattern(
+        _BUCKET,
+        "not a bucket's name; write 3 to 63 of a-z, 0-9, - and ., with a letter or digit at both ends",
+    ),
 ]
 Prefix = Annotated[
-    str, _pattern(re.compile(r"|[\w.-][\w./-]*/"), "not a key prefix; write nothing, or one that ends in /, such as dev/")
+    str,
+    _pattern(
+        re.compile(r"|[\w.-][\w./-]*/"),
+        "not a key prefix; write nothing, or one that ends in /, such as dev/",
+    ),
 ]
 AbsolutePath = Annotated[
-    str, _pattern(re.compile(r"/[^\0]*[^\0/]"), "not an absolute path; write one that starts with /, such as /srv/mariadb")
+    str,
+    _pattern(
+        re.compile(r"/[^\0]*[^\0/]"),
+        "not an absolute path; write one that starts with /, such as /srv/mariadb",
+    ),
 ]
 Endpoint = Annotated[
     str,
     _pattern(
-        re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?"), "not a URL of a server; write such as https://s3.example.org"
+        re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?"),
+        "not a URL of a server; write such as https://s3.example.org",
     ),
 ]

@@ -1,4 +1,4 @@
-"""A claim for a server's data: by the default StorageClass, a named one, an existing volume or a node's folder."""
+"""A claim for a server's data: by a StorageClass, on an existing volume, or in a folder of the node."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ class StorageSettings(Protocol):
 
 
 def claim(
-    name: str, namespace: pulumi.Input[str], component: str, storage: StorageSettings, keeping: Keeping, parent: pulumi.Resource
-) -> Object:  # fmt: skip
+    name: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    storage: StorageSettings,
+    keeping: Keeping,
+    parent: pulumi.Resource,
+) -> Object:
     """The claim, and the static volume when the data lies in a node's folder. Both outlive `destroy`."""
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
@@ -35,7 +40,11 @@ def claim(
     }
     if storage.host_path:
         volume_name = pulumi.Output.concat(namespace, "-", name)
-        Object(f"{name}-volume", _static(name, volume_name, namespace, component, storage), keeping.options(parent))
+        Object(
+            f"{name}-volume",
+            _static(name, volume_name, namespace, component, storage),
+            keeping.options(parent),
+        )
         spec |= {"storageClassName": "", "volumeName": volume_name}
     else:
         if storage.storage_class:
@@ -55,8 +64,12 @@ def claim(
 
 
 def _static(
-    name: str, volume_name: pulumi.Input[str], namespace: pulumi.Input[str], component: str, storage: StorageSettings
-) -> dict[str, Any]:  # fmt: skip
+    name: str,
+    volume_name: pulumi.Input[str],
+    namespace: pulumi.Input[str],
+    component: str,
+    storage: StorageSettings,
+) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -66,7 +79,12 @@ def _static(
             "capacity": {"storage": storage.size},
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": "",
-            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name},
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": namespace,
+                "name": name,
+            },
             "hostPath": {"path": storage.host_path, "type": "Directory"},
         },
     }

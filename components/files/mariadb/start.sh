@@ -12,7 +12,7 @@ fresh=$volume/data.new
 version_file=$volume/server-version
 run=/run/mysqld
 
-say() { echo "start: $*" >&2; }
+say() { printf 'start: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 # As process 1 the shell ignores TERM unless it is told not to.
 trap 'exit 143' TERM INT
@@ -51,7 +51,7 @@ remember_version() {
 upgrade() {
     say "data was last used by ${1:-an unknown version}, this is $(server_version): upgrading"
     mariadbd --defaults-file="$config/my.cnf" --skip-networking --skip-grant-tables --skip-slave-start \
-        --skip-log-bin --socket="$run/upgrade.sock" --pid-file="$run/upgrade.pid" &
+        --socket="$run/upgrade.sock" --pid-file="$run/upgrade.pid" &
     server=$!
     until [ -S "$run/upgrade.sock" ] && mariadb --no-defaults --socket="$run/upgrade.sock" -e 'SELECT 1' >/dev/null 2>&1; do
         kill -0 "$server" 2>/dev/null || die "the server stopped before the upgrade could run"
@@ -81,7 +81,8 @@ write_init_file() (
         # What follows must not reach the binary log: passwords would stay in it for days.
         echo "SET SESSION sql_log_bin = 0;"
         for user in app backup monitor; do
-            echo "SET @${user}_password = $(quoted "$secrets/$user-password");"
+            # printf, because some shells' echo reads backslashes.
+            printf 'SET @%s_password = %s;\n' "$user" "$(quoted "$secrets/$user-password")"
         done
         cat "$config/users.sql"
     } >"$run/init.sql"

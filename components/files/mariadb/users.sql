@@ -2,9 +2,14 @@
 -- One statement per line. Rights are taken away and given again, so that what stands here is all that a user has.
 CREATE DATABASE IF NOT EXISTS `filewallball_db` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
+DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';
 FLUSH PRIVILEGES;
--- root: only from inside the pod, by the account that runs the server (uid 999, mysql).
-ALTER USER root@localhost IDENTIFIED VIA unix_socket AS 'mysql';
+-- Administration goes through the pod's own socket alone: no password opens it, and no connection from outside.
+-- The system's account mysql (uid 999, which runs the server) is the user mysql.
+ALTER USER root@localhost IDENTIFIED VIA unix_socket;
+CREATE USER IF NOT EXISTS mysql@localhost IDENTIFIED VIA unix_socket;
+ALTER USER mysql@localhost IDENTIFIED VIA unix_socket;
+GRANT ALL PRIVILEGES ON *.* TO mysql@localhost WITH GRANT OPTION;
 
 CREATE USER IF NOT EXISTS 'filewallball_app'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_app''@''%'' IDENTIFIED BY ', QUOTE(@app_password));
@@ -15,8 +20,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CR
 CREATE USER IF NOT EXISTS 'filewallball_backup'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED BY ', QUOTE(@backup_password));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_backup'@'%';
-GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO 'filewallball_backup'@'%';
-GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
+-- RELOAD: for the moment at which the snapshot starts (BACKUP STAGE).
+GRANT RELOAD ON *.* TO 'filewallball_backup'@'%';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
 -- Bodies of stored routines, for --routines.
 GRANT SELECT ON mysql.proc TO 'filewallball_backup'@'%';
 

@@ -105,10 +105,19 @@ class _Recorder(mocks.MockMonitor):
             plain, secret = unwrap(inputs)
             self.rendered.resources.append(
                 Registered(
-                    request.type, request.name, response.urn, plain, request.parent, request.provider, request.protect,
-                    request.retainOnDelete, list(request.ignoreChanges), set(request.dependencies), secret,
+                    type=request.type,
+                    name=request.name,
+                    urn=response.urn,
+                    inputs=plain,
+                    parent=request.parent,
+                    provider=request.provider,
+                    protect=request.protect,
+                    retain_on_delete=request.retainOnDelete,
+                    ignore_changes=list(request.ignoreChanges),
+                    depends_on=set(request.dependencies),
+                    secret=secret,
                 )
-            )  # fmt: skip
+            )
         return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
