@@ -157,8 +157,8 @@ def _value(kind: Any, raw: object, path: str, faults: list[str]) -> object:
     # bool is an int to Python, but `true` is no port
     if not isinstance(raw, allowed) or (isinstance(raw, bool) and kind is not bool):
         faults.append(f"{path}: expected {_KIND_NAMES[kind]}, got {_shown(raw)}")
-    elif kind in (int, float) and typing.cast(float, raw) <= 0:
-        faults.append(f"{path}: expected a number above 0, got {_shown(raw)}")
+    elif kind in (int, float) and typing.cast(float, raw) < 0:
+        faults.append(f"{path}: expected a number of 0 or more, got {_shown(raw)}")
     return raw
 
 

@@ -45,8 +45,8 @@ def schedule(config: ChecksConfig) -> str:
         raise CheckFailed(
             ", ".join(f"{name} is {_plain(live.get(name))}" for name in wrong),
             ", ".join(f"{name} {_plain(wanted[name])}" for name in wrong),
-            f"somebody edited CronJob {config.backup.cronjob} by hand, during a maintenance perhaps: `fwb up` sets "
-            "it back; the times are backup.schedule and timeZone in the stack's file",
+            f"somebody edited CronJob {config.backup.cronjob} by hand, during a maintenance perhaps; "
+            "`fwb up` sets it back; the times are backup.schedule and timeZone in the stack's file",
         )
     return f"{spec['schedule']} {spec['timeZone']}"
 

@@ -56,3 +56,21 @@ def _conditions(pod: Object) -> list[dict[str, str]]:
 def _statuses(pod: Object) -> list[Object]:
     first: list[Object] = pod["status"].get("initContainerStatuses") or []
     return [*first, *(pod["status"].get("containerStatuses") or [])]
+
+
+def begun(pod: Object, container: str) -> bool:
+    """Whether a container runs or has run, so that it has a log."""
+    status = _container(pod, container)
+    return bool(status.get("running") or status.get("terminated"))
+
+
+def exited(pod: Object, container: str) -> Object | None:
+    """How a container ended: `exitCode`, `reason`, `message`; None while it hasn't."""
+    return _container(pod, container).get("terminated")
+
+
+def _container(pod: Object, name: str) -> Object:
+    for status in _statuses(pod):
+        if status["name"] == name:
+            return status.get("state") or {}
+    return {}

@@ -1,0 +1,165 @@
+"""`fwb check`: starts the checks in the stack's cluster, and tells what they find as they find it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from filewallball.checks import runner, stack
+from filewallball.checks.podlog import PodLog
+from filewallball.checks.result import Result, all_good, to_json, to_junit
+from filewallball.checks.stack import Place
+from filewallball.checks.suites import ALL
+from filewallball.errors import UserError
+
+Object = dict[str, Any]
+Progress = Generator[tuple[PodLog, Result | None]]
+"""A pod's log as it grows, each time with the result that has just come."""
+
+NAME = "filewallball-checks"
+"""The PodTemplate's name, and the beginning of the names of the program's own Jobs."""
+LABELS = f"app.kubernetes.io/name={NAME}"
+ON_DEMAND = f"{NAME}-run-"
+KEEP_SECONDS = 300
+"""Should this command be killed, the cluster removes the finished Job after so long."""
+DEADLINE_SECONDS = 6 * 3600
+CLOCK_SKEW = timedelta(seconds=10)
+
+
+def check(
+    project: Path,
+    stack_name: str,
+    names: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    deep: bool = False,
+    as_json: bool = False,
+    junit: Path | None = None,
+) -> int:
+    """Run checks of a stack in its cluster and print them. Returns 0 if all are good, else 1.
+
+    Raises ConfigError (exit 2, nothing touched) for unknown names, UserError if they cannot run.
+    """
+    runner.select(ALL, names, quick=quick, deep=deep)
+    place = stack.find(project, stack_name)
+    switches = [*(["--quick"] if quick else []), *(["--deep"] if deep else [])]
+    results = _tell(_on_demand(place, [*names, *switches]), as_json=as_json)
+    if junit:
+        _write(junit, to_junit(results, f"checks of {stack_name}"))
+    return 0 if all_good(results) else 1
+
+
+def after_up(project: Path, stack_name: str, *, since: datetime, as_json: bool = False) -> int:
+    """Print what the checks found after an `up` that began at `since`, and return 0 or 1.
+
+    If that `up` has run the program's own Job, its results; if not, nothing that they depend on has changed,
+    and the quick checks run now.
+    """
+    place = stack.find(project, stack_name)
+    job = _own_job(place, since)
+    results = _read_own(place, job) if job else _on_demand(place, ["--quick"])
+    return 0 if all_good(_tell(results, as_json=as_json)) else 1
+
+
+def _own_job(place: Place, since: datetime) -> Object | None:
+    """The program's newest Job, if it was made since then."""
+    jobs = [
+        job
+        for job in place.kube.list("batch/v1", "Job", place.namespace, LABELS)
+        if not job["metadata"]["name"].startswith(ON_DEMAND)
+        and datetime.fromisoformat(job["metadata"]["creationTimestamp"]) >= since.astimezone(UTC) - CLOCK_SKEW
+    ]
+    return max(jobs, key=lambda job: job["metadata"]["creationTimestamp"], default=None)
+
+
+def _read_own(place: Place, job: Object) -> Progress:
+    log = PodLog(place.kube, place.namespace, job)
+    for result in log.follow():
+        yield log, result
+
+
+def _on_demand(place: Place, arguments: Sequence[str]) -> Progress:
+    """Run a Job made from the stack's template; it is deleted at the end, also on Ctrl-C."""
+    with _job(place, arguments) as job:
+        log = PodLog(place.kube, place.namespace, job)
+        yield log, None
+        for result in log.follow():
+            yield log, result
+
+
+@contextmanager
+def _job(place: Place, arguments: Sequence[str]) -> Generator[Object]:
+    manifest = job_manifest(place, _template(place), arguments)
+    name = manifest["metadata"]["name"]
+    try:
+        # inside the try: a Ctrl-C may come after the cluster has made it and before we know
+        yield place.kube.create(manifest)
+    finally:
+        with contextlib.suppress(UserError):
+            place.kube.delete("batch/v1", "Job", name, place.namespace)
+
+
+def _template(place: Place) -> Object:
+    found = place.kube.get("v1", "PodTemplate", NAME, place.namespace)
+    if found is None:
+        raise UserError(
+            f"stack {place.stack} isn't deployed: there is no PodTemplate {NAME} in {place}",
+            f"run `fwb up {place.stack}` first",
+        )
+    return found["template"]
+
+
+def job_manifest(place: Place, template: Object, arguments: Sequence[str]) -> Object:
+    """A Job that runs the template's pod once, with these arguments to the checks."""
+    first, *others = template["spec"]["containers"]
+    spec = {**template["spec"], "containers": [{**first, "args": [*arguments, "--json-lines"]}, *others]}
+    labels = template["metadata"]["labels"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": ON_DEMAND + secrets.token_hex(3),
+            "namespace": place.namespace,
+            "labels": labels,
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": DEADLINE_SECONDS,
+            "ttlSecondsAfterFinished": KEEP_SECONDS,
+            "template": {"metadata": template["metadata"], "spec": spec},
+        },
+    }
+
+
+def _tell(progress: Progress, *, as_json: bool) -> list[Result]:
+    """Print each result as it comes (or all as JSON at the end); on a terminal, what is running as well."""
+    results: list[Result] = []
+    console = Console(stderr=True)
+    shown = console.status("starting the checks in the cluster") if console.is_terminal else None
+    # closing: a Ctrl-C here must reach the generator, which deletes the Job
+    with shown or contextlib.nullcontext(), contextlib.closing(progress):
+        for log, result in progress:
+            if result:
+                results.append(result)
+                if not as_json:
+                    print(result.line(), flush=True)
+            if shown and log.current:
+                shown.update(f"running {log.current[0]}")
+    if as_json:
+        print(to_json(results))
+    return results
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}", "name another file with --junit") from error

@@ -1,0 +1,50 @@
+"""Where a stack lives: its cluster and namespace, by its own settings."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filewallball.errors import ConfigError
+from filewallball.kube import Kube
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stack's namespace on its cluster."""
+
+    stack: str
+    namespace: str
+    kube: Kube
+
+    def __str__(self) -> str:
+        return f"namespace {self.namespace} of {self.kube.context}"
+
+
+def find(project: Path, stack: str) -> Place:
+    """Read the stack's settings and open its cluster. Raises ConfigError (exit 2) for wrong settings."""
+    settings = _settings(project.resolve(), stack)
+    cluster = settings.cluster
+    context = f"fwb-{cluster.sandbox}" if cluster.sandbox else cluster.context
+    return Place(stack, settings.namespace, Kube.connect(cluster.kubeconfig_path(), context))
+
+
+def _settings(project: Path, stack: str) -> Any:
+    if not (project / "settings.py").is_file():
+        raise ConfigError(
+            f"{project} holds no Pulumi program with settings.py",
+            "run fwb in the folder of Pulumi.yaml, or name it with --cwd",
+        )
+    sys.path.insert(0, str(project))
+    try:
+        module = importlib.import_module("settings")
+        return module.read_stack(project, stack)
+    except Exception as error:
+        if getattr(error, "exit_code", 1) == ConfigError.exit_code:
+            raise ConfigError(str(error)) from None
+        raise
+    finally:
+        sys.path.remove(str(project))
