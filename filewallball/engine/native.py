@@ -10,7 +10,7 @@ from typing import Literal
 
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.record import EMBEDDED, Record, Store
-from filewallball.engine.run import connect
+from filewallball.engine.run import Options, connect
 from filewallball.errors import UserError
 
 NATIVE = "pulumi"
@@ -34,7 +34,7 @@ def run(command: str, root: Path, stack: str, project: str, graph: Graph, argume
     """Run `pulumi <command>` in the project; its exit code. Refuses a stack of the embedded engine."""
     if not graph.kubernetes:
         return _pulumi(command, root, stack, arguments)
-    with connect(root, Providers(graph.providers())) as kube:
+    with connect(root, Providers(graph.providers()), Options().patience) as kube:
         store = Store(kube, project, stack)
         record = store.load()
         if record and record.engine == EMBEDDED:

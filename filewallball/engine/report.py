@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from filewallball.engine.diff import Change
 from filewallball.engine.redact import Redactor
@@ -135,7 +135,11 @@ class Reporter:
         """The closing lines: failures, counts, outputs, where the time went."""
         self.working("")
         for failure in result.failures:
-            self.line(f"\nFAILED {failure}", "bold red")
+            # the whole story of a failure was told when it happened
+            self.line(
+                f"\nFAILED {failure if result.command == 'preview' else failure.partition(chr(10))[0]}",
+                "bold red",
+            )
         would = result.command == "preview"
         words = [
             f"{number} {'to ' + _verb(name) if would else _past(name)}"
@@ -144,14 +148,25 @@ class Reporter:
         self.line(f"\n{', '.join(words) or 'nothing declared'} ({result.seconds:.1f} s)")
         if result.outputs and not would:
             self.line("Outputs:")
-            for name, value in sorted(result.outputs.items()):
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            for name, text in _flat("", result.outputs):
                 self.line(f"  {name}: {text}")
 
     def profile(self, result: Result) -> None:
         """Seconds by phase."""
         for name, value in result.profile.items():
             self.line(f"  {value:7.3f} s  {name}")
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
+    """Nested outputs as dotted names, sorted."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return [
+            line
+            for name in sorted(fields)
+            for line in _flat(f"{prefix}.{name}" if prefix else name, fields[name])
+        ]
+    return [(prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))]
 
 
 def _verb(action: str) -> str:

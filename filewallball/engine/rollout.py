@@ -184,10 +184,11 @@ class _Watch:
         lines += [str(each) for each in troubles[:3] if str(each) not in lines[0]]
         pod = self._worst_pod(obj, troubles)
         if pod:
-            said = pods_module.termination_message(pod)
-            if said:
-                lines += ["its last message:", *(f"| {line}" for line in said.splitlines())]
-            lines += self._log_tail(pod)
+            log = self._log_tail(pod)
+            said = [f"| {line}" for line in pods_module.termination_message(pod).splitlines()]
+            # where the kubelet took the message from the log, once is enough
+            lines += ["its last message:", *said] if said and said[-1] not in log else []
+            lines += log
         return "\n    ".join(lines)
 
     def unblock(self, obj: Object, say: Say) -> None:

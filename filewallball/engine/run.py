@@ -39,7 +39,8 @@ class Options:
 
     `take_over`: adopt objects that exist already, whoever made them. `purge`: `destroy` deletes retained
     objects too (never protected ones). `confirm`: shown what `destroy` will delete, says whether to go on.
-    `imports`: seconds that importing this package took, for the profile.
+    `imports`: seconds that importing this package took, for the profile. `patience`: seconds to bear with an
+    API server that goes away half-way.
     """
 
     take_over: bool = False
@@ -47,6 +48,7 @@ class Options:
     before: Callable[[Graph], None] = _nothing
     confirm: Callable[[list[str]], bool] = _yes
     imports: float = 0.0
+    patience: float = 20.0
 
 
 @dataclass
@@ -60,6 +62,7 @@ class _Run:
     reporter: Reporter
     profile: Profile
     result: Result
+    patience: float
     halt: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
@@ -72,7 +75,7 @@ class _Run:
         for key in config.secret_keys:
             reporter.redactor.add(config.values.get(key, ""))
         result = Result(command, project.name, stack, reporter.redactor, profile=profile.phases)
-        return cls(command, project, stack, config, reporter, profile, result)
+        return cls(command, project, stack, config, reporter, profile, result, options.patience)
 
     def render(self) -> Graph:
         """Run the program without a cluster."""
@@ -91,7 +94,7 @@ class _Run:
     def connect(self, providers: Providers) -> Kube:
         """Reach the stack's cluster, or say clearly that it cannot be reached."""
         with self.profile("connection"):
-            kube = connect(self.project.main.parent, providers)
+            kube = connect(self.project.main.parent, providers, self.patience)
         self.result.server, self.result.context = kube.server, kube.context
         return kube
 
@@ -104,12 +107,12 @@ class _Run:
         return self.result
 
 
-def connect(folder: Path, providers: Providers) -> Kube:
+def connect(folder: Path, providers: Providers, patience: float) -> Kube:
     """A client for the cluster that the providers name, known to answer. Raises Unreachable, ConfigError."""
     kubeconfig = providers.kubeconfig
     if kubeconfig and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
         kubeconfig = str(folder / Path(kubeconfig).expanduser())
-    kube = Kube.connect(kubeconfig, providers.context)
+    kube = Kube.connect(kubeconfig, providers.context, patience=patience)
     kube.version()
     return kube
 
