@@ -86,7 +86,7 @@ def connect(settings: DatabaseSettings, doing: str) -> Generator[Connection[Curs
             host=settings.host,
             port=settings.port,
             user=settings.user,
-            password=settings.password,
+            password=settings.password.encode(),
             database=settings.name,
             charset="utf8mb4",
             autocommit=True,

@@ -73,7 +73,7 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
         _verify(settings, work, server, taken, log)
         manifest = _manifest(settings, server, taken, log.clock() - started)
         with log.step("upload") as done:
-            manifest = _upload(store, taken, manifest)
+            manifest = upload(store, taken, manifest)
             done += [
                 f"{settings.store.prefix}{manifest.name}, {human(manifest.bytes)}",
                 f"sha256 {manifest.sha256}",
@@ -145,7 +145,7 @@ def _manifest(settings: Settings, server: Server, taken: Snapshot, seconds: floa
     )
 
 
-def _upload(store: Store, taken: Snapshot, manifest: Manifest) -> Manifest:
+def upload(store: Store, taken: Snapshot, manifest: Manifest) -> Manifest:
     """Put dump and manifest under a free name."""
     for extra in range(_NAME_TRIES):
         # A name that another backup took in the same second is left alone; the next second's is as good.

@@ -25,6 +25,7 @@ from filewallball.errors import UserError
 # Bytes of an empty server: system tables, redo log, undo and temporary space.
 EMPTY_SERVER = 96 * 2**20
 _START_SECONDS = 120.0
+_LITTLE = 16 * 2**20
 _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
 
 # Small rather than quick, and careless about a crash: nothing here outlives the job.
@@ -107,6 +108,7 @@ class Throwaway:
                     f"--socket={self._home}/socket",
                     "--user=root",
                     "--binary-mode",
+                    "--comments",
                     "--default-character-set=utf8mb4",
                     "--max-allowed-packet=1G",
                     database,
@@ -155,11 +157,7 @@ class Throwaway:
         client.wait()
 
     def _failed(self, what: str, messages: str) -> UserError:
-        log = self._home / "server.log"
-        text = messages.strip() or (log.read_text(errors="replace")[-1500:] if log.exists() else "no log")
-        if any(sign in text for sign in _FULL):
-            return full(self._work.path, f"the throw-away server says: {text[-300:]}")
-        return UserError(f"{what}: {text[-2000:]}")
+        return _failure(self._work, what, messages.strip() or _complaints(self._home))
 
     def _connect(self) -> Connection[Cursor]:
         return pymysql.connect(
@@ -217,8 +215,19 @@ def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> N
         env=client_environment(work),
     )
     if done.returncode != 0:
-        log = home / "server.log"
-        text = (log.read_text(errors="replace") if log.exists() else "") + done.stdout + done.stderr
-        if any(sign in text for sign in _FULL):
-            raise full(work.path, "no room for the throw-away server")
-        raise UserError(f"Preparing the throw-away server failed: {text[-2000:]}")
+        text = _complaints(home) or f"{done.stdout}{done.stderr}"
+        raise _failure(work, "Preparing the throw-away server failed", text)
+
+
+def _complaints(home: Path) -> str:
+    """What the server's log holds that matters: its errors, or else its end."""
+    log = home / "server.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return "\n".join(line for line in text.splitlines() if "[ERROR]" in line) or text[-1500:]
+
+
+def _failure(work: WorkDir, what: str, text: str) -> UserError:
+    # A full disk has many names in the server's messages, and next to no room is none of them.
+    if work.room() < _LITTLE or any(sign in text for sign in _FULL):
+        return full(work.path, f"{what.lower()}: {text[-300:]}")
+    return UserError(f"{what}: {text[-2000:]}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-_PART = 16 * 2**20
+PART = 16 * 2**20
 _MAX_PARTS = 9000
 _CHUNK = 2**20
 _HINTS = {
@@ -89,12 +89,12 @@ class Store:
     def put_file(self, path: Path, key: str) -> None:
         """Upload a file, in parts if it is large. Raises AlreadyThere rather than overwrite."""
         size = path.stat().st_size
-        if size <= _PART:
+        if size <= PART:
             self.put(path.read_bytes(), key)
             return
         with self._errors("upload", key):
             # Parts one after another, so that memory does not grow with the backup; S3 takes 10,000 of them.
-            self._put_parts(path, self._key(key), max(_PART, -(-size // _MAX_PARTS)))
+            self._put_parts(path, self._key(key), max(PART, -(-size // _MAX_PARTS)))
 
     def put(self, data: bytes, key: str) -> None:
         """Store a small object. Raises AlreadyThere rather than overwrite."""

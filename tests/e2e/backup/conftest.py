@@ -1,0 +1,252 @@
+"""A real MariaDB and a real S3 store as processes on loopback ports, and the backup job run against them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from filewallball.backup import settings
+from filewallball.backup.store import Store
+from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.toolchain.build import binaries
+
+START_SECONDS = 60
+# With what a shell, an option file or SQL could trip over.
+PASSWORD = "p\"w'\\d #1 $(x) 한"
+GRANTS = (
+    "GRANT RELOAD ON *.* TO {user}",
+    "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {database}.* TO {user}",
+    "GRANT SELECT ON mysql.proc TO {user}",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sbin_on_path() -> None:
+    """mariadbd lies in /usr/sbin, which is not on everybody's PATH."""
+    os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
+    for name in ("mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump"):
+        assert shutil.which(name), f"{name} is missing: `make test` installs Debian's mariadb packages"
+
+
+@contextmanager
+def program(
+    arguments: list[str], folder: Path, answers: Callable[[], object], **environment: str
+) -> Iterator[None]:
+    """Run a server until the block ends; wait until `answers` no longer raises."""
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            arguments, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                answers()
+                break
+            except (pymysql.MySQLError, OSError):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(
+                        f"{arguments[0]} did not start:\n{log.read_text()[-2000:]}"
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server that is backed up."""
+
+    port: int
+    socket: str
+
+    def connect(self, database: str | None = None) -> pymysql.Connection[Any]:
+        return pymysql.connect(
+            unix_socket=self.socket, user="root", database=database, charset="utf8mb4", autocommit=True
+        )
+
+    def run(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
+        """Execute as an administrator; the last statement's rows."""
+        rows: list[tuple[Any, ...]] = []
+        with closing(self.connect(database)) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+                rows = list(cursor.fetchall())
+        return rows
+
+    def load(self, sql: bytes, database: str) -> None:
+        """Feed SQL to the ordinary client, as an administrator would."""
+        subprocess.run(
+            ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--binary-mode", "--comments",
+             "--default-character-set=utf8mb4", database],
+            input=sql, check=True, capture_output=True,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("mariadb")
+    found = Server(free_port(), f"{folder}/socket")
+    subprocess.run(
+        ["mariadb-install-db", "--no-defaults", "--force", f"--datadir={folder}/data", "--user=root",
+         "--skip-test-db", "--auth-root-authentication-method=normal"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    arguments = [
+        "mariadbd",
+        "--no-defaults",
+        "--user=root",
+        f"--datadir={folder}/data",
+        f"--socket={found.socket}",
+        f"--port={found.port}",
+        "--bind-address=127.0.0.1",
+        "--server-id=1",
+        "--log-bin=bin",
+        "--binlog-format=ROW",
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_unicode_ci",
+        "--innodb-buffer-pool-size=32M",
+        "--innodb-log-file-size=16M",
+        "--innodb-flush-log-at-trx-commit=0",
+        f"--pid-file={folder}/pid",
+    ]
+    with program(arguments, folder, lambda: found.connect().close()):
+        yield found
+
+
+@dataclass(frozen=True)
+class S3:
+    """The store's gateway: a directory per bucket below `data`."""
+
+    endpoint: str
+    data: Path
+    access_key: str
+    secret_key: str
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "data").mkdir()
+    found = S3(f"http://127.0.0.1:{free_port()}", folder / "data", "access", secrets.token_urlsafe(16))
+
+    def answers() -> None:
+        try:
+            urllib.request.urlopen(found.endpoint, timeout=5).close()
+        except urllib.error.HTTPError:
+            return  # it refuses the anonymous: it is there
+
+    gateway = str(binaries(Progress())["versitygw"])
+    arguments = [gateway, "--port", found.endpoint.removeprefix("http://"), "posix", str(found.data)]
+    keys = {"ROOT_ACCESS_KEY": found.access_key, "ROOT_SECRET_KEY": found.secret_key}
+    with program(arguments, folder, answers, **keys):
+        yield found
+
+
+class Job:
+    """One database with its user, one bucket, one work directory, and the job that backs the one up into the other."""
+
+    def __init__(self, server: Server, s3: S3, folder: Path) -> None:
+        mark = secrets.token_hex(4)
+        self.server = server
+        self.database = f"files_{mark}"
+        self.user = f"backup_{mark}"
+        self.bucket = s3.data / f"bucket-{mark}"
+        self.work = folder / "work"
+        self.bucket.mkdir()
+        self.work.mkdir()
+        secret = {"db": PASSWORD, "access": s3.access_key, "secret": s3.secret_key}
+        for name, value in secret.items():
+            (folder / name).write_text(value + "\n")
+        self.environment = {
+            "FWB_DB_HOST": "127.0.0.1",
+            "FWB_DB_PORT": str(server.port),
+            "FWB_DB_NAME": self.database,
+            "FWB_DB_USER": self.user,
+            "FWB_DB_PASSWORD_FILE": str(folder / "db"),
+            "FWB_STORE_ENDPOINT": s3.endpoint,
+            "FWB_STORE_BUCKET": self.bucket.name,
+            "FWB_STORE_PREFIX": "stack/",
+            "FWB_STORE_REGION": "us-east-1",
+            "FWB_STORE_ACCESS_KEY_FILE": str(folder / "access"),
+            "FWB_STORE_SECRET_KEY_FILE": str(folder / "secret"),
+            "FWB_WORK_DIR": str(self.work),
+        }
+        self.sql(f"CREATE DATABASE {self.database}")
+        quoted = pymysql.converters.escape_string(PASSWORD)
+        self.sql(f"CREATE USER {self.user} IDENTIFIED BY '{quoted}'")
+        self.sql(*(grant.format(user=self.user, database=self.database) for grant in GRANTS))
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        database = None if statements[0].startswith("CREATE DATABASE") else self.database
+        return self.server.run(*statements, database=database)
+
+    def settings(self) -> settings.Settings:
+        return settings.from_environment(self.environment)
+
+    def store(self) -> Store:
+        return Store(self.settings().store)
+
+    def start(self, command: str = "run", **changes: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, **self.environment, **changes}
+        return subprocess.Popen(
+            [sys.executable, "-m", "filewallball.backup", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def run(self, command: str = "run", **changes: str) -> tuple[int, str]:
+        """Exit code and all output of the job, as its pod would run it."""
+        process = self.start(command, **changes)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """End the job and all its children at once, as a node does that loses its power."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def objects(self) -> list[str]:
+        """What the bucket holds under final names."""
+        return sorted(item.key for item in self.store().list())
+
+    def leftovers(self) -> list[str]:
+        """What a backup left in the work directory."""
+        return [path.name for path in self.work.iterdir() if path.name != ".filewallball-backup.lock"]
+
+    def close(self) -> None:
+        self.sql(f"DROP DATABASE {self.database}", f"DROP USER {self.user}")
+        shutil.rmtree(self.bucket)
+
+
+@pytest.fixture
+def job(server: Server, s3: S3, tmp_path: Path) -> Iterator[Job]:
+    with closing(Job(server, s3, tmp_path)) as found:
+        yield found
