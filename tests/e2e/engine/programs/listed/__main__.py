@@ -42,7 +42,7 @@ class Object(pulumi.CustomResource):
 
     @property
     def uid(self):
-        return self.metadata.apply(lambda meta: meta["uid"])
+        return self.metadata.apply(lambda meta: meta.get("uid", "not known yet"))
 
 
 def options(entry):
