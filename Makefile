@@ -18,7 +18,7 @@ setup: .venv/.ready ## the Python environment and the packages of the system
 
 up: setup ## everything: cluster, images, dev stack, checks
 	@$(BIN)/fwb sandbox up
-	@$(BIN)/fwb up $(STACK) --yes
+	@$(BIN)/fwb up $(STACK) --engine embedded --yes
 
 down: setup ## remove the stack and the cluster's processes; the data stays
 	@$(BIN)/fwb sandbox down

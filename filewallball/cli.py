@@ -5,9 +5,11 @@ Imports stand inside the commands, so that `fwb --help` stays quick.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ from filewallball.errors import UserError
 
 if TYPE_CHECKING:
     from filewallball.engine import Graph
+    from filewallball.engine.commands import Checked
 
 app = typer.Typer(
     name="fwb",
@@ -55,9 +58,18 @@ def up(
     profile: ShowProfile = False,
     yes: Yes = False,
     take_over: TakeOver = False,
+    checks: Annotated[
+        bool, typer.Option("--checks/--no-checks", help="Check what was deployed, from inside the cluster.")
+    ] = True,
 ) -> None:
-    """Deploy a stack and wait until it runs."""
-    _deploy("up", cwd, stack, engine, as_json, profile=profile, diff=diff, yes=yes, take_over=take_over)
+    """Deploy a stack, wait until it runs, and check it: all checks after a change, else the quick ones."""
+    after = None
+    if checks:
+        after = _checks_after(cwd, stack, show=not as_json)
+    else:
+        os.environ["FWB_NO_CHECKS"] = "1"  # the program then declares no Job for them
+    switches = {"profile": profile, "diff": diff, "yes": yes, "take_over": take_over}
+    _deploy("up", cwd, stack, engine, as_json, after, **switches)
 
 
 @app.command()
@@ -100,13 +112,57 @@ def render(
     commands.render(cwd, stack, yaml, as_json=as_json)
 
 
-def _deploy(command: str, cwd: Path, stack: str, engine: str, as_json: bool, **switches: bool) -> None:
+@app.command()
+def check(
+    stack: Stack,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which checks; all of them if none is named.")
+    ] = None,
+    cwd: Project = HERE,
+    quick: Annotated[bool, typer.Option("--quick", help="Only those that take a second or two.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Those that disturb users as well; on disposable stacks only.")
+    ] = False,
+    as_json: AsJson = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the results here as JUnit XML.")
+    ] = None,
+) -> None:
+    """Run the smoke checks inside the cluster; exit 1 on any failure."""
+    from filewallball.checks import remote
+
+    code = remote.check(cwd, stack, names or [], quick=quick, deep=deep, as_json=as_json, junit=junit)
+    raise typer.Exit(code)
+
+
+def _deploy(
+    command: str,
+    cwd: Path,
+    stack: str,
+    engine: str,
+    as_json: bool,
+    after: Callable[[bool], Checked] | None = None,
+    **switches: bool,
+) -> None:
     began = time.monotonic()
     from filewallball.engine import commands
 
     flags = commands.Flags(began, engine=engine, as_json=as_json, **switches)
-    code, _ = commands.execute(command, cwd, stack, flags, _images_into_sandbox)
-    raise typer.Exit(code)
+    raise typer.Exit(commands.execute(command, cwd, stack, flags, _images_into_sandbox, after))
+
+
+def _checks_after(cwd: Path, stack: str, *, show: bool) -> Callable[[bool], Checked]:
+    """What `up` does at its end: tell what the program's own checks found, or run the quick ones."""
+    since = datetime.now(UTC)
+
+    def run(deployed: bool) -> Checked:
+        from filewallball.checks import remote
+        from filewallball.checks.result import all_good
+
+        results = remote.after_up(cwd, stack, since=since, only_own=not deployed, show=show)
+        return (0 if all_good(results) else 1), [result.as_dict() for result in results]
+
+    return run
 
 
 def _images_into_sandbox(graph: Graph, say: Callable[[str], None]) -> None:

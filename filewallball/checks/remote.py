@@ -50,22 +50,27 @@ def check(
     runner.select(ALL, names, quick=quick, deep=deep)
     place = stack.find(project, stack_name)
     switches = [*(["--quick"] if quick else []), *(["--deep"] if deep else [])]
-    results = _tell(_on_demand(place, [*names, *switches]), as_json=as_json)
+    results = _tell(_on_demand(place, [*names, *switches]), show=not as_json)
+    if as_json:
+        print(to_json(results))
     if junit:
         _write(junit, to_junit(results, f"checks of {stack_name}"))
     return 0 if all_good(results) else 1
 
 
-def after_up(project: Path, stack_name: str, *, since: datetime, as_json: bool = False) -> int:
-    """Print what the checks found after an `up` that began at `since`, and return 0 or 1.
+def after_up(
+    project: Path, stack_name: str, *, since: datetime, only_own: bool = False, show: bool = True
+) -> list[Result]:
+    """What the checks found after an `up` that began at `since`, printed as it comes if `show`.
 
     If that `up` has run the program's own Job, its results; if not, nothing that they depend on has changed,
-    and the quick checks run now.
+    and the quick checks run now (or, with `only_own`, none).
     """
     place = stack.find(project, stack_name)
     job = _own_job(place, since)
-    results = _read_own(place, job) if job else _on_demand(place, ["--quick"])
-    return 0 if all_good(_tell(results, as_json=as_json)) else 1
+    if job:
+        return _tell(_read_own(place, job), show=show)
+    return [] if only_own else _tell(_on_demand(place, ["--quick"]), show=show)
 
 
 def _own_job(place: Place, since: datetime) -> Object | None:
@@ -138,22 +143,20 @@ def job_manifest(place: Place, template: Object, arguments: Sequence[str]) -> Ob
     }
 
 
-def _tell(progress: Progress, *, as_json: bool) -> list[Result]:
-    """Print each result as it comes (or all as JSON at the end); on a terminal, what is running as well."""
+def _tell(progress: Progress, *, show: bool) -> list[Result]:
+    """All results; each is printed as it comes, and on a terminal what is running as well."""
     results: list[Result] = []
     console = Console(stderr=True)
-    shown = console.status("starting the checks in the cluster") if console.is_terminal else None
+    status = console.status("starting the checks in the cluster") if console.is_terminal else None
     # closing: a Ctrl-C here must reach the generator, which deletes the Job
-    with shown or contextlib.nullcontext(), contextlib.closing(progress):
+    with status or contextlib.nullcontext(), contextlib.closing(progress):
         for log, result in progress:
             if result:
                 results.append(result)
-                if not as_json:
+                if show:
                     print(result.line(), flush=True)
-            if shown and log.current:
-                shown.update(f"running {log.current[0]}")
-    if as_json:
-        print(to_json(results))
+            if status and log.current:
+                status.update(f"running {log.current[0]}")
     return results
 
 

@@ -20,6 +20,9 @@ from filewallball.engine.resources import key_of
 from filewallball.engine.steps import Result
 from filewallball.errors import ConfigError, UserError
 
+Checked = tuple[int, list[dict[str, Any]]]
+"""An exit code, and findings as plain data."""
+
 
 @dataclass
 class Flags:
@@ -41,14 +44,17 @@ def execute(
     stack: str,
     flags: Flags,
     before: Callable[[Graph, Callable[[str], None]], None] | None = None,
-) -> tuple[int, Result | None]:
-    """Run up, preview or destroy under the right engine and print the outcome; the result if there is one.
+    after: Callable[[bool], Checked] | None = None,
+) -> int:
+    """Run up, preview or destroy under the right engine, print the outcome, and return the exit code.
 
     `before` gets the graph before anything is applied (to bring images into a sandbox), and a way to talk.
+    `after` is told whether all went well, checks what was made, and adds its findings and exit code.
     """
     reporter = Reporter(quiet=flags.as_json, show_diff=flags.diff)
     if native.choose(flags.engine) != EMBEDDED:
-        return _native(command, root, stack, flags, reporter), None
+        code = _native(command, root, stack, flags, reporter)
+        return code or (after(True)[0] if after else 0)
     options = run.Options(
         take_over=flags.take_over, purge=flags.purge, imports=time.monotonic() - flags.began
     )
@@ -63,8 +69,13 @@ def execute(
         if flags.as_json:
             print(json.dumps({"failures": [reporter.redactor.text(str(error))], "exit": error.exit_code}))
         raise
-    _show(result, flags, reporter)
-    return result.exit_code, result
+    if not flags.as_json:
+        _show(result, flags, reporter)
+    code, findings = after(not result.failures) if after else (0, None)
+    if flags.as_json:
+        checked = {} if findings is None else {"checks": findings}
+        print(json.dumps(result.as_json() | checked, indent=2, ensure_ascii=False))
+    return result.exit_code or code
 
 
 def render(root: Path, stack: str, folder: Path | None, *, as_json: bool) -> None:
@@ -110,9 +121,6 @@ def _masked(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(result: Result, flags: Flags, reporter: Reporter) -> None:
-    if flags.as_json:
-        print(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
-        return
     if result.command == "preview":
         reporter.tree(result.steps)
     reporter.summary(result)
