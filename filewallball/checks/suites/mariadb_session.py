@@ -14,6 +14,7 @@ from pymysql.cursors import Cursor
 
 from filewallball.checks.config import ChecksConfig, MariadbTarget, read_secret
 from filewallball.checks.result import CheckFailed
+from filewallball.checks.suites.reach import unreachable
 
 PREFIX = "fwb_check_"
 CONNECT_SECONDS = 5
@@ -140,12 +141,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     seen = f"{target.address}: {text} ({code})"
     logs = f"`kubectl -n {namespace} logs statefulset/{target.statefulset}`"
     if code in _UNREACHABLE or isinstance(error, pymysql.err.InterfaceError):
-        return CheckFailed(
-            seen,
-            "MariaDB answers",
-            f"`kubectl -n {namespace} get pods` shows whether it runs, {logs} why not; if it does, see that "
-            "a NetworkPolicy lets the checks in",
-        )
+        return unreachable(seen, "MariaDB", namespace, f"statefulset/{target.statefulset}")
     if code in _LOGIN_DENIED:
         return CheckFailed(
             seen,

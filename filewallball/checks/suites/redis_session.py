@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from filewallball.checks.config import ChecksConfig, RedisTarget, read_secret
 from filewallball.checks.result import CheckFailed
+from filewallball.checks.suites.reach import unreachable
 
 PREFIX = "fwb:check:"
 CLIENT_NAME = "fwb-check-"
@@ -144,12 +145,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
             "set maxmemory-policy to allkeys-lru and maxmemory to 256mb in redis.conf, then run `fwb up`",
         )
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
-        return CheckFailed(
-            seen,
-            "Redis answers",
-            f"`kubectl -n {namespace} get pods` shows whether it runs, `kubectl -n {namespace} logs "
-            "deployment/redis` why not; if it does, see that a NetworkPolicy lets the checks in",
-        )
+        return unreachable(seen, "Redis", namespace, "deployment/redis")
     if isinstance(error, exceptions.RedisError):
         return CheckFailed(seen, "no error from Redis", f"`kubectl -n {namespace} logs deployment/redis`")
     return None

@@ -198,7 +198,6 @@ def test_nobody_there(check, tmp_path: Path):
     result = check("redis-memory", redis=RedisTarget("127.0.0.1", str(tmp_path / "password"), port=1))
     assert result.status == "failed"
     assert "kubectl -n filewallball get pods" in result.hint
-    assert "NetworkPolicy" in result.hint
 
 
 def test_leftovers_of_killed_runs_go_and_those_of_live_ones_stay(redis_server, check):

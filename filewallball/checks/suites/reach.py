@@ -1,0 +1,29 @@
+"""Why a server can't be reached, as far as the error's text tells."""
+
+from __future__ import annotations
+
+from filewallball.checks.result import CheckFailed
+
+_NO_NAME = ("name or service not known", "name resolution", "nodename nor servname", "no address associated")
+_NO_WAY = ("no route to host", "network is unreachable", "timed out", "timeout")
+
+
+def unreachable(seen: str, what: str, namespace: str, workload: str) -> CheckFailed:
+    """The failure of a check that got no answer from `what`, which `workload` (kind/name) runs."""
+    text = seen.lower()
+    if any(sign in text for sign in _NO_NAME):
+        hint = (
+            "the cluster's DNS doesn't know the name: see `kubectl -n kube-system get pods -l "
+            f"k8s-app=kube-dns` and `kubectl -n {namespace} get services,networkpolicies`"
+        )
+    elif any(sign in text for sign in _NO_WAY):
+        hint = (
+            f"`kubectl -n {namespace} get networkpolicies` must let the checks in, and `kubectl -n "
+            f"{namespace} get endpointslices` must list the pod of {workload}"
+        )
+    else:
+        hint = (
+            f"`kubectl -n {namespace} get pods` shows whether it runs, `kubectl -n {namespace} logs "
+            f"{workload}` why not"
+        )
+    return CheckFailed(seen, f"{what} answers", hint)
