@@ -1,4 +1,4 @@
-"""Builds one image archive from its definition: a program of ours, or Debian packages and files beside them."""
+"""Builds an image archive from its definition: a program of ours, or Debian packages and files with them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def build(
             f"Built from Debian {debian.SUITE} packages by FileWallBall's sandbox; not the upstream image"
         )
         config = _config(reference, definition, description, labels)
-        write_archive(target, reference, config, lambda tar: _fill_from_tree(tar, tree, config, definition, built))
+        write_archive(
+            target, reference, config, lambda tar: _fill_from_tree(tar, tree, config, definition, built)
+        )
 
 
 def _config(

@@ -1,4 +1,4 @@
-"""The cgroups of a sandbox: one root per hierarchy, for version 1 (several hierarchies) and version 2 (one)."""
+"""The cgroups of a sandbox: one root per hierarchy, of which version 1 has several and version 2 one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Hierarchy:
 
 
 def hierarchies(mountinfo: str) -> list[Hierarchy]:
-    """Read the cgroup mounts from the text of /proc/self/mountinfo; version 2 beside version 1 is left out."""
+    """The cgroup mounts in the text of /proc/self/mountinfo; version 2 beside version 1 is left out."""
     found: dict[Path, Hierarchy] = {}
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
@@ -50,12 +50,12 @@ def missing(found: list[Hierarchy]) -> set[str]:
     """Controllers that the kubelet needs and this machine doesn't offer."""
     if any(each.version == 2 for each in found):
         offered = set((found[0].path / "cgroup.controllers").read_text().split())
-        return set(_NEEDED_V2) - {"io"} - offered
+        return {each for each in _NEEDED_V2 if each != "io"} - offered
     return _NEEDED_V1 - {name for each in found for name in each.controllers}
 
 
 def create(name: str, found: list[Hierarchy]) -> list[Path]:
-    """Make `/<name>` in each hierarchy, and below it the group of the sandbox's own programs, which is returned."""
+    """Make `/<name>` in each hierarchy; returns the groups below it, for the sandbox's own programs."""
     groups: list[Path] = []
     for hierarchy in found:
         root = hierarchy.path / name
@@ -86,7 +86,7 @@ def _inherit_cpuset(group: Path) -> None:
 
 
 def remove(name: str, found: list[Hierarchy]) -> list[Path]:
-    """Remove `/<name>` in each hierarchy; returns what could not be removed, since a process is still in it."""
+    """Remove `/<name>` in each hierarchy; returns what a process is still in and so could not go."""
     left: list[Path] = []
     for hierarchy in found:
         root = hierarchy.path / name

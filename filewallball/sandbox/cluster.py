@@ -16,8 +16,8 @@ from filewallball import paths
 from filewallball.errors import ConfigError, UserError
 from filewallball.sandbox import (
     addons,
-    cgroups,
     certificates,
+    cgroups,
     host,
     images,
     network,
@@ -52,7 +52,7 @@ class Status:
 def up(name: str, progress: Progress | None = None) -> Path:
     """Bring the sandbox up and return its kubeconfig. On one that runs already this changes nothing.
 
-    Raises UserError with the failing program's name and the end of its log, or where this machine can't host one.
+    Raises UserError where this machine can't host one, or with the failing program's name and its log's end.
     """
     directory = _directory(name)
     progress = progress or Progress()
@@ -135,8 +135,7 @@ def _repair(name: str, directory: Path, progress: Progress, stop: str = "stoppin
     if identity := process.running(directory):
         with progress.step(f"{stop} sandbox {name}") as step:
             process.stop(identity, step.note)
-    found = cgroups.mounted()
-    cgroups.clear(f"fwb-{name}", found)
+    cgroups.clear(f"fwb-{name}", cgroups.mounted())
     if (directory / "network.json").exists():
         network.disconnect(_load_link(directory))
     for file in ("ready", "process.json", "pid", "status.json"):
@@ -166,7 +165,7 @@ def _prepare(node: Node) -> None:
     for folder in ("etcd", "volumes", "containerd", "kubelet", "logs", "var-log", "config"):
         (node.directory / folder).mkdir(parents=True, exist_ok=True)
     (node.directory / "etcd").chmod(0o700)
-    Path("/var/lib/cni").mkdir(parents=True, exist_ok=True)
+    programs.CNI_STATE.mkdir(parents=True, exist_ok=True)
     certificates.prepare(node)
     programs.write_configuration(node)
     groups = cgroups.create(node.context, cgroups.mounted())

@@ -22,7 +22,7 @@ EXCLUDED = (
     "/usr/share/locale/*",
     "/usr/share/man/*",
 )
-# Valid whatever the times of the files: containers can't write compiled modules, and starting from source is slow.
+# Valid whatever the files' times: containers can't write compiled modules, and starting from source is slow.
 _COMPILE = "python3 -m compileall -q --invalidation-mode unchecked-hash"
 # What mmdebstrap leaves that is of its own making, below these.
 _LEFTOVERS = ("var/cache/", "var/lib/apt/", "var/log/", "dev/", "proc/", "sys/", "run/")
@@ -57,8 +57,8 @@ def unpack(
 ) -> None:
     """Write the tree of `packages` and what they depend on to the tar file `target`.
 
-    `variant` is mmdebstrap's: `essential` runs the packages' own scripts, `extract` only unpacks files. What is in
-    the directory `overlay` is added, and Python modules in it are compiled by the tree's own Python.
+    `variant` is mmdebstrap's: `essential` runs the packages' own scripts, `extract` only unpacks files. What
+    is in the directory `overlay` is added, and Python modules in it are compiled by the tree's own Python.
     """
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     included = list(packages)

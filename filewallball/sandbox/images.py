@@ -33,7 +33,7 @@ _AT_ONCE = 2  # builds: unpacking packages is bound by the processor
 
 
 def normalise(reference: str) -> str:
-    """The full form of a reference, as the container runtime names images: `redis:7` is `docker.io/library/redis:7`."""
+    """A reference as the container runtime names images: `redis:7` becomes `docker.io/library/redis:7`."""
     name, separator, rest = reference.partition("/")
     if not separator:
         reference = f"docker.io/library/{reference}"
@@ -58,7 +58,7 @@ def definition(reference: str) -> dict[str, Any]:
     known = "\n    ".join(sorted(definitions()))
     raise UserError(
         f"a sandbox can't pull images, and nothing says how to build {reference}",
-        f"set the stack's image to one of these, or define yours in {DEFINITIONS.relative_to(REPOSITORY)}:\n    {known}",
+        f"use one of these, or define yours in {DEFINITIONS.relative_to(REPOSITORY)}:\n    {known}",
     )
 
 
@@ -74,7 +74,7 @@ def _toolkit(full: str) -> dict[str, Any]:
 
 @cache
 def _program_images() -> ModuleType:
-    """The program's module that knows which sources a tag stands for; the program isn't an installed package."""
+    """The program's module that knows what a tag stands for; the program isn't an installed package."""
     spec = spec_from_file_location("_program_images", REPOSITORY / "components" / "images.py")
     if spec is None or spec.loader is None:
         raise AssertionError(f"no components/images.py in {REPOSITORY}")
@@ -84,7 +84,7 @@ def _program_images() -> ModuleType:
 
 
 def ensure(name: str, references: Iterable[str], progress: Progress | None = None) -> None:
-    """Build and import the images that the running sandbox `name` lacks; raises UserError for an unknown one."""
+    """Build and import the images that the running sandbox `name` lacks; an unknown one is a UserError."""
     progress = progress or Progress()
     wanted = sorted({normalise(each) for each in references})
     identity = process.running(paths.sandbox_dir(name))
@@ -110,7 +110,8 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
         exclusive(_folder() / "lock", progress, "another build of images"),
         ThreadPoolExecutor(_AT_ONCE) as pool,
     ):
-        list(pool.map(lambda each: _build(each, built, progress), missing))
+        for done in [pool.submit(_build, each, built, progress) for each in missing]:
+            done.result()
 
 
 def _build(reference: str, built: Binaries, progress: Progress) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from filewallball.sandbox.progress import Progress
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, progress: Progress, holder: str) -> Iterator[None]:
+def exclusive(path: Path, progress: Progress, holder: str) -> Generator[None]:
     """Hold the lock `path`; while somebody else does, say that we wait for `holder`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:

@@ -7,6 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from filewallball.errors import UserError
 
@@ -85,7 +86,7 @@ def disconnect(link: Link) -> None:
     subprocess.run(["ip", "link", "delete", link.interface], check=False, capture_output=True)
 
 
-def _ip(*arguments: str) -> list[dict[str, object]] | list[dict[str, str]]:
+def _ip(*arguments: str) -> list[dict[str, Any]]:
     done = subprocess.run(["ip", "-4", "-json", *arguments], check=True, capture_output=True, text=True)
     return json.loads(done.stdout or "[]")
 

@@ -17,6 +17,9 @@ from filewallball.sandbox.toolchain import Binaries
 PAUSE = "registry.k8s.io/pause:3.10.1"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 API_PORT = 6443
+# Where the CNI library keeps its state, which can't be changed: each sandbox mounts its own over it. The empty
+# directory stays, since its removal would take the mount away from the sandboxes that run.
+CNI_STATE = Path("/var/lib/cni")
 ETCD = "127.0.0.1:2379"
 
 # Debian's default; root's PATH may lack the sbin directories.
@@ -72,7 +75,7 @@ def plan(node: Node, cgroups: list[Path]) -> dict[str, Any]:
         "address": f"{node.address}/30",
         "sysctls": {"net.ipv4.ip_forward": "1"},
         "run_directories": ["/run/containerd", "/run/cni", "/run/netns"],
-        "binds": [["/run/cni", "/var/lib/cni"]],
+        "binds": [["/run/cni", str(CNI_STATE)]],
         "programs": [
             {"name": each.name, "argv": each.argv, "environment": environment, "after": each.after}
             for each in programs(node)
@@ -137,7 +140,6 @@ def _apiserver(node: Node) -> Program:
         authorization_mode="Node,RBAC",
         client_ca_file=pki / "ca.crt",
         enable_admission_plugins="NodeRestriction",
-        enable_bootstrap_token_auth="false",
         etcd_servers=f"http://{ETCD}",
         kubelet_client_certificate=pki / "apiserver-kubelet-client.crt",
         kubelet_client_key=pki / "apiserver-kubelet-client.key",
@@ -277,7 +279,7 @@ def containerd_configuration(node: Node) -> str:
 
 
 def cni_configuration() -> dict[str, Any]:
-    """Routed point-to-point links, so that traffic between pods passes the node's forward hook and its policies."""
+    """Routed point-to-point links: traffic between pods passes the node's forward hook, and its policies."""
     return {
         "cniVersion": "1.0.0",
         "name": "filewallball",

@@ -1,11 +1,11 @@
-"""What a long command says while it works: one line when a step starts, notes while it waits, its time at the end."""
+"""What a long command says: a line when a step starts, notes while it waits, and its time at the end."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 
 def to_stderr(line: str) -> None:
@@ -41,7 +41,7 @@ class Progress:
         self._write(line)
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[Step]:
+    def step(self, name: str) -> Generator[Step]:
         self._write(f"{name} …")
         step = Step(name, self._write)
         yield step

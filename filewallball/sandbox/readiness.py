@@ -13,7 +13,6 @@ from typing import Any
 
 from filewallball import paths
 from filewallball.errors import UserError
-from filewallball.kube import Kube, KubeError, Unreachable
 from filewallball.sandbox import process
 from filewallball.sandbox.programs import API_PORT, Node
 
@@ -56,6 +55,8 @@ def wait_for_node(node: Node, identity: process.Identity, note: Note) -> None:
 
     What the cluster remembers from before it went down doesn't count: the kubelet must have reported since.
     """
+    from filewallball.kube import Kube  # costs what a second `up` has no use for
+
     since = (node.directory / "process.json").stat().st_mtime
     with Kube.connect(paths.sandbox_kubeconfig(node.name), None) as kube:
         conditions: dict[str, Callable[[], bool]] = {
@@ -112,8 +113,8 @@ def _wait(node: Node, identity: process.Identity, note: Note, what: str, holds: 
         try:
             if holds():
                 return
-        except (KubeError, Unreachable):
-            pass  # it is starting; the deadline and the programs' own deaths say when it won't
+        except UserError:
+            pass  # the API server is starting; the deadline and the programs' own deaths say when it won't
         if not identity.alive():
             raise _failure(node, "supervisor", "ended", "the end of its log says why")
         fail_if_dying(node)

