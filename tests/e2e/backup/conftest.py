@@ -101,8 +101,8 @@ class Server:
     def load(self, sql: bytes, database: str) -> None:
         """Feed SQL to the ordinary client, as an administrator would."""
         subprocess.run(
-            ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--binary-mode", "--comments",
-             "--default-character-set=utf8mb4", database],
+            ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--binary-mode",
+             "--comments", "--default-character-set=utf8mb4", database],
             input=sql, check=True, capture_output=True,
         )  # fmt: skip
 
@@ -156,7 +156,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
     def answers() -> None:
         try:
-            urllib.request.urlopen(found.endpoint, timeout=5).close()
+            urllib.request.urlopen(found.endpoint, timeout=5).close()  # noqa: S310 - http, above
         except urllib.error.HTTPError:
             return  # it refuses the anonymous: it is there
 
@@ -168,7 +168,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 class Job:
-    """One database with its user, one bucket, one work directory, and the job that backs the one up into the other."""
+    """A database with its user, a bucket, a work directory, and the job that uses them."""
 
     def __init__(self, server: Server, s3: S3, folder: Path) -> None:
         mark = secrets.token_hex(4)

@@ -1,4 +1,4 @@
-"""Others write all the time: the dump and the counts must still be of one moment, and the proof must notice if not."""
+"""Others write all the time: dump and counts must still be of one moment, or the proof must notice."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def bank(job: Any) -> Any:
     # Its name comes between the two: a dump without a snapshot would read them at different times.
     job.sql("CREATE TABLE filler (id INT PRIMARY KEY, t TEXT)")
     job.sql("INSERT INTO filler SELECT seq, REPEAT(MD5(seq), 20) FROM seq_1_to_20000")
-    job.sql(
-        "CREATE TABLE transfers (id BIGINT AUTO_INCREMENT PRIMARY KEY, account INT NOT NULL, amount INT NOT NULL)"
-    )
+    job.sql("CREATE TABLE transfers (id BIGINT AUTO_INCREMENT PRIMARY KEY, account INT, amount INT NOT NULL)")
     return job
 
 
@@ -117,7 +115,7 @@ def test_a_commit_between_the_two_snapshots_is_noticed(bank: Any, monkeypatch: p
         yield lambda: None
 
     class DumpThenCommit(snapshot.Dump):
-        """The dump opens its snapshot; then somebody commits; only then does the counting session open its own."""
+        """The dump opens its snapshot, somebody commits, then the counting session opens its own."""
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)

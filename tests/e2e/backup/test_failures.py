@@ -1,4 +1,4 @@
-"""Each step that fails: the job says which and why, ends with 1, and leaves nothing in the store or on the disk."""
+"""Each step that fails: the job says which and why, ends with 1, leaves nothing in the store or on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store's side against a real S3 gateway: names that are taken, large dumps, and what counts as a backup."""
+"""The store's side against a real S3 gateway: taken names, large dumps, and what counts as a backup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import catalogue, job as backup_job
+from filewallball.backup import catalogue
+from filewallball.backup import job as backup_job
 from filewallball.backup import store as store_module
 from filewallball.backup.dump import Dumped
 from filewallball.backup.inventory import Inventory
@@ -43,9 +44,9 @@ def taken(tmp_path: Path) -> Snapshot:
 def manifest(taken: Snapshot) -> Manifest:
     dumped = taken.dumped
     return Manifest(
-        name=FIRST, created=TIME, bytes=dumped.bytes, sha256=dumped.sha256, sql_bytes=dumped.sql_bytes, database="d",
-        charset="utf8mb4", collation="utf8mb4_bin", server_version="10.11.19-MariaDB", snapshot=taken.position,
-        tables={}, objects={}, verified=True, verified_at=TIME, restore_seconds=1.5,
+        name=FIRST, created=TIME, bytes=dumped.bytes, sha256=dumped.sha256, sql_bytes=dumped.sql_bytes,
+        database="d", charset="utf8mb4", collation="utf8mb4_bin", server_version="10.11.19-MariaDB",
+        snapshot=taken.position, tables={}, objects={}, verified=True, verified_at=TIME, restore_seconds=1.5,
     )  # fmt: skip
 
 
