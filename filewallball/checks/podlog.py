@@ -1,4 +1,4 @@
-"""Follows the checks' pod from its Job to its last line, and makes results of what it prints."""
+"""Reads along with the checks' pod, from its Job to its last line, and makes results of what it prints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 from filewallball.checks.result import Result
 from filewallball.checks.suites import pods
 from filewallball.errors import UserError
-from filewallball.kube import Kube, KubeError, Unreachable
+from filewallball.kube import Kube
 
 Object = dict[str, Any]
 
@@ -19,9 +19,9 @@ START_SECONDS = 300.0
 """For a node to be found and an image to be pulled."""
 STUCK_SECONDS = 20.0
 """A pod may be unschedulable, or its image not pulled, for a moment."""
-POLL_SECONDS = 0.2
-LOG_PATIENCE = 30
-"""Fruitless attempts in a row to read the log."""
+POLL_SECONDS = 0.3
+REREADS = 10
+"""The last lines may reach the log a moment after the container's end."""
 TAIL_LINES = 12
 
 
@@ -39,11 +39,13 @@ class PodLog:
 
         Raises UserError if the pod cannot start, or ended without doing anything.
         """
-        pod = self._started()
-        for line in self._lines(pod["metadata"]["name"]):
-            if (result := self._read(line)) is not None:
-                yield result
-        end = self._end(pod)
+        name = str(self._started()["metadata"]["name"])
+        end, rereads = None, 0
+        while end is None or (self.current and rereads < REREADS):
+            rereads += end is not None
+            end = self._end(name)
+            yield from self._news(name)
+            time.sleep(POLL_SECONDS if end is None or self.current else 0)
         if not self.plan and not self.results:
             tail = "\n".join(self._noise[-TAIL_LINES:])
             raise UserError(
@@ -67,14 +69,18 @@ class PodLog:
         done = {result.name for result in self.results}
         return [name for name in self.plan if name not in done]
 
-    def _read(self, line: str) -> Result | None:
-        if (result := Result.from_json(line)) is not None:
-            return self._keep(result)
-        if (plan := _plan(line)) is not None:
-            self.plan = plan
-        else:
-            self._noise.append(line)
-        return None
+    def _news(self, pod: str) -> Iterator[Result]:
+        """Read the whole log, which is short: following it breaks off where a node's inotify is used up."""
+        self._noise = []
+        known = {result.name for result in self.results}
+        for line in self._kube.logs(pod, self._namespace, container=CONTAINER).splitlines():
+            result = Result.from_json(line)
+            if result and result.name not in known:
+                yield self._keep(result)
+            elif (plan := _plan(line)) is not None:
+                self.plan = plan
+            elif not result:
+                self._noise.append(line)
 
     def _keep(self, result: Result) -> Result:
         self.results.append(result)
@@ -110,35 +116,13 @@ class PodLog:
         mine = [one for one in events if one["involvedObject"].get("uid") == uid and one["type"] == "Warning"]
         return f"{mine[-1]['reason']}: {mine[-1]['message']}" if mine else ""
 
-    def _lines(self, pod: str) -> Iterator[str]:
-        """Every line once, over as many connections as it takes."""
-        seen = failures = 0
-        while True:
-            broken = None
-            try:
-                for number, line in enumerate(
-                    self._kube.follow_logs(pod, self._namespace, container=CONTAINER)
-                ):
-                    if number >= seen:
-                        seen, failures = seen + 1, 0
-                        yield line
-            except (KubeError, Unreachable) as error:
-                broken = error
-            now = self._kube.get("v1", "Pod", pod, self._namespace)
-            if now is None:
-                raise UserError(f"the checks' pod {pod} was deleted meanwhile", "run the checks again")
-            # a log may also end because the kubelet rotated it or the connection was closed
-            if broken is None and pods.exited(now, CONTAINER):
-                return
-            failures += 1
-            if broken and failures == LOG_PATIENCE:
-                raise broken
-            time.sleep(POLL_SECONDS)
-
-    def _end(self, pod: Object) -> str:
-        now = self._kube.get("v1", "Pod", pod["metadata"]["name"], self._namespace)
-        ended = pods.exited(now, CONTAINER) if now else None
-        return f"{ended.get('reason', 'ended')}, exit code {ended['exitCode']}" if ended else "deleted"
+    def _end(self, name: str) -> str | None:
+        """How the container ended; None while it runs."""
+        now = self._kube.get("v1", "Pod", name, self._namespace)
+        if now is None:
+            raise UserError(f"the checks' pod {name} was deleted meanwhile", "run the checks again")
+        ended = pods.exited(now, CONTAINER)
+        return f"{ended.get('reason', 'ended')}, exit code {ended['exitCode']}" if ended else None
 
 
 _RUN_UP = "run `fwb up` on the stack again, it renews what the checks need"

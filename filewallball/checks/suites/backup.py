@@ -1,5 +1,7 @@
 """The backups: planned as asked, made now and proven, and never too old."""
 
+# ruff: noqa: S608 (names of tables are made here)
+
 from __future__ import annotations
 
 import re
@@ -14,7 +16,8 @@ from filewallball.backup.store import Store, StoreError
 from filewallball.checks.config import ChecksConfig, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import pods
+from filewallball.checks.suites import mariadb_session, pods
+from filewallball.checks.suites.mariadb_session import connected, query, tables
 from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
@@ -27,6 +30,8 @@ OTHERS_GRACE_SECONDS = 20
 DEFAULT_DEADLINE_SECONDS = 3600
 STUCK_SECONDS = 30
 LOG_LINES = 8
+PLANTED = ("('a')", "('나')", "('🚀')")
+"""Rows put into a table of our own first: an empty database would agree with any restore."""
 
 
 def schedule(config: ChecksConfig) -> str:
@@ -68,15 +73,19 @@ def run_now(config: ChecksConfig) -> str:
     """A Job made from the CronJob leaves a backup in the store that is whole and was restored on trial."""
     store = open_store(config)
     begin = datetime.now(UTC) - timedelta(seconds=5)
-    with Kube.connect() as kube:
+    with Kube.connect() as kube, tables(config) as run:
         template: Object = _cronjob(kube, config)["spec"]["jobTemplate"]
+        planted = run.name("backup")
+        with connected(config.mariadb) as database:
+            query(database, f"CREATE TABLE `{planted}` (name VARCHAR(20) PRIMARY KEY)")
+            query(database, f"INSERT INTO `{planted}` VALUES {', '.join(PLANTED)}")
         job = _create(kube, config, template)
         try:
             log = _finish(kube, config, job)
         finally:
             kube.delete("batch/v1", "Job", JOB, config.namespace, uid=job["metadata"]["uid"])
     manifest = catalogue.find(store, _name_in(log))
-    _judge(manifest, begin)
+    _judge(manifest, begin, planted)
     catalogue.check_stored(store, manifest)
     rows = sum(table.rows for table in manifest.tables.values())
     return (
@@ -85,7 +94,7 @@ def run_now(config: ChecksConfig) -> str:
     )
 
 
-def _judge(manifest: Manifest, begin: datetime) -> None:
+def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
     if not manifest.verified:
         raise CheckFailed(
             f"{manifest.name} was not restored on trial",
@@ -97,6 +106,15 @@ def _judge(manifest: Manifest, begin: datetime) -> None:
             f"{manifest.name} was made at {manifest.created:%Y-%m-%d %H:%M:%S} UTC, before this run",
             "a new backup",
             "the Job reported an old name, or the nodes' clocks differ: compare `date -u` on them",
+        )
+    found = manifest.tables.get(planted)
+    if found is None or found.rows != len(PLANTED):
+        raise CheckFailed(
+            f"{manifest.name} holds {f'{found.rows} rows of' if found else 'nothing of'} table {planted}, "
+            f"which had {len(PLANTED)} rows when the Job began",
+            "all that is in the database",
+            f"it backs up {manifest.database}: the CronJob's FWB_DB_HOST and FWB_DB_NAME name another database "
+            "than the applications use; run `fwb up`",
         )
 
 
@@ -269,7 +287,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     if isinstance(error, StoreError):
         in_cluster = f"`kubectl -n {config.namespace} get pods` shows whether the store runs"
         return CheckFailed(error.message, "the store answers", error.hint or in_cluster)
-    return None
+    return mariadb_session.explain(config, error)
 
 
 CHECKS = (
