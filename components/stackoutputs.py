@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import mariadb, redis, store
+from components import mariadb, pods, redis, store
 
 if TYPE_CHECKING:
     import settings
@@ -14,6 +15,8 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
     """The stack's outputs, as plain data."""
     kubectl = "kubectl"
     if config := stack.cluster.kubeconfig_path():
+        if stack.cluster.sandbox:
+            kubectl = str(Path(config).with_name("kubectl"))  # the sandbox's own stands beside its kubeconfig
         kubectl += f" --kubeconfig {config}"
     if stack.cluster.context:
         kubectl += f" --context {stack.cluster.context}"
@@ -35,7 +38,8 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
             "redis": _password(kubectl, redis.CREDENTIALS),
         },
         "connect": {
-            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --user=mysql {mariadb.DATABASE}",
+            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --defaults-file={pods.CONFIG_PATH}/my.cnf"
+            f" --user=mysql {mariadb.DATABASE}",
             "redis": f"{kubectl} exec -it deploy/redis -- redis-cli --user app --askpass",
         },
         "versions": versions,

@@ -173,6 +173,10 @@ def _prepare(node: Node) -> None:
     kubeconfig = paths.sandbox_kubeconfig(node.name)
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(certificates.user_kubeconfig(node))
+    # beside the kubeconfig, for users without one; the stack's outputs name it
+    kubectl = node.directory / "kubectl"
+    kubectl.unlink(missing_ok=True)
+    kubectl.symlink_to(node.binaries["kubectl"])
 
 
 def describe(found: Status, *, as_json: bool = False) -> str:
