@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from filewallball.errors import UserError
 from filewallball.sandbox import cgroups
@@ -26,6 +27,11 @@ PROGRAMS = {
     "nsenter": "util-linux",
     "runc": "runc",
     "unshare": "util-linux",
+}
+# Kernel limits that several kubelets side by side exceed ("too many open files"); kind asks for the same.
+LIMITS = {
+    Path("/proc/sys/fs/inotify/max_user_instances"): 1024,
+    Path("/proc/sys/fs/inotify/max_user_watches"): 524288,
 }
 _PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
@@ -48,8 +54,10 @@ def check() -> None:
 
 
 def prepare(progress: Progress) -> None:
-    """Check the machine and install the packages that it lacks."""
+    """Check the machine, install the packages that it lacks, and widen the limits that a cluster soon meets."""
     check()
+    for limit, least in LIMITS.items():
+        _raise_limit(limit, least, progress)
     packages = missing_packages()
     if not packages:
         return
@@ -62,6 +70,16 @@ def prepare(progress: Progress) -> None:
         _apt("install", "--yes", "--no-install-recommends", *packages)
     if still := missing_packages():
         raise UserError(f"apt installed {', '.join(still)} but not their programs", ALTERNATIVE)
+
+
+def _raise_limit(limit: Path, least: int, progress: Progress) -> None:
+    if int(limit.read_text()) >= least:
+        return
+    try:
+        limit.write_text(str(least))
+    except OSError as error:
+        raise UserError(f"{limit} must be {least} or more: {error.strerror}", ALTERNATIVE) from error
+    progress.say(f"raised {limit} to {least}, for as long as this machine runs")
 
 
 def _apt(*arguments: str) -> None:
