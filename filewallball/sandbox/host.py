@@ -54,7 +54,7 @@ def check() -> None:
 
 
 def prepare(progress: Progress) -> None:
-    """Check the machine, install the packages that it lacks, and widen the limits that a cluster soon meets."""
+    """Check the machine, install the packages that it lacks, and widen limits that a cluster soon meets."""
     check()
     for limit, least in LIMITS.items():
         _raise_limit(limit, least, progress)
