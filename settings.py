@@ -54,6 +54,20 @@ class Model(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, validate_default=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """Let `resources: {memoryLimit: 1Gi}` keep the other defaults of the place where it stands."""
+        if not isinstance(given, dict):
+            return given
+        given = cast("dict[str, Any]", given)
+        filled = dict(given)
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if isinstance(field.default, BaseModel) and isinstance(given.get(key), dict):
+                filled[key] = field.default.model_dump(by_alias=True) | given[key]
+        return filled
+
 
 class Cluster(Model):
     """Which cluster the stack lives on: a sandbox on this machine, or a context of a kubeconfig."""
@@ -247,9 +261,6 @@ class Backup(Model):
     """The nightly backup of the database: dumped, restored on trial, uploaded."""
 
     schedule: Cron = Field(default="0 2 * * *", description="When, as cron writes it, in timeZone.")
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        default=7, description="Days that a backup is kept."
-    )
     max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
         default=26, description="The newest verified backup must be younger than this, or the checks fail."
     )
@@ -260,7 +271,7 @@ class Backup(Model):
     resources: Resources = _resources("100m", "256Mi", "768Mi")
     service_account_annotations: dict[str, str] = Field(
         default={},
-        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write the bucket.",
+        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
     )
     store: Store = Field(description="Where backups go.")
 
@@ -352,7 +363,7 @@ def load(values: Mapping[str, Any], stack: str) -> Settings:
     faults: list[Fault] = []
     parts: dict[str, Any] = {}
     try:
-        settings = Settings.model_validate(plain)
+        settings = Settings.model_validate(plain, by_alias=True, by_name=False)
         parts = dict(settings)
     except ValidationError as error:
         settings = None
@@ -368,7 +379,12 @@ def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, field in Settings.model_fields.items():
         given = plain.get(field.alias or name, field.default)
         with suppress(ValidationError):
-            yield name, TypeAdapter[Any](cast("Any", field.annotation)).validate_python(given)
+            yield (
+                name,
+                TypeAdapter[Any](cast("Any", field.annotation)).validate_python(
+                    given, by_alias=True, by_name=False
+                ),
+            )
 
 
 def read_stack(directory: Path, stack: str) -> Settings:

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Writes docs/configuration.md from the models in settings.py; with --check, says whether it is current."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "docs" / "configuration.md"
+sys.path.insert(0, str(ROOT))
+
+from pydantic import BaseModel  # noqa: E402
+from pydantic_core import PydanticUndefined  # noqa: E402
+
+import settings  # noqa: E402
+
+INTRODUCTION = """# Configuration
+
+<!-- Made by scripts/configuration_reference.py from settings.py; a test holds the two together. -->
+
+A stack is a file `Pulumi.<stack>.yaml`. Its keys are those of the first table below, each with
+`filewallball:` in front; what is left out has the default. All wrong values are reported together, each
+with its dotted path, what was given, why it is wrong and what to write, and then nothing is changed (exit
+code 2).
+
+```yaml
+config:
+  filewallball:cluster:
+    context: my-cluster
+  filewallball:mariadb:
+    storage:
+      size: 20Gi
+  filewallball:backup:
+    store:
+      bucket: my-backups
+      region: eu-central-1
+```
+
+Values across keys are checked too: MariaDB's `bufferPool` and Redis' `maxmemory` against their memory
+limits, `protect` against `disposable` and against images without a digest.
+"""
+
+AFTERWORD = """
+## Volumes
+
+- **Growing**: raise `storage.size`; the StorageClass must allow it (`allowVolumeExpansion`). A volume
+  never shrinks: Kubernetes refuses a smaller size and says so. To shrink, restore a backup into a new
+  stack. Under the Pulumi CLI a protected claim must be released first: `pulumi state unprotect`.
+- **A folder of the node** (`hostPath`): make it first and give it to the servers' user, `install -d -o
+  999 -g 999 -m 0700 /srv/mariadb`. The PersistentVolume `<namespace>-mariadb-data` points at it.
+- **After `destroy`** the namespace, the claims and static volumes are still there, and the next `up`
+  takes them over.
+- **When the namespace is gone too**, a volume with reclaim policy Retain is left in the phase *Released*,
+  still naming the old claim. `fwb up` clears that where the claim names the volume (`volumeName`, or
+  `hostPath`); by hand it is `kubectl patch pv NAME --type=json -p
+  '[{"op":"remove","path":"/spec/claimRef/uid"}]'`.
+- **Data of an older installation** whose files lie in the root of the volume: move all of them into a
+  folder `data` on it, owned by 999:999; the server says so when it finds such a volume.
+- The store's volume needs a file system with extended attributes, as ext4 and xfs have.
+
+## Reaching the servers
+
+Nothing in the namespace can be reached unless a pod asks for it by label:
+`filewallball.io/access-mariadb: "true"` and `filewallball.io/access-redis: "true"`. A pod in another
+namespace needs the label too, and its namespace `filewallball.io/client: "true"`. The application logs in
+as `filewallball_app` with `app-password` of the Secret `mariadb-credentials`, and to Redis as the user
+`app` with `app-password` of `redis-credentials`; stack outputs give the commands that print them.
+
+## Production
+
+`protect: true` refuses image tags without a digest: a tag can be moved, and then a restarted pod runs
+what nobody tested. The command that prints the digest stands in the message. The toolkit must be pushed
+to a registry of yours.
+"""
+
+
+def main() -> int:
+    text = document()
+    if "--check" in sys.argv:
+        current = TARGET.exists() and TARGET.read_text(encoding="utf-8") == text
+        print("current" if current else f"{TARGET.relative_to(ROOT)} is stale: run {Path(__file__).name}")
+        return 0 if current else 1
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+def document() -> str:
+    """The whole page."""
+    sections = [
+        INTRODUCTION,
+        *(_section(path, model) for path, model in _models("", settings.Settings)),
+        AFTERWORD,
+    ]
+    return "".join(sections)
+
+
+def _models(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        inner = _inner(field.annotation)
+        key = f"{path}.{field.alias or name}".lstrip(".")
+        # One table for what every container has; its defaults stand in the parents' tables.
+        if inner and not (inner is settings.Resources and key != "mariadb.resources"):
+            if inner is settings.Storage and key != "mariadb.storage":
+                continue
+            yield from _models(key, inner)
+
+
+def _section(path: str, model: type[BaseModel]) -> str:
+    title = f"`{path}`" if path else "Keys of a stack"
+    if model is settings.Resources:
+        title = "`….resources`"
+    if model is settings.Storage:
+        title = "`….storage`"
+    rows = "".join(_row(name, model) for name in model.model_fields)
+    head = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
+    return f"\n## {title}\n\n{model.__doc__}\n\n{head}{rows}"
+
+
+def _row(name: str, model: type[BaseModel]) -> str:
+    field = model.model_fields[name]
+    limits = [str(item) for item in field.metadata if type(item).__name__ in {"Ge", "Le", "Gt", "Lt"}]
+    kind = _kind(field.annotation) + (f" ({_limits(limits)})" if limits else "")
+    return f"| `{field.alias or name}` | {kind} | {_default(field.default)} | {field.description} |\n"
+
+
+def _limits(limits: list[str]) -> str:
+    signs = {"Ge(ge=": "≥ ", "Le(le=": "≤ ", "Gt(gt=": "> ", "Lt(lt=": "< "}
+    return ", ".join(
+        next(text.replace(start, sign).rstrip(")") for start, sign in signs.items() if text.startswith(start))
+        for text in limits
+    )
+
+
+def _kind(annotation: Any) -> str:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return _kind(next(a for a in get_args(annotation) if a is not type(None)))
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if _inner(annotation):
+        return "mapping"
+    if get_origin(annotation) is dict:
+        return "mapping of text"
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _default(value: object) -> str:
+    if value is PydanticUndefined:
+        return "**required**"
+    if value is None:
+        return ""
+    if isinstance(value, settings.Resources):
+        return f"`{value.cpu}` CPU, `{value.memory}` to `{value.memory_limit}`"
+    if isinstance(value, settings.Storage):
+        return f"`{value.size}`"
+    return "see below" if isinstance(value, BaseModel) else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

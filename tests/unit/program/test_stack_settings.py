@@ -1,0 +1,197 @@
+"""A stack's configuration: every fault at once, with its path, what was given, why, and what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from program_run import DEV, DIGEST, PRD, ROOT, merged
+
+import settings
+
+
+def faults(change: dict[str, Any], base: dict[str, Any] = DEV) -> dict[str, str]:
+    """Dotted path → why, for a stack with these changes."""
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load(merged(base, change), "test")
+    return {path: why for path, _, why in raised.value.faults}
+
+
+def test_all_faults_are_reported_together_with_path_value_reason_and_advice() -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load(
+            merged(
+                DEV,
+                {
+                    "timeZone": "Asia/Soul",
+                    "namespcae": "x",
+                    "mariadb": {"storage": {"size": "10 GB"}, "maxConections": 5},
+                    "backup": {"schedule": "0 25 * * *"},
+                    "redis": {"maxmemory": "1gb"},
+                },
+            ),
+            "staging",
+        )
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "Pulumi.staging.yaml: 6 values are wrong; nothing has been changed."
+    text = "\n".join(lines[1:])
+    assert 'timeZone = "Asia/Soul": no such time zone; write a name of the IANA list' in text
+    assert 'namespcae = "x": no such key; did you mean namespace?' in text
+    assert 'mariadb.storage.size = "10 GB": not a quantity of bytes; write' in text
+    assert "mariadb.maxConections = 5: no such key; did you mean maxConnections?" in text
+    assert "backup.schedule = \"0 25 * * *\": '25' is no hour; write" in text
+    assert "redis: maxmemory 1gb doesn't fit into resources.memoryLimit 384Mi" in text
+    assert "write a memoryLimit of 1312Mi or more" in text
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "part"),
+    [
+        ({"cluster": {"context": "x"}}, "cluster", "either sandbox: NAME or context: NAME"),
+        ({"cluster": {"sandbox": None}}, "cluster", "either sandbox: NAME or context: NAME"),
+        ({"cluster": {"kubeconfig": "/x"}}, "cluster", "a sandbox has a kubeconfig of its own"),
+        ({"cluster": "x"}, "cluster", "not a mapping; write keys below it: context, kubeconfig, sandbox"),
+        ({"namespace": "File_Wall"}, "namespace", "not a name for Kubernetes"),
+        ({"disposable": "perhaps"}, "disposable", "write true or false"),
+        ({"mariadb": {"image": "mariadb:latest"}}, "mariadb.image", "latest changes without notice"),
+        ({"mariadb": {"image": "mariadb"}}, "mariadb.image", "not an image with a version"),
+        ({"mariadb": {"bufferPool": "600Mi"}}, "mariadb", "write a memoryLimit of 1001Mi or more"),
+        ({"mariadb": {"maxConnections": 5}}, "mariadb.maxConnections", "greater than or equal to 10"),
+        ({"mariadb": {"storage": {"hostPath": "data"}}}, "mariadb.storage.hostPath", "not an absolute path"),
+        (
+            {"mariadb": {"storage": {"hostPath": "/d", "storageClass": "fast"}}},
+            "mariadb.storage",
+            "storageClass and hostPath exclude each other",
+        ),
+        ({"mariadb": {"storage": {"size": "0Gi"}}}, "mariadb.storage.size", "nothing fits in it"),
+        ({"mariadb": {"resources": {"cpu": "lots"}}}, "mariadb.resources.cpu", "not an amount of CPU"),
+        (
+            {"mariadb": {"resources": {"memory": "9Gi"}}},
+            "mariadb.resources",
+            "write a memoryLimit of 9Gi or more",
+        ),
+        ({"redis": {"maxmemory": "256Mi"}}, "redis.maxmemory", "such as 256mb"),
+        ({"redis": {"maxmemory": "0"}}, "redis.maxmemory", "0 would mean no limit"),
+        ({"backup": {"schedule": "@daily"}}, "backup.schedule", "only the five fields"),
+        ({"backup": {"schedule": "0 2 * *"}}, "backup.schedule", "this has 4"),
+        ({"backup": {"schedule": "*/0 2 * * *"}}, "backup.schedule", "is no minute"),
+        ({"backup": {"store": {"bucket": "Upper"}}}, "backup.store.bucket", "not a bucket's name"),
+        ({"backup": {"store": {"prefix": "dev"}}}, "backup.store.prefix", "one that ends in /"),
+        ({"backup": {"store": {"endpoint": "s3.example.org"}}}, "backup.store.endpoint", "not a URL"),
+        ({"backup": {"store": {"endpoint": "http://x:1"}}}, "backup.store", "leave both out"),
+        ({"backup": {"store": {"inCluster": False}}}, "backup.store", "no bucket is named"),
+        ({"backup": {"retention": 3}}, "backup.retention", "no such key"),
+        ({"checks": {"cacheHitRate": 80}}, "checks.cacheHitRate", "less than or equal to 1"),
+        (
+            {"protect": True, "toolkit": {"image": "x/y:1"}},
+            "disposable",
+            "a protected stack isn't disposable",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_to_write(change: dict[str, Any], path: str, part: str) -> None:
+    found = faults(change)
+    assert part in found[path]
+
+
+def test_a_missing_part_says_which_keys_it_has() -> None:
+    with pytest.raises(
+        settings.SettingsError, match=r"cluster: must be set, with keys below it: context, kubeconfig"
+    ):
+        settings.load({"backup": {"store": {"inCluster": True}}}, "test")
+
+
+def test_a_protected_stack_refuses_tags_even_beside_other_faults() -> None:
+    found = faults({"mariadb": {"image": "docker.io/library/mariadb:10.11"}, "timeZone": "Nowhere"}, PRD)
+    assert set(found) == {"mariadb.image", "timeZone"}
+    assert "docker buildx imagetools inspect docker.io/library/mariadb:10.11" in found["mariadb.image"]
+
+
+@pytest.mark.parametrize(
+    "schedule", ["0 2 * * *", "*/15 0-6,22 1 jan-mar mon-fri", "30 4 1,15 * 7", "0 */2 * * 0"]
+)
+def test_schedules_as_cron_has_them(schedule: str) -> None:
+    assert settings.load(merged(DEV, {"backup": {"schedule": schedule}}), "test").backup.schedule == schedule
+
+
+def test_part_of_the_resources_leaves_the_other_defaults_of_that_place() -> None:
+    stack = settings.load(merged(DEV, {"mariadb": {"resources": {"memoryLimit": "1Gi"}}}), "test")
+    assert (stack.mariadb.resources.memory, stack.mariadb.resources.memory_limit) == ("384Mi", "1Gi")
+
+
+def test_values_come_as_pulumi_hands_them_over() -> None:
+    text = {
+        "filewallball:cluster": '{"sandbox": "filewallball"}',
+        "filewallball:disposable": "true",
+        "filewallball:backup": '{"store": {"inCluster": true}}',
+        "kubernetes:context": "another owner's",
+    }
+    assert settings.load(text, "test") == settings.load(DEV, "test")
+
+
+def test_snake_case_is_no_second_spelling() -> None:
+    assert "did you mean timeZone?" in faults({"time_zone": "Asia/Seoul"})["time_zone"]
+
+
+def test_the_dev_stack_is_right() -> None:
+    assert settings.read_stack(ROOT, "dev").disposable
+
+
+def test_the_production_stack_says_what_is_missing_until_it_is_set() -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.read_stack(ROOT, "prd")
+    assert {path for path, _, _ in raised.value.faults} == {
+        "cluster.context",
+        "mariadb.image",
+        "redis.image",
+        "toolkit.image",
+        "backup.store.bucket",
+        "backup.store.region",
+    }
+
+
+def test_what_the_production_stack_asks_for_makes_it_right() -> None:
+    import yaml
+
+    document = yaml.safe_load((ROOT / "Pulumi.prd.yaml").read_text())["config"]
+    values = {key.partition(":")[2]: value for key, value in document.items()}
+    values["cluster"]["context"] = "production"
+    values["mariadb"]["image"] += DIGEST
+    values["redis"]["image"] += DIGEST
+    values["toolkit"] = {"image": f"registry.example.org/toolkit:1{DIGEST}"}
+    values["backup"]["store"] |= {"bucket": "some-bucket", "region": "ap-northeast-2"}
+    assert settings.load(values, "prd").protect
+
+
+def test_a_stack_without_a_file_names_those_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
+    with pytest.raises(settings.SettingsError, match=r"no such file.*name one of: dev"):
+        settings.read_stack(tmp_path, "staging")
+
+
+@pytest.mark.parametrize("text", ["config: [", "config: {a: b", "- a"])
+def test_a_broken_file_is_one_message(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text(text)
+    with pytest.raises(settings.SettingsError, match="not the YAML of a stack"):
+        settings.read_stack(tmp_path, "dev")
+
+
+def test_the_program_stops_with_one_message_and_exit_code_2(render: Any) -> None:
+    import pulumi
+
+    with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml: one value is wrong") as raised:
+        render({**DEV, "timeZone": "Nowhere"})
+    assert raised.value.exit_code == 2  # type: ignore[attr-defined]
+
+
+def test_the_sandbox_is_found_where_the_toolkit_puts_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from filewallball import paths
+
+    cluster = settings.Cluster(sandbox="some")
+    assert cluster.kubeconfig_path() == str(paths.sandbox_kubeconfig("some"))
+    monkeypatch.setenv("FWB_STATE", str(tmp_path))
+    assert cluster.kubeconfig_path() == str(paths.sandbox_kubeconfig("some"))
