@@ -82,7 +82,8 @@ write_init_file() (
         echo "SET SESSION sql_log_bin = 0;"
         for user in app backup monitor; do
             # printf, because some shells' echo reads backslashes.
-            printf 'SET @%s_password = %s;\n' "$user" "$(quoted "$secrets/$user-password")"
+            literal=$(quoted "$secrets/$user-password")
+            printf 'SET @%s_password = %s;\n' "$user" "$literal"
         done
         cat "$config/users.sql"
     } >"$run/init.sql"

@@ -24,11 +24,11 @@ def render() -> Callable[..., Rendered]:
     return run_program
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dev() -> Rendered:
     return run_program(DEV)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def prd() -> Rendered:
     return run_program(PRD)

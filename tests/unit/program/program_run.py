@@ -119,11 +119,6 @@ class _Recorder(mocks.MockMonitor):
             )
         return response
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:
-        if "::pulumi:pulumi:Stack::" in request.urn:
-            self.rendered.outputs, _ = unwrap(rpc.deserialize_properties(request.outputs))
-        return super().RegisterResourceOutputs(request)
-
 
 def unwrap(value: Any) -> tuple[Any, bool]:
     """The plain value, and whether anything in it is marked as secret."""
@@ -152,6 +147,8 @@ def run_program(values: dict[str, Any], stack: str = "test") -> Rendered:
     @pulumi.runtime.test
     def run() -> None:
         runpy.run_path(str(ROOT / "__main__.py"))
+        root = pulumi.runtime.get_root_resource()
+        rendered.outputs = dict(getattr(root, "outputs", {}))
 
     try:
         run()
