@@ -20,7 +20,7 @@ from filewallball.kube import KubeError
 
 Object = dict[str, Any]
 # what is under way when something fails may still finish, so that one run tells of several faults
-GRACE = 20.0
+GRACE = 30.0
 FOREGROUND = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 
 
@@ -117,7 +117,7 @@ class Applier(Base):
         else:
             step, obj = self._change(resource, manifest, live)
             timeout = resource.options.timeout("update" if step.action in ("update", "same") else "create")
-        return step, self._waiter.wait(obj, timeout, lambda text: self._say(key, text))
+        return step, self._waiter.wait(obj, timeout, lambda text, lasting: self._say(key, text, lasting))
 
     def _predecessor(self, resource: Resource, key: Key) -> str:
         """Deal with the object that this resource stood for under another name; returns a note on it."""
@@ -183,8 +183,8 @@ class Applier(Base):
             forget = {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
             self._session.kube.patch("v1", "PersistentVolume", volume_name, None, forget)
 
-    def _say(self, key: Key, text: str) -> None:
-        self._reporter.progress(str(key), text)
+    def _say(self, key: Key, text: str, lasting: bool = True) -> None:
+        self._reporter.progress(str(key), text, lasting=lasting)
 
 
 def replacement_reason(session: Session, resource: Resource, sent: Object, live: Object) -> str:

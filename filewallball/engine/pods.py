@@ -22,7 +22,7 @@ CERTAIN_AFTER = {
     "ProvisioningFailed": 30.0,
 }
 # the first crashes may only mean that a server it needs was not up yet
-CRASHES = 3
+CRASHES = 2  # restarts, that is three crashes; the third restart would come after more than a minute
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff")
 
 

@@ -102,9 +102,10 @@ class Reporter:
             for change in step.changes:
                 self.line(f"       {change_text(change)}")
 
-    def progress(self, title: str, text: str) -> None:
-        """A resource waits for something."""
-        self.line(f"    {title}: {text}", "dim")
+    def progress(self, title: str, text: str, *, lasting: bool) -> None:
+        """A resource waits for something; a line of its own only if that lasts."""
+        if lasting:
+            self.line(f"    {title}: {text}", "dim")
         self.working(f"{title}: {text}")
 
     def tree(self, steps: list[Step]) -> None:

@@ -16,12 +16,18 @@ from filewallball.errors import UserError
 from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
-Say = Callable[[str], None]
+# what is being waited for, and whether that has lasted long enough to be worth a line of its own
+Say = Callable[[str, bool], None]
 LOG_LINES = 15
 TICK = 1.0
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 # a pod of an old revision that isn't ready holds up a StatefulSet for good (kubernetes issue 67250)
 STUCK_AFTER = 3.0
+WORTH_A_LINE_AFTER = 2.0
+# without a readiness probe a container counts as ready from its start to its crash
+SETTLED_AFTER = 1.5
+SETTLED_AFTER_RESTART = 12.0  # longer than the kubelet's first pause between restarts
+OWN_CLOCKS = ("stuck", "line", "settle")
 
 
 class RolloutFailed(UserError):
@@ -42,19 +48,22 @@ class Waiter:
         self._classes: list[Object] | None = None
 
     def wait(self, applied: Object, timeout: float, say: Say) -> Object:
-        """Return the ready object. `timeout` in seconds; `say` gets every new reason for waiting.
+        """Return the ready object. `timeout` in seconds; `say` gets the reasons for waiting.
 
         Raises RolloutFailed, Stopped, and Unreachable when the server stays away.
         """
         watch = _Watch(self._kube, self._observer, applied)
         deadline = time.monotonic() + timeout
-        said = ""
+        said = ("", False)
         obj = applied
         first = True
         while True:
             state = readiness.of(obj, waits_for_consumer=self._waits_for_consumer)
             if state.phase == "ready":
-                return obj
+                settling = 0.0 if first else watch.settling(obj)
+                if settling <= 0:
+                    return obj
+                state = readiness.waiting("started, may yet crash")
             if state.phase == "failed" and first:  # let the views of its pods fill, to tell the reason
                 watch.troubles(obj)
                 self._observer.wait(TICK)
@@ -69,9 +78,10 @@ class Waiter:
             detail = watch.detail(obj, state.detail, troubles)
             if time.monotonic() > deadline:
                 raise RolloutFailed(watch.report(obj, f"not ready after {timeout:.0f} s: {detail}", troubles))
-            if detail != said:
-                say(detail)
-                said = detail
+            lasting = watch.lasted(f"line/{detail}") >= WORTH_A_LINE_AFTER
+            if (detail, lasting) != said:
+                say(detail, lasting)
+                said = (detail, lasting)
             watch.unblock(obj, say)
             if not first:
                 self._observer.wait(TICK)
@@ -161,7 +171,9 @@ class _Watch:
                 found += _some(pods_module.event_trouble(owner, events, "FailedCreate"))
         keys = {each.key for each in found}
         self._since = {
-            key: since for key, since in self._since.items() if key in keys or key.startswith("stuck/")
+            key: since
+            for key, since in self._since.items()
+            if key in keys or key.partition("/")[0] in OWN_CLOCKS
         }
         for key in keys:
             self.lasted(key)
@@ -177,6 +189,24 @@ class _Watch:
             if probe:
                 return f"{detail}; pod {pod['metadata']['name']}: {probe}"
         return detail
+
+    def settling(self, obj: Object) -> float:
+        """Seconds until the pods of a ready workload have run long enough to be believed; 0 if they have."""
+        if obj["kind"] not in ("Deployment", "StatefulSet", "DaemonSet"):
+            return 0.0
+        pods = self._pods(obj)
+        wanted = obj["spec"].get("replicas", 1) if obj["kind"] != "DaemonSet" else 0
+        if len(pods) < wanted:
+            return TICK  # the view of the pods lags behind
+        left = 0.0
+        for pod in pods:
+            probed = {each["name"] for each in pod["spec"]["containers"] if each.get("readinessProbe")}
+            statuses: list[Object] = pod.get("status", {}).get("containerStatuses") or []
+            for status in statuses:
+                if status["name"] not in probed:
+                    needed = SETTLED_AFTER_RESTART if status.get("restartCount") else SETTLED_AFTER
+                    left = max(left, needed - self.lasted(f"settle/{status.get('containerID')}"))
+        return left
 
     def report(self, obj: Object, why: str, troubles: list[Trouble]) -> str:
         """The whole story for a failure: why, in which pod, and the end of its log."""
@@ -206,7 +236,10 @@ class _Watch:
                 continue
             if self.lasted(f"stuck/{meta['uid']}") >= STUCK_AFTER:
                 self._removed.add(meta["uid"])
-                say(f"removing pod {meta['name']}: of the old revision, not ready, it holds up the update")
+                say(
+                    f"removing pod {meta['name']}: of the old revision, not ready, it holds up the update",
+                    True,
+                )
                 self._kube.delete("v1", "Pod", meta["name"], self._namespace, uid=meta["uid"])
 
     def _events(self) -> list[Object]:

@@ -40,10 +40,16 @@ class Lab:
 
     def declare(self, *entries: Entry) -> None:
         """The stack's namespace and these."""
-        namespace = {"object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}}
+        namespace = {
+            "object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        }
         self.entries = [namespace, *entries]
         for entry in entries:
             entry.setdefault("dependsOn", []).append(self.namespace)
+        self.write()
+
+    def write(self) -> None:
+        """Hand the entries to the program."""
         (self.folder / "resources.json").write_text(json.dumps(self.entries))
 
     def up(self, *entries: Entry, **options: Any) -> Result:
@@ -100,10 +106,10 @@ class Lab:
             "metadata": {"name": name, "namespace": self.namespace, **more},
         }
 
-    def config_map(self, name: str, data: dict[str, str] | None = None, **entry: Any) -> Entry:
+    def config_map(self, name: str, data: dict[str, str] | None = None, /, **entry: Any) -> Entry:
         return {"object": {**self.meta("ConfigMap", name), "data": data or {"a": "1"}}, **entry}
 
-    def workload(self, kind: str, name: str, command: str, **more: Any) -> Entry:
+    def workload(self, kind: str, name: str, command: str, /, **more: Any) -> Entry:
         """A Deployment or StatefulSet of one busybox pod. `pod` and `container` add to their specs."""
         container = {
             "name": "main",
@@ -117,13 +123,17 @@ class Lab:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [container], "terminationGracePeriodSeconds": 0, **more.pop("pod", {})},
+                "spec": {
+                    "containers": [container],
+                    "terminationGracePeriodSeconds": 0,
+                    **more.pop("pod", {}),
+                },
             },
             **more.pop("spec", {}),
         }
         return {"object": {**self.meta(kind, name), "spec": spec}, **more}
 
-    def job(self, name: str, command: str, **entry: Any) -> Entry:
+    def job(self, name: str, command: str, /, **entry: Any) -> Entry:
         job = self.workload("Job", name, command, **entry)
         del job["object"]["spec"]["selector"]
         job["object"]["spec"]["backoffLimit"] = 0

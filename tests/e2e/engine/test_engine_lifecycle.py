@@ -15,7 +15,11 @@ from filewallball.kube import UnknownKind
 
 def test_create_then_nothing_to_do_then_update_then_remove(lab: Lab) -> None:
     first = lab.up(lab.config_map("a", {"x": "1", "y": "2"}, export="data"), lab.config_map("b"))
-    assert actions(first) == {f"Namespace {lab.namespace}": "create", "ConfigMap a": "create", "ConfigMap b": "create"}
+    assert actions(first) == {
+        f"Namespace {lab.namespace}": "create",
+        "ConfigMap a": "create",
+        "ConfigMap b": "create",
+    }
     assert first.outputs == {"data": '{"x": "1", "y": "2"}'}
     uid = lab.uid("ConfigMap", "a")
 
@@ -41,7 +45,7 @@ def test_create_then_nothing_to_do_then_update_then_remove(lab: Lab) -> None:
 
 
 def test_preview_of_an_empty_cluster_creates_nothing(lab: Lab) -> None:
-    result = lab.preview(lab.config_map("a"), lab.workload("Deployment", "web", "sleep 3600"))
+    result = lab.preview(lab.config_map("a"), lab.workload("Deployment", "web", "exec busybox sleep 3600"))
     assert set(actions(result).values()) == {"create"}
     assert result.exit_code == 0
     assert f" + Namespace {lab.namespace}" in lab.said
@@ -50,7 +54,7 @@ def test_preview_of_an_empty_cluster_creates_nothing(lab: Lab) -> None:
 
 
 def test_preview_finds_a_misspelt_field_before_the_namespace_exists(lab: Lab) -> None:
-    web = lab.workload("Deployment", "web", "sleep 3600")
+    web = lab.workload("Deployment", "web", "exec busybox sleep 3600")
     web["object"]["spec"]["replica"] = 2
     result = lab.preview(web)
     assert result.exit_code == 1
@@ -169,7 +173,9 @@ def test_a_kind_that_the_stack_defines_can_be_used_in_the_same_run(lab: Lab) -> 
                     "name": "v1",
                     "served": True,
                     "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                    "schema": {
+                        "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+                    },
                 }
             ],
         },

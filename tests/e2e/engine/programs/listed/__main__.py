@@ -12,7 +12,9 @@ entries = json.loads(Path("resources.json").read_text())
 class Provider(pulumi.ProviderResource):
     def __init__(self, name):
         super().__init__(
-            "kubernetes", name, {"kubeconfig": config.require("kubeconfig"), "context": config.require("context")}
+            "kubernetes",
+            name,
+            {"kubeconfig": config.require("kubeconfig"), "context": config.require("context")},
         )
 
 
