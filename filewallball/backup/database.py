@@ -19,9 +19,10 @@ from filewallball.errors import UserError
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
 _HINTS = {
-    1045: "The password is wrong, or the user does not exist: compare the Secret with the server's users.",
+    1045: "The password is wrong, or the user does not exist: compare Secret and server.",
     1049: "The database does not exist: correct FWB_DB_NAME.",
-    1142: "The backup's user lacks a right: see preflight's list of grants in docs/backup.md.",
+    1044: "The database does not exist, or the backup's user has no right to it.",
+    1142: "The backup's user lacks a right here: grant SELECT and SHOW VIEW on the database.",
     2003: "The server does not answer: is it running, and does the NetworkPolicy let the backup reach it?",
     2013: "The server went away: look at its log (restart, out of memory, wait_timeout).",
     1205: "Something holds a lock for long (a schema change, another backup): try again when it is done.",

@@ -1,0 +1,161 @@
+"""The command on the laptop against a cluster that says what a test wants it to say."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from filewallball.backup import remote
+from filewallball.checks.stack import Place
+from filewallball.errors import UserError
+
+CRONJOB: dict[str, Any] = {
+    "metadata": {"name": remote.CRONJOB, "namespace": "files", "uid": "u-1"},
+    "spec": {
+        "jobTemplate": {
+            "metadata": {"labels": {"app.kubernetes.io/name": "filewallball-backup"}},
+            "spec": {
+                "backoffLimit": 1,
+                "activeDeadlineSeconds": 7200,
+                "template": {
+                    "metadata": {"labels": {"filewallball.io/access-store": "true"}},
+                    "spec": {"containers": [{"name": "backup", "image": "i", "command": ["python3", "run"]}]},
+                },
+            },
+        }
+    },
+}
+
+
+def pod(**state: Any) -> dict[str, Any]:
+    statuses = [{"name": "backup", "state": state}] if state else []
+    return {"metadata": {"name": "p"}, "status": {"phase": "Pending", "containerStatuses": statuses}}
+
+
+class Cluster:
+    """Steps through `states`, one for each look at the pod; the log grows by a line each time it is read."""
+
+    context = "test"
+
+    def __init__(self, states: list[dict[str, Any]], log: list[str]) -> None:
+        self.states, self.log, self.read = states, log, 0
+        self.cronjob: dict[str, Any] | None = copy.deepcopy(CRONJOB)
+        self.created: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
+
+    def get(self, _version: str, kind: str, _name: str, _namespace: str) -> dict[str, Any] | None:
+        return self.cronjob if kind == "CronJob" else self._look()
+
+    def list(self, *_: object) -> list[dict[str, Any]]:
+        return [self._look()]
+
+    def _look(self) -> dict[str, Any]:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        self.created.append(manifest)
+        return manifest
+
+    def delete(self, _version: str, _kind: str, name: str, _namespace: str) -> None:
+        self.deleted.append(name)
+
+    def logs(self, *_: object, **__: object) -> str:
+        self.read += 1
+        ended = len(self.states) == 1
+        return "".join(f"{line}\n" for line in (self.log if ended else self.log[: self.read]))
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_POLL_SECONDS", 0)
+
+
+def run(cluster: Any, command: str = "run") -> tuple[int, list[str]]:
+    lines: list[str] = []
+    return remote.run(Place("dev", "files", cluster), command, lines.append), lines
+
+
+def ended(code: int, **more: Any) -> dict[str, Any]:
+    return pod(terminated={"exitCode": code, **more})
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_every_line_comes_once_and_the_exit_code_is_the_pods(code: int) -> None:
+    log = ["preflight: …", "dump: …", f"backup: ended with {code}"]
+    cluster = Cluster(
+        [
+            pod(),
+            pod(running={"startedAt": "2026"}),
+            pod(running={"startedAt": "2026"}),
+            pod(running={"startedAt": "2026"}),
+            ended(code),
+        ],
+        log,
+    )
+    assert run(cluster) == (code, log)
+    assert cluster.deleted == []
+
+
+def test_the_job_is_the_cronjobs_but_for_its_command() -> None:
+    cluster = Cluster([ended(0)], [])
+    run(cluster)
+    [job] = cluster.created
+    assert job["metadata"]["namespace"] == "files"
+    assert job["metadata"]["ownerReferences"][0]["uid"] == "u-1"
+    assert job["spec"]["backoffLimit"] == 0
+    assert job["spec"]["activeDeadlineSeconds"] == 7200
+    template = CRONJOB["spec"]["jobTemplate"]["spec"]["template"]
+    assert job["spec"]["template"]["metadata"] == template["metadata"]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"][-2:] == ["filewallball.backup", "run"]
+    assert cluster.cronjob == CRONJOB
+
+
+def test_a_list_is_not_counted_as_a_backup() -> None:
+    cluster = Cluster([ended(0)], ["none"])
+    assert run(cluster, "list") == (0, ["none"])
+    [job] = cluster.created
+    assert "ownerReferences" not in job["metadata"]
+    assert job["spec"]["template"]["spec"]["containers"][0]["command"][-1] == "list"
+
+
+def test_a_stack_without_the_cronjob() -> None:
+    cluster = Cluster([pod()], [])
+    cluster.cronjob = None
+    with pytest.raises(UserError, match="no CronJob"):
+        run(cluster)
+    assert cluster.created == []
+
+
+def test_a_pod_that_cannot_start_is_reported_and_its_job_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_STUCK_SECONDS", 0)
+    cluster = Cluster([pod(waiting={"reason": "ErrImagePull", "message": "no such image"})], [])
+    with pytest.raises(UserError, match="ErrImagePull: no such image"):
+        run(cluster)
+    assert cluster.deleted == [cluster.created[0]["metadata"]["name"]]
+
+
+def test_a_pod_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_START_SECONDS", 0)
+    with pytest.raises(UserError, match="did not start"):
+        run(Cluster([pod()], []))
+
+
+def test_interrupted_it_deletes_the_job() -> None:
+    cluster = Cluster([pod(running={"startedAt": "2026"})], [])
+
+    def interrupt(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    cluster.logs = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run(cluster)
+    assert len(cluster.deleted) == 1
+
+
+def test_too_little_memory_is_said() -> None:
+    code, lines = run(Cluster([ended(137, reason="OOMKilled")], ["restore: …"]))
+    assert code == 137
+    assert "out of memory" in lines[-1]
