@@ -32,6 +32,8 @@ sandbox_app = typer.Typer(
     help="The embedded cluster: a real one-node Kubernetes on this machine.", no_args_is_help=True
 )
 app.add_typer(sandbox_app, name="sandbox")
+backup_app = typer.Typer(help="The database's backups in the stack's store.", no_args_is_help=True)
+app.add_typer(backup_app, name="backup")
 
 Stack = Annotated[str, typer.Argument(help="The stack: NAME of a Pulumi.NAME.yaml, such as dev.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
@@ -178,6 +180,22 @@ def _images_into_sandbox(graph: Graph, say: Callable[[str], None]) -> None:
             say("bringing the images into the sandbox")
             images.ensure(name, graph.images())
             return
+
+
+@backup_app.command("now")
+def backup_now(stack: Stack, cwd: Project = HERE) -> None:
+    """Make a backup now, as the nightly job does, and show its log; exit 1 if it fails."""
+    from filewallball.backup import remote
+
+    raise typer.Exit(remote.now(cwd, stack))
+
+
+@backup_app.command("list")
+def backup_list(stack: Stack, cwd: Project = HERE) -> None:
+    """List the backups in the store, the newest first."""
+    from filewallball.backup import remote
+
+    raise typer.Exit(remote.show(cwd, stack))
 
 
 @sandbox_app.command("up")
