@@ -113,8 +113,8 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
             f"{manifest.name} holds {f'{found.rows} rows of' if found else 'nothing of'} table {planted}, "
             f"which had {len(PLANTED)} rows when the Job began",
             "all that is in the database",
-            f"it backs up {manifest.database}: the CronJob's FWB_DB_HOST and FWB_DB_NAME name another database "
-            "than the applications use; run `fwb up`",
+            f"it backs up {manifest.database}: the CronJob's FWB_DB_HOST and FWB_DB_NAME name another one "
+            "than the applications'; run `fwb up`",
         )
 
 

@@ -17,6 +17,8 @@ _SECRET = frozenset({"requirepass", "masterauth", "tls-key-file-pass", "tls-clie
 _NOT_ASKABLE = frozenset({"include", "user", "loadmodule", "rename-command"})
 """Directives that CONFIG GET cannot answer for."""
 _OUTPUT_LIMITS = "client-output-buffer-limit"
+_ADDING_UP = frozenset({"save", _OUTPUT_LIMITS})
+"""Directives whose lines add up; of any other one, the last line holds."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 
 
@@ -90,15 +92,18 @@ def differences(declared: Mapping[str, list[list[str]]], live: Mapping[str, str]
             continue
         current = live.get(name)
         if current is None:
-            found.append(Difference(name, _text(lines), "unknown to the server"))
+            found.append(Difference(name, _text(name, lines), "unknown to the server"))
         elif not _same(name, lines, current):
-            shown = ("(hidden)", "(another one)") if name in _SECRET else (_text(lines), current or '""')
+            shown = (
+                ("(hidden)", "(another one)") if name in _SECRET else (_text(name, lines), current or '""')
+            )
             found.append(Difference(name, *shown))
     return found
 
 
-def _text(lines: list[list[str]]) -> str:
-    return ", ".join(" ".join(word or '""' for word in words) for words in lines)
+def _text(name: str, lines: list[list[str]]) -> str:
+    held = lines if name in _ADDING_UP else lines[-1:]
+    return ", ".join(" ".join(word or '""' for word in words) for words in held)
 
 
 def _same(name: str, lines: list[list[str]], live: str) -> bool:
@@ -109,7 +114,6 @@ def _same(name: str, lines: list[list[str]], live: str) -> bool:
         return all(current.get(kind) == limits for kind, limits in _output_limits(lines).items())
     if name == "notify-keyspace-events":
         return _event_flags(lines[-1][0]) == _event_flags(live)
-    # of a directive that stands there twice, Redis takes the last one
     wanted = lines[-1]
     words = live.split() if len(wanted) > 1 else [live]
     return [normal(word) for word in wanted] == [normal(word) for word in words]
