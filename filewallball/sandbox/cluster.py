@@ -6,6 +6,7 @@ was interrupted, killed or cut off by a reboot is continued.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -24,12 +25,13 @@ from filewallball.sandbox import (
     process,
     programs,
     readiness,
+    supervisor,
 )
 from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.network import Link
 from filewallball.sandbox.programs import Node
 from filewallball.sandbox.progress import Progress
-from filewallball.sandbox.toolchain import binaries
+from filewallball.sandbox.toolchain import Binaries, binaries
 
 # It becomes part of a node's name and of a cgroup's.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -56,14 +58,13 @@ def up(name: str, progress: Progress | None = None) -> Path:
     """
     directory = _directory(name)
     progress = progress or Progress()
-    host.check()
+    host.prepare(progress)
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
-        if process.running(directory) and readiness.serving(name):
-            return paths.sandbox_kubeconfig(name)
-        _repair(name, directory, progress)
-        host.prepare(progress)
         built = binaries(progress)
+        if process.running(directory) and readiness.serving(name, _version(built)):
+            return paths.sandbox_kubeconfig(name)
         images.build(images.OWN, built, progress)
+        _repair(name, directory, progress)
         link = _choose_link(directory)
         node = Node(name, directory, link.node, built)
         _prepare(node)
@@ -74,7 +75,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
             readiness.wait_for_server(node, identity, step.note)
             addons.apply(node)
             readiness.wait_for_node(node, identity, step.note)
-        (directory / "ready").write_text(identity.boot)
+        (directory / "ready").write_text(_version(built))
     return paths.sandbox_kubeconfig(name)
 
 
@@ -119,6 +120,22 @@ def kubeconfig(name: str) -> Path:
     if not path.exists():
         raise UserError(f"there is no sandbox {name}", f"fwb sandbox up --name {name}")
     return path
+
+
+def _version(built: Binaries) -> str:
+    """Changes with the programs and their set-up: `up` restarts a sandbox of another version."""
+    digest = hashlib.sha256("".join(each.name for each in built.directories).encode())
+    for source in (
+        addons.__file__,
+        certificates.__file__,
+        network.__file__,
+        programs.__file__,
+        process.__file__,
+    ):
+        digest.update(Path(source).read_bytes())
+    for file in (addons.MANIFESTS, Path(supervisor.__file__)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _directory(name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from filewallball.errors import UserError
+from filewallball.sandbox import host
 
 SUITE = "bookworm"
 
@@ -37,19 +39,22 @@ def sources(indextargets: str) -> list[str]:
             # A machine of another Debian release has the same archive with this suite in it.
             suffix = release[release.index("-") :] if "-" in release else ""
             found.add(f"deb {uri} {SUITE}{suffix} main")
-    if not found:
-        raise UserError(
-            "apt on this machine knows no Debian archive to build images from",
-            f"add Debian's {SUITE} to apt's sources, run apt-get update, and try again",
-        )
     return sorted(found)
 
 
 def system_sources() -> list[str]:
     form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return sources(done.stdout)
+    for attempt in range(2):
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        if found := sources(done.stdout):
+            return found
+        if attempt == 0:
+            host.update_package_lists()  # images of Debian come without lists
+    raise UserError(
+        "apt on this machine knows no Debian archive to build images from",
+        f"add Debian's {SUITE} to apt's sources, run apt-get update, and try again",
+    )
 
 
 def unpack(
@@ -75,7 +80,9 @@ def unpack(
         ]
     command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={variant}", *options]
     command += [f"--include={','.join(included)}", SUITE, str(target), *system_sources()]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    # Next to the target, so that what a killed run leaves is cleaned up with the rest.
+    environment = {**os.environ, "TMPDIR": str(target.parent)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         target.unlink(missing_ok=True)
         tail = "\n".join(line[:300] for line in done.stderr.strip().splitlines()[-8:])

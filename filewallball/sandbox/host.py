@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -19,7 +20,6 @@ ALTERNATIVE = (
 
 # Program: the Debian package that brings it.
 PROGRAMS = {
-    "conntrack": "conntrack",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "mount": "mount",
@@ -66,7 +66,7 @@ def prepare(progress: Progress) -> None:
             f"this machine lacks {', '.join(packages)} and has no apt-get", f"install them, or {ALTERNATIVE}"
         )
     with progress.step(f"installing {', '.join(packages)} with apt"):
-        _apt("update")
+        update_package_lists()
         _apt("install", "--yes", "--no-install-recommends", *packages)
     if still := missing_packages():
         raise UserError(f"apt installed {', '.join(still)} but not their programs", ALTERNATIVE)
@@ -80,6 +80,12 @@ def _raise_limit(limit: Path, least: int, progress: Progress) -> None:
     except OSError as error:
         raise UserError(f"{limit} must be {least} or more: {error.strerror}", ALTERNATIVE) from error
     progress.say(f"raised {limit} to {least}, for as long as this machine runs")
+
+
+def update_package_lists() -> None:
+    """Fetch apt's lists; a source that can't be reached is left to the installation that would need it."""
+    with contextlib.suppress(UserError):
+        _apt("update")
 
 
 def _apt(*arguments: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +27,13 @@ from filewallball.sandbox.toolchain import Binaries, binaries
 DEFINITIONS = Path(__file__).parent / "images.yaml"
 REPOSITORY = Path(__file__).parents[2]
 
+TOOLKIT = "docker.io/filewallball/toolkit:"
+
 # What the sandbox itself runs.
 OWN = ("registry.k8s.io/pause:3.10.1", "registry.k8s.io/coredns/coredns:v1.14.7")
 
 _AT_ONCE = 2  # builds: unpacking packages is bound by the processor
+_KEPT = 3  # archives of one image, and toolkits in one sandbox: each change of the sources makes another
 
 
 def normalise(reference: str) -> str:
@@ -53,7 +57,7 @@ def definition(reference: str) -> dict[str, Any]:
     full = normalise(reference)
     if found := definitions().get(full):
         return found
-    if full.startswith("docker.io/filewallball/toolkit:"):
+    if full.startswith(TOOLKIT):
         return _toolkit(full)
     known = "\n    ".join(sorted(definitions()))
     raise UserError(
@@ -110,6 +114,7 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
         exclusive(_folder() / "lock", progress, "another build of images"),
         ThreadPoolExecutor(_AT_ONCE) as pool,
     ):
+        _remove_leftovers()
         for done in [pool.submit(_build, each, built, progress) for each in missing]:
             done.result()
 
@@ -120,6 +125,18 @@ def _build(reference: str, built: Binaries, progress: Progress) -> None:
         return
     with progress.step(f"building image {reference}"):
         builder.build(target, reference, definition(reference), built, REPOSITORY)
+    name = reference.rpartition("/")[2].partition(":")[0]
+    for old in sorted(_folder().glob(f"{name}-*.tar"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
+        old.unlink()
+
+
+def _remove_leftovers() -> None:
+    """Delete what builds that were killed have left; we hold the lock, so no other build runs."""
+    for leftover in _folder().iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        elif leftover.suffix in (".layer", ".new"):
+            leftover.unlink()
 
 
 def archive(reference: str, built: Binaries) -> Path:
@@ -152,7 +169,14 @@ def load(name: str, references: Iterable[str], built: Binaries, progress: Progre
             if progress:
                 progress.say(f"importing {reference}")
             _ctr(identity, built, "images", "import", "--local", "--snapshotter", "overlayfs", str(file))
-            recorded[reference] = file.name
+            # Last in order, as the newest.
+            recorded = {key: value for key, value in recorded.items() if key != reference} | {
+                reference: file.name
+            }
+            outdated = [each for each in recorded if each.startswith(TOOLKIT)][:-_KEPT]
+            for each in outdated:
+                _ctr(identity, built, "images", "remove", each)
+                del recorded[each]
             write_atomically(paths.sandbox_dir(name) / "images.json", json.dumps(recorded, indent=1))
 
 

@@ -17,7 +17,7 @@ from filewallball.sandbox.toolchain import Binaries
 PAUSE = "registry.k8s.io/pause:3.10.1"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 API_PORT = 6443
-# Where the CNI library keeps its state, which can't be changed: each sandbox mounts its own over it. The empty
+# Where the CNI library keeps its state. Each sandbox mounts its own over it. The empty
 # directory stays, since its removal would take the mount away from the sandboxes that run.
 CNI_STATE = Path("/var/lib/cni")
 ETCD = "127.0.0.1:2379"
@@ -293,7 +293,7 @@ def cni_configuration() -> dict[str, Any]:
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             },
-            {"type": "portmap", "capabilities": {"portMappings": True}},
+            {"type": "portmap", "backend": "nftables", "capabilities": {"portMappings": True}},
         ],
     }
 

@@ -18,17 +18,17 @@ from filewallball.sandbox.programs import API_PORT, Node
 
 TIMEOUT = 120.0  # seconds for one condition; a quiet machine needs a few
 _POLL = 0.05
-_TOO_MANY_STARTS = 5
+_TOO_MANY_STARTS = 3
 
 Note = Callable[[str], None]
 
 
-def serving(name: str) -> bool:
-    """Whether a sandbox that was ready once still answers; takes milliseconds."""
+def serving(name: str, version: str | None = None) -> bool:
+    """Whether a sandbox that was ready once (as of `version`, if given) still answers; takes milliseconds."""
     directory = paths.sandbox_dir(name)
-    if not (directory / "ready").exists():
-        return False
     try:
+        if version not in (None, (directory / "ready").read_text()):
+            return False
         address = json.loads((directory / "plan.json").read_text())["address"].partition("/")[0]
     except (OSError, ValueError, KeyError):
         return False

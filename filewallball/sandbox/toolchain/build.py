@@ -143,7 +143,7 @@ def _build_missing(go: Go, targets: dict[Group, Path], progress: Progress) -> No
     downloads.start()
     for number, group in enumerate(missing, 1):
         with progress.step(f"building {group.name} ({number} of {len(missing)})") as step:
-            _build(go, group, targets[group], step.note)
+            build_group(go, group, targets[group], step.note)
 
 
 def _download(go: Go, groups: list[Group]) -> None:
@@ -157,7 +157,7 @@ def _download(go: Go, groups: list[Group]) -> None:
         )
 
 
-def _build(go: Go, group: Group, target: Path, note: Callable[[str], None]) -> None:
+def build_group(go: Go, group: Group, target: Path, note: Callable[[str], None]) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=target.parent))
     process = subprocess.Popen(
         [go.path, "build", "-v", *build_flags(group), "-o", f"{temporary}/", *group.packages],

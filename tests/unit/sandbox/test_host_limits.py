@@ -17,7 +17,9 @@ def said() -> list[str]:
 
 
 @pytest.mark.parametrize(("before", "after"), [("128\n", "1024"), ("4096\n", "4096\n")])
-def test_a_limit_is_raised_but_never_lowered(tmp_path: Path, said: list[str], before: str, after: str) -> None:
+def test_a_limit_is_raised_but_never_lowered(
+    tmp_path: Path, said: list[str], before: str, after: str
+) -> None:
     limit = tmp_path / "max_user_instances"
     limit.write_text(before)
 
