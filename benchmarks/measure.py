@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-Step = Callable[[], None]
+Step = Callable[[], object]
 
 
 @dataclass

@@ -1,0 +1,115 @@
+"""What is measured: the dev stack under `fwb` against kubectl, no-op runs, and the start of a sandbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.measure import Result, pairs, run, timed
+from filewallball import paths
+
+SANDBOX = "bench"
+REPOSITORY = Path(__file__).parents[1]
+FWB = [sys.executable, "-m", "filewallball.cli"]
+UP = [*FWB, "up", "dev", "--engine", "embedded", "--no-checks", "--yes"]
+PREVIEW = [*FWB, "preview", "dev", "--engine", "embedded"]
+MIB = 2**20
+
+
+class BenchStack:
+    """The dev stack on a sandbox of its own, in a copy of the project that names that sandbox."""
+
+    def __init__(self, work: Path) -> None:
+        self._project = work / "project"
+        self._objects = work / "objects"
+        self._kubectl = [str(paths.sandbox_dir(SANDBOX) / "kubectl"), "--kubeconfig"]
+        self._kubectl.append(str(paths.sandbox_kubeconfig(SANDBOX)))
+
+    def prepare(self) -> None:
+        """Sandbox up, images in, objects rendered for kubectl."""
+        ignore = shutil.ignore_patterns(".git", ".venv", "__pycache__")
+        shutil.copytree(REPOSITORY, self._project, ignore=ignore)
+        stack_file = self._project / "Pulumi.dev.yaml"
+        stack: dict[str, Any] = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
+        stack["config"]["filewallball:cluster"] = {"sandbox": SANDBOX}
+        stack_file.write_text(yaml.safe_dump(stack), encoding="utf-8")
+        run([*FWB, "sandbox", "up", "--name", SANDBOX])
+        self._fwb(UP)
+        render = [*FWB, "render", "dev", "--yaml", str(self._objects)]
+        run(render, cwd=self._project, env={"FWB_NO_CHECKS": "1"})
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        run([*FWB, "sandbox", "down", "--purge", "--name", SANDBOX])
+
+    def up_against_kubectl(self, count: int) -> list[Result]:
+        """An empty cluster to a ready stack, images present: `fwb up` against `kubectl apply` and `wait`."""
+        ours, theirs = pairs(lambda: self._fwb(UP), self._kubectl_up, self._empty, count)
+        peer = "kubectl apply --server-side + kubectl wait"
+        return [Result("up on an empty cluster", "s", ours, 1.25, peer, theirs)]
+
+    def noop(self, count: int) -> list[Result]:
+        """`up` and `preview` of a stack that is as it should be."""
+        self._fwb(UP)
+        return [
+            Result("no-op up", "s", [timed(lambda: self._fwb(UP)) for _ in range(count)], 2.0),
+            Result("no-op preview", "s", [timed(lambda: self._fwb(PREVIEW)) for _ in range(count)], 2.0),
+        ]
+
+    def sandbox_start(self, count: int) -> list[Result]:
+        """A stopped, empty sandbox to a ready one with built binaries; what it then holds in memory."""
+        self._empty()
+        seconds: list[float] = []
+        memory: list[float] = []
+        for _ in range(count):
+            run([*FWB, "sandbox", "down", "--name", SANDBOX])
+            seconds.append(timed(lambda: run([*FWB, "sandbox", "up", "--name", SANDBOX])))
+            memory.append(sum(_resident(_sandbox_processes())) / MIB)
+        return [
+            Result("sandbox start", "s", seconds, 15.0),
+            Result("sandbox resident memory, no stack", "MiB", memory, 1024.0),
+        ]
+
+    def _fwb(self, command: list[str]) -> None:
+        run(command, cwd=self._project)
+
+    def _kubectl_up(self) -> None:
+        run([*self._kubectl, "apply", "--server-side", "-f", str(self._objects)])
+        wait = [*self._kubectl, "-n", "filewallball", "wait", "--timeout=120s"]
+        run([*wait, "--for=condition=Available", "deployment", "--all"])
+        run([*wait, "--for=jsonpath={.status.readyReplicas}=1", "statefulset", "--all"])
+
+    def _empty(self) -> None:
+        run([*self._kubectl, "delete", "namespace", "filewallball", "--ignore-not-found", "--wait"])
+
+
+def _sandbox_processes() -> Iterator[Path]:
+    """The /proc folders of all processes in the sandbox's PID namespace."""
+    from filewallball.sandbox import process
+
+    identity = process.running(paths.sandbox_dir(SANDBOX))
+    if identity is None:
+        raise SystemExit(f"sandbox {SANDBOX} does not run")
+    namespace = Path(f"/proc/{identity.pid}/ns/pid").readlink()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "ns/pid").readlink() == namespace:
+                yield folder
+        except OSError:
+            continue  # it has ended meanwhile
+
+
+def _resident(processes: Iterator[Path]) -> Iterator[int]:
+    """Resident bytes of each, shared pages counted in full: an upper bound."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    for folder in processes:
+        try:
+            yield int((folder / "statm").read_text().split()[1]) * page
+        except OSError:
+            continue
