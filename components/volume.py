@@ -8,8 +8,10 @@ import pulumi
 
 from components.kube import Keeping, Object, labels, metadata
 
-# Growing a volume is an edit of storage.size; a slow driver takes minutes over it.
-_TIMEOUTS = pulumi.CustomTimeouts(create="5m", update="10m")
+# The server's pod can't run before its claim is bound, so waiting for the server is enough. Waiting for the
+# claim itself fails: with a class that binds when a pod comes, the provider's create (4.34) waits to see the
+# phase Pending, which a claim that was taken over, or that bound at once, never shows.
+_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
 class StorageSettings(Protocol):
@@ -54,13 +56,10 @@ def claim(
     manifest = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(name, namespace, labels(name, component)),
+        "metadata": metadata(name, namespace, labels(name, component), _SKIP_AWAIT),
         "spec": spec,
     }
-    options = pulumi.ResourceOptions.merge(
-        keeping.options(parent), pulumi.ResourceOptions(custom_timeouts=_TIMEOUTS)
-    )
-    return Object(name, manifest, options)
+    return Object(name, manifest, keeping.options(parent))
 
 
 def _static(

@@ -50,7 +50,7 @@ AFTERWORD = """
 
 - **Growing**: raise `storage.size`; the StorageClass must allow it (`allowVolumeExpansion`). A volume
   never shrinks: Kubernetes refuses a smaller size and says so. To shrink, restore a backup into a new
-  stack. Under the Pulumi CLI a protected claim must be released first: `pulumi state unprotect`.
+  stack.
 - **A folder of the node** (`hostPath`): make it first and give it to the servers' user, `install -d -o
   999 -g 999 -m 0700 /srv/mariadb`. The PersistentVolume `<namespace>-mariadb-data` points at it.
 - **After `destroy`** the namespace, the claims and static volumes are still there, and the next `up`
