@@ -32,14 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
+    except OSError as error:  # outside of every step: the work directory itself
+        print(f"backup: FAILED {error}\n  Look at FWB_WORK_DIR and its rights.", file=sys.stderr, flush=True)
+        return 1
 
 
 def _run() -> int:
     from filewallball.backup import job, settings
 
     checked = settings.from_environment(os.environ)
-    # boto3 and zlib put temporary files here, and no other place is writable in the pod.
-    os.environ["TMPDIR"] = str(checked.work_dir)
     manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
     print(f"backup: OK {manifest.name}", flush=True)
     return 0
@@ -66,7 +67,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(name, signal.SIG_IGN)
     raise Stopped(
         f"stopped by {signal.Signals(number).name} before the backup was complete; nothing was uploaded.",
-        "If the deadline of the Job passed, raise filewallball:backup.deadline… or look for what was slow.",
+        "Either the deadline of the Job passed (the lines above say what was slow), or its pod was removed.",
     )
 
 

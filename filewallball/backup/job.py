@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,9 @@ class Log:
             yield what
         except UserError as error:
             raise type(error)(f"{name}: {error.message}", error.hint) from error
+        except OSError as error:
+            hint = "Look at the room in the work directory (backup.workSize) and at the image's programs."
+            raise UserError(f"{name}: {error}", hint) from error
         self.say(f"{name}: {', '.join(what)} ({self.clock() - started:.1f} s)")
 
 
@@ -167,13 +170,16 @@ def _put(store: Store, dump: Path, manifest: Manifest) -> None:
         raise
     except BaseException:
         # It may have arrived all the same. With a manifest beside it, it is another's.
-        if not store.exists(about):
-            store.delete(name)
+        with suppress(StoreError):
+            if not store.exists(about):
+                store.delete(name)
         raise
     try:
         check_stored(store, manifest)
         store.put(manifest.to_json(), about)
     except BaseException:
-        store.delete(about)
-        store.delete(name)
+        # If the store is gone, so be it: a dump without a manifest is no backup.
+        with suppress(StoreError):
+            store.delete(about)
+            store.delete(name)
         raise

@@ -6,8 +6,9 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, cast
 
 import pymysql
@@ -25,6 +26,8 @@ from filewallball.errors import UserError
 # Bytes of an empty server: system tables, redo log, undo and temporary space.
 EMPTY_SERVER = 96 * 2**20
 _START_SECONDS = 120.0
+# The kernel's limit for the path of a socket; a work directory on a laptop may be deep.
+_SOCKET_LENGTH = 107
 _LITTLE = 16 * 2**20
 _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
 
@@ -32,7 +35,7 @@ _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
 _OPTIONS = """\
 [mariadbd]
 datadir={data}
-socket={home}/socket
+socket={socket}
 pid-file={home}/pid
 log-error={home}/server.log
 tmpdir={home}
@@ -85,9 +88,10 @@ def check_series(server: Server) -> None:
 class Throwaway:
     """A running throw-away server."""
 
-    def __init__(self, work: WorkDir, home: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, work: WorkDir, home: Path, socket: Path, process: subprocess.Popen[bytes]) -> None:
         self._work = work
         self._home = home
+        self._socket = socket
         self._process = process
 
     def load(self, dump: Path, server: Server, database: str, progress: Callable[[int], None]) -> None:
@@ -95,7 +99,7 @@ class Throwaway:
 
         Raises UserError if the file does not unpack or a statement fails.
         """
-        with self._connect() as connection:
+        with errors("Creating the database to restore into"), self._connect() as connection:
             connection.cursor().execute(
                 f"CREATE DATABASE {quote(database)} CHARACTER SET {server.charset} COLLATE {server.collation}"
             )
@@ -105,7 +109,7 @@ class Throwaway:
                 [
                     "mariadb",
                     "--no-defaults",
-                    f"--socket={self._home}/socket",
+                    f"--socket={self._socket}",
                     "--user=root",
                     "--binary-mode",
                     "--comments",
@@ -161,7 +165,7 @@ class Throwaway:
 
     def _connect(self) -> Connection[Cursor]:
         return pymysql.connect(
-            unix_socket=f"{self._home}/socket",
+            unix_socket=str(self._socket),
             user="root",
             charset="utf8mb4",
             autocommit=True,
@@ -174,27 +178,29 @@ def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
     """Start a throw-away server that treats definitions as `server` does; stopped and removed at the end."""
     home = work.path / "server"
     home.mkdir(mode=0o700)
-    options = home / "my.cnf"
-    mirrored = "".join(f"{name}={value}\n" for name, value in sorted(server.variables.items()))
-    options.write_text(_OPTIONS.format(home=home, data=home / "data") + mirrored)
     # The server refuses root unless told; anybody else is left as who they are.
     identity = ["--user=root"] if os.geteuid() == 0 else []
-    _install(work, options, home, identity)
-    process = subprocess.Popen(
-        ["mariadbd", f"--defaults-file={options}", *identity],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=client_environment(work),
-    )
-    try:
-        running = Throwaway(work, home, process)
+    with ExitStack() as stack:
+        socket = home / "socket"
+        if len(os.fsencode(socket)) > _SOCKET_LENGTH:
+            socket = Path(stack.enter_context(TemporaryDirectory(prefix="fwb-"))) / "socket"
+        options = home / "my.cnf"
+        mirrored = "".join(f"{name}={value}\n" for name, value in sorted(server.variables.items()))
+        options.write_text(_OPTIONS.format(home=home, data=home / "data", socket=socket) + mirrored)
+        _install(work, options, home, identity)
+        process = subprocess.Popen(
+            ["mariadbd", f"--defaults-file={options}", *identity],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=client_environment(work),
+        )
+        # Its data is thrown away, so no shutdown is waited for.
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        running = Throwaway(work, home, socket, process)
         running.wait_ready()
         yield running
-    finally:
-        # Its data is thrown away, so no shutdown is waited for.
-        process.kill()
-        process.wait()
 
 
 def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> None:

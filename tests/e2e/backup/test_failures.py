@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from filewallball.backup import dump, restore
 from filewallball.backup import job as backup_job
-from filewallball.backup import restore
 from filewallball.backup.__main__ import Stopped
-from filewallball.backup.store import Store
+from filewallball.backup.store import Store, StoreError
 from filewallball.backup.workdir import WorkDir
 from filewallball.errors import UserError
 
@@ -247,3 +247,28 @@ def test_two_at_once_in_one_directory(filled: Any) -> None:
     assert (code, "Another backup is at work" in output) == (1, True)
     first.communicate(timeout=60)
     assert first.returncode == 0
+
+
+def test_a_store_that_goes_away_during_the_upload(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went wrong first is told, not that the cleaning up went wrong as well."""
+
+    def gone(self: Store, path: Path, key: str) -> None:
+        raise StoreError(f"Cannot upload {key}")
+
+    def gone_too(self: Store, key: str) -> bool:
+        raise StoreError(f"Cannot look for {key}")
+
+    monkeypatch.setattr(Store, "put_file", gone)
+    monkeypatch.setattr(Store, "exists", gone_too)
+    assert fails_inside(filled).message.startswith("upload: Cannot upload filewallball_backup_")
+
+
+def test_a_work_directory_that_may_not_be_written(filled: Any, tmp_path: Path) -> None:
+    (tmp_path / "work" / ".filewallball-backup.lock").mkdir()
+    code, output = filled.run()
+    assert (code, "Look at FWB_WORK_DIR" in output, "Traceback" in output) == (1, True, False)
+
+
+def test_an_image_without_mariadb_dump(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dump, "command", lambda _: ["mariadb-dump-is-gone"])
+    assert "dump: [Errno 2]" in fails_inside(filled).message

@@ -104,3 +104,10 @@ def test_list_shows_what_is_there(job: Any) -> None:
     [line] = output.splitlines()
     assert line.startswith("filewallball_backup_")
     assert line.endswith("verified")
+
+
+def test_a_work_directory_deeper_than_a_socket_may_lie(job: Any) -> None:
+    deep = job.work / ("deep" * 20) / ("er" * 20)
+    deep.mkdir(parents=True)
+    code, output = job.run(FWB_WORK_DIR=str(deep))
+    assert code == 0, output
