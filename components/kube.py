@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 
@@ -37,6 +37,10 @@ class Object(pulumi.CustomResource):
 @dataclass
 class Keeping:
     """How objects that hold data are declared: they outlive `destroy`, and the next `up` takes them over."""
+
+    # Each deployment applies as a new field manager, and earlier ones still own the fields of a kept object:
+    # without force, the first change after a take-over (a larger volume) ends in a conflict.
+    annotations: ClassVar[dict[str, str]] = {"pulumi.com/patchForce": "true"}
 
     provider: pulumi.ProviderResource
     protect: bool = False

@@ -38,7 +38,9 @@ class Namespace(pulumi.ComponentResource):
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
-                "metadata": metadata(args.name, None, labels(args.name, "namespace") | security),
+                "metadata": metadata(
+                    args.name, None, labels(args.name, "namespace") | security, args.keeping.annotations
+                ),
             },
             args.keeping.options(self),
         )

@@ -56,7 +56,7 @@ def claim(
     manifest = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(name, namespace, labels(name, component), _SKIP_AWAIT),
+        "metadata": metadata(name, namespace, labels(name, component), keeping.annotations | _SKIP_AWAIT),
         "spec": spec,
     }
     return Object(name, manifest, keeping.options(parent))
@@ -72,7 +72,11 @@ def _static(
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": volume_name, "labels": labels(name, component)},
+        "metadata": {
+            "name": volume_name,
+            "labels": labels(name, component),
+            "annotations": Keeping.annotations,
+        },
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": storage.size},

@@ -76,6 +76,8 @@ def test_what_holds_data_outlives_destroy_and_can_be_taken_over_again(stack: Ren
     assert adopting.inputs["upsertExistingObjects"] == "true"
     for each in stack.objects:
         assert ("cluster-kept" in each.provider) == each.retain_on_delete, each.name
+        forced = each.inputs["metadata"].get("annotations", {}).get("pulumi.com/patchForce") == "true"
+        assert forced == each.retain_on_delete, "whoever applied a kept object before still owns its fields"
 
 
 def test_production_protects_its_data(prd: Rendered, dev: Rendered) -> None:
@@ -86,6 +88,7 @@ def test_production_protects_its_data(prd: Rendered, dev: Rendered) -> None:
 def test_a_static_volume_is_kept_too(render: Render) -> None:
     rendered = render(merged(PRD, {"mariadb": {"storage": {"hostPath": "/srv/mariadb"}}}))
     volume = rendered.object("PersistentVolume", "filewallball-mariadb-data")
+    assert volume.inputs["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
     assert volume.retain_on_delete
     assert volume.protect
     assert volume.inputs["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
@@ -327,3 +330,8 @@ def test_outputs_tell_how_to_connect_and_hold_no_secret(dev: Rendered) -> None:
     assert dev.outputs["versions"]["redis"] == "docker.io/library/redis:7.2-bookworm"
     assert "mariadb-credentials" in dev.outputs["passwords"]["mariadb"]
     assert dev.outputs["namespace"] == "filewallball"
+
+
+def test_claims_are_not_awaited_for_themselves(stack: Rendered) -> None:
+    for each in (found for found in stack.objects if found.kind == "PersistentVolumeClaim"):
+        assert each.inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
