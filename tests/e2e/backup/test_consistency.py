@@ -160,3 +160,30 @@ def test_commits_wait_only_for_the_snapshot(
     assert "Lock wait timeout" in seen[0]
     assert seen[1:3] == ["committed", "committed"]
     assert manifest.verified
+
+
+def test_a_schema_that_changes_under_the_dump(bank: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No snapshot holds a table's definition: the backup must fail and say why, not hold what never was."""
+    altered = threading.Event()
+
+    class Slow(snapshot.Dump):
+        """Takes no more than a pipe's worth, and so has not come to the last table, until it was altered."""
+
+        def _write(self, file: Any, data: bytes) -> None:
+            altered.wait(30)
+            super()._write(file, data)
+
+    take = snapshot.inventory.take
+
+    def counting(*arguments: Any) -> Any:
+        if not altered.is_set():
+            bank.sql("ALTER TABLE transfers ADD COLUMN more INT, ALGORITHM=COPY")
+            altered.set()
+        return take(*arguments)
+
+    monkeypatch.setattr(snapshot, "Dump", Slow)
+    monkeypatch.setattr(snapshot.inventory, "take", counting)
+    with pytest.raises(UserError) as caught:
+        job.run(bank.settings(), job.Log(lambda _: None))
+    assert "schema was changed" in caught.value.hint
+    assert bank.objects() == []
