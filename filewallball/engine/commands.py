@@ -71,7 +71,7 @@ def execute(
         raise
     if not flags.as_json:
         _show(result, flags, reporter)
-    code, findings = after(not result.failures) if after else (0, None)
+    code, findings = after(not result.failures) if after and not result.interrupted else (0, None)
     if flags.as_json:
         checked = {} if findings is None else {"checks": findings}
         print(json.dumps(result.as_json() | checked, indent=2, ensure_ascii=False))

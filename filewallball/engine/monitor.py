@@ -86,6 +86,8 @@ class Monitor(MockMonitor):
     def _resource(self, request: Any) -> Resource:
         properties = request.properties if hasattr(request, "properties") else request.object
         props, secret_paths = unwrap(properties, self._redactor)
+        if request.type.endswith(":Secret"):
+            self._redactor.add_secret_object(props)
         own = urn(self._stack, self._project, request.parent, request.type, request.name)
         return Resource(
             urn=own,

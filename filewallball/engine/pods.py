@@ -7,6 +7,7 @@ from typing import Any
 
 Object = dict[str, Any]
 
+CRASH_LOOP = "CrashLoopBackOff"
 # seconds for which a state must last before it counts as certain: what heals by itself does so sooner
 CERTAIN_AFTER = {
     "InvalidImageName": 1.0,
@@ -17,7 +18,7 @@ CERTAIN_AFTER = {
     "ErrImagePull": 25.0,  # a registry may have hiccups; the kubelet tries again within this time
     "ImagePullBackOff": 25.0,
     "Unschedulable": 30.0,
-    "CrashLoopBackOff": 2.0,  # restarts have been counted already
+    CRASH_LOOP: 2.0,  # restarts have been counted already
     "FailedCreate": 15.0,
     "ProvisioningFailed": 30.0,
 }
@@ -58,7 +59,7 @@ def trouble(pod: Object, events: list[Object]) -> Trouble | None:
     if meta.get("deletionTimestamp"):
         return None
     for status in container_statuses(pod):
-        found = _container_trouble(meta, status)
+        found = _container_trouble(meta, status) or _crash_loop(pod, status)
         if found:
             return found
     return _scheduling_trouble(pod, events)
@@ -67,15 +68,28 @@ def trouble(pod: Object, events: list[Object]) -> Trouble | None:
 def _container_trouble(meta: Object, status: Object) -> Trouble | None:
     waiting: Object = status.get("state", {}).get("waiting") or {}
     reason = waiting.get("reason", "")
-    if reason == "CrashLoopBackOff":
-        if status.get("restartCount", 0) < CRASHES:
-            return None
-        return _trouble(meta, status, reason, _last_words(status), crashed=True)
-    if reason not in CERTAIN_AFTER:
+    if reason not in CERTAIN_AFTER or reason == CRASH_LOOP:
         return None
     # both image reasons alternate while the kubelet tries again: one fault, not two
     key = "image" if reason in IMAGE_TROUBLE else reason
     return _trouble(meta, status, reason, waiting.get("message", ""), key=key)
+
+
+def _crash_loop(pod: Object, status: Object) -> Trouble | None:
+    """A container that has come and gone too often.
+
+    The kubelet says CrashLoopBackOff only shortly before the next try; until then it says "terminated".
+    """
+    state: Object = status.get("state", {})
+    ended: Object = state.get("terminated") or {}
+    if status.get("restartCount", 0) < CRASHES or pod["spec"].get("restartPolicy", "Always") == "Never":
+        return None
+    inits: list[Object] = pod["spec"].get("initContainers") or []
+    done = ended.get("exitCode") == 0 and any(each["name"] == status["name"] for each in inits)
+    waiting: Object = state.get("waiting") or {}
+    if (ended and not done) or waiting.get("reason") == CRASH_LOOP:
+        return _trouble(pod["metadata"], status, CRASH_LOOP, _last_words(status), crashed=True)
+    return None
 
 
 def _trouble(
@@ -93,7 +107,7 @@ def _trouble(
 
 
 def _last_words(status: Object) -> str:
-    ended: Object = status.get("lastState", {}).get("terminated") or {}
+    ended: Object = status["state"].get("terminated") or status.get("lastState", {}).get("terminated") or {}
     text = f"exit code {ended.get('exitCode')}"
     if ended.get("reason") not in (None, "Error", "Completed"):
         text += f" ({ended['reason']})"

@@ -32,7 +32,7 @@ class Redactor:
                 self.add(item)
         elif isinstance(value, str):
             with self._lock:
-                self._values.update(_spellings(value))
+                self._values.update(_spellings(value), _spellings(decoded(value)))
                 self._pattern = None
 
     def add_secret_object(self, manifest: dict[str, Any]) -> None:
@@ -41,7 +41,6 @@ class Redactor:
         data: dict[str, Any] = manifest.get("data") or {}
         for value in data.values():
             self.add(value)
-            self.add(decoded(value))
 
     def text(self, text: str) -> str:
         """The text with every secret replaced by `[secret]`."""

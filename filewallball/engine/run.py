@@ -288,6 +288,7 @@ def _interruptible(run: _Run) -> Generator[None]:
             os.write(2, b"\nleaving at once; the lock expires within 30 s\n")
             os._exit(128 + number)
         run.halt.set()
+        run.result.interrupted = True
         run.result.failures.append(
             "interrupted: what was not reached is left as it was; `up` goes on from here"
         )

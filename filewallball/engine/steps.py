@@ -75,6 +75,7 @@ class Result:
     context: str = ""
     steps: list[Step] = field(default_factory=list[Step])
     failures: list[str] = field(default_factory=list[str])
+    interrupted: bool = False
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
     profile: dict[str, float] = field(default_factory=dict[str, float])
     seconds: float = 0.0
