@@ -73,9 +73,9 @@ def test_usage_and_configuration_faults_end_with_2(lab: Lab) -> None:
     code, said = run(lab, "up", "nosuch", "--no-checks")
     assert code == 2
     assert f"there is no stack 'nosuch'\n  Stacks of listed: {lab.stack}." in said
-    (lab.folder / "__main__.py").write_text(
-        "class SettingsError(Exception):\n    exit_code = 2\n\nraise SettingsError('mariadb.storage.size: is 5 apples')\n"
-    )
+    raising = "raise SettingsError('mariadb.storage.size: is 5 apples')"
+    defined = "class SettingsError(Exception):\n    exit_code = 2"
+    (lab.folder / "__main__.py").write_text(f"{defined}\n\n{raising}\n")
     code, said = run(lab, "preview", lab.stack)
     assert (code, said.strip().splitlines()[-1]) == (2, "fwb: mariadb.storage.size: is 5 apples")
 
