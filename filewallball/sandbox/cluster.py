@@ -64,6 +64,8 @@ def up(name: str, progress: Progress | None = None) -> Path:
         if process.running(directory) and readiness.serving(name, _version(built)):
             return paths.sandbox_kubeconfig(name)
         images.build(images.OWN, built, progress)
+        if readiness.serving(name):
+            progress.say(f"sandbox {name} runs other versions of its programs than these; restarting it")
         _repair(name, directory, progress)
         link = _choose_link(directory)
         node = Node(name, directory, link.node, built)
@@ -85,12 +87,10 @@ def down(name: str, purge: bool = False, progress: Progress | None = None) -> No
     progress = progress or Progress()
     if not directory.exists():
         return
-    lock = directory.with_name(f".{name}.lock")
-    with exclusive(lock, progress, f"another command on sandbox {name}"):
+    with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
         _repair(name, directory, progress, stop="stopping")
         if purge:
             shutil.rmtree(directory)
-            lock.unlink()
 
 
 def status(name: str) -> Status:

@@ -339,4 +339,6 @@ def proxy_configuration(node: Node) -> dict[str, Any]:
         "hostnameOverride": node.context,
         "metricsBindAddress": "127.0.0.1:10249",
         "mode": "nftables",
+        # The default of a second, meant for large clusters, is what every new Service would wait.
+        "nftables": {"minSyncPeriod": "0.1s"},
     }
