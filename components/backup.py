@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pulumi
 
-from components import mariadb, network, pods, store
+from components import mariadb, network, pods, schema, store
 from components.kube import Object, fingerprint, labels, metadata, selector
-
-if TYPE_CHECKING:
-    import settings
 
 NAME = "filewallball-backup"
 CRON_JOB = "filewallball-backup-cronjob"
@@ -22,7 +19,7 @@ _LABELS = labels(NAME, "backup")
 @dataclass
 class BackupArgs:
     namespace: pulumi.Input[str]
-    settings: settings.Backup
+    settings: schema.Backup
     image: str
     time_zone: str
 
@@ -63,17 +60,17 @@ def _port(endpoint: str | None) -> int:
     return parts.port or (80 if parts.scheme == "http" else 443)
 
 
-def store_secret(settings: settings.Store) -> str | None:
+def store_secret(settings: schema.Store) -> str | None:
     """The Secret with the store's keys; None where the ServiceAccount's own role is used."""
     return store.CREDENTIALS if settings.in_cluster else settings.credentials_secret
 
 
-def store_endpoint(settings: settings.Store) -> str | None:
+def store_endpoint(settings: schema.Store) -> str | None:
     """The URL of the store as pods see it; None for AWS."""
     return store.ENDPOINT if settings.in_cluster else settings.endpoint
 
 
-def _environment(backup: settings.Backup) -> dict[str, str]:
+def _environment(backup: schema.Backup) -> dict[str, str]:
     environment = {
         "FWB_DB_HOST": mariadb.NAME,
         "FWB_DB_PORT": str(mariadb.PORT),

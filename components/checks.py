@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import backup, mariadb, network, pods, redis
+from components import backup, mariadb, network, pods, redis, schema
 from components.kube import Object, config_map, fingerprint, labels, metadata
 from components.values import quantity_bytes
 
@@ -160,11 +160,8 @@ def _rights(namespace: pulumi.Input[str], rules: list[dict[str, Any]]) -> dict[s
     }
 
 
-@dataclass(frozen=True)
-class _Resources:
-    cpu: str = "100m"
-    memory: str = "128Mi"
-    memory_limit: str = "256Mi"
+# No CPU limit: throttling would show as latency of the servers.
+_RESOURCES = schema.Resources(cpu="100m", memory="128Mi", memory_limit="256Mi")
 
 
 def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
@@ -187,7 +184,7 @@ def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
     container = pods.container(
         "checks",
         args.image,
-        _Resources(),
+        _RESOURCES,
         ["python3", "-m", "filewallball.checks", "run"],
         mounts,
         env={"HOME": "/tmp"},  # noqa: S108

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
-from components import network, pods, volume
+from components import network, pods, schema, volume
 from components.kube import (
     Keeping,
     Object,
@@ -22,9 +22,6 @@ from components.kube import (
 )
 from components.values import quantity_bytes
 
-if TYPE_CHECKING:
-    import settings
-
 NAME = "mariadb"
 PORT = 3306
 CLAIM = "mariadb-data"
@@ -36,7 +33,7 @@ _LABELS = labels(NAME, "database")
 @dataclass
 class MariadbArgs:
     namespace: pulumi.Input[str]
-    settings: settings.Mariadb
+    settings: schema.Mariadb
     keeping: Keeping
 
 
@@ -87,7 +84,7 @@ class Mariadb(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _template(mariadb: settings.Mariadb, config: str) -> dict[str, Any]:
+def _template(mariadb: schema.Mariadb, config: str) -> dict[str, Any]:
     server = pods.container(
         NAME,
         mariadb.image,

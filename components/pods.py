@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
+
+from components.schema import Resources
 
 UID = 999  # the user of the upstream MariaDB and Redis images, and of the toolkit
 CONFIG_PATH = "/etc/filewallball"
 
 
-class ResourceSettings(Protocol):
-    """CPU and memory of a container, as settings.Resources holds them."""
-
-    @property
-    def cpu(self) -> str: ...
-    @property
-    def memory(self) -> str: ...
-    @property
-    def memory_limit(self) -> str: ...
-
-
 def container(
     name: str,
     image: str,
-    resources: ResourceSettings,
+    resources: Resources,
     command: Sequence[str],
     mounts: Mapping[str, str],
     *,

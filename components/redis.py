@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
-from components import network, pods
+from components import network, pods, schema
 from components.kube import (
     Object,
     config_map,
@@ -20,9 +20,6 @@ from components.kube import (
     service,
 )
 
-if TYPE_CHECKING:
-    import settings
-
 NAME = "redis"
 PORT = 6379
 CREDENTIALS = "redis-credentials"
@@ -33,7 +30,7 @@ _LABELS = labels(NAME, "cache")
 @dataclass
 class RedisArgs:
     namespace: pulumi.Input[str]
-    settings: settings.Redis
+    settings: schema.Redis
     disposable: bool = False
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
-from components import network, pods, volume
+from components import network, pods, schema, volume
 from components.kube import (
     Keeping,
     Object,
@@ -21,9 +21,6 @@ from components.kube import (
     service,
 )
 
-if TYPE_CHECKING:
-    import settings
-
 NAME = "store"
 PORT = 7070
 CLAIM = "store-data"
@@ -35,7 +32,7 @@ _LABELS = labels(NAME, "object-store")
 @dataclass
 class StoreArgs:
     namespace: pulumi.Input[str]
-    settings: settings.Store
+    settings: schema.Store
     keeping: Keeping
 
 
@@ -73,7 +70,7 @@ def _key(name: str) -> dict[str, Any]:
     return {"secretKeyRef": {"name": CREDENTIALS, "key": name}}
 
 
-def _template(store: settings.Store, config: str) -> dict[str, Any]:
+def _template(store: schema.Store, config: str) -> dict[str, Any]:
     health = {"httpGet": {"path": "/health", "port": "s3"}, "timeoutSeconds": 5}
     server = pods.container(
         NAME,

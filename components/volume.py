@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 
 from components.kube import Keeping, Object, labels, metadata
+from components.schema import Storage
 
 # The server's pod can't run before its claim is bound, so waiting for the server is enough. Waiting for the
 # claim itself fails: with a class that binds when a pod comes, the provider's create (4.34) waits to see the
@@ -14,24 +15,11 @@ from components.kube import Keeping, Object, labels, metadata
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
-class StorageSettings(Protocol):
-    """Where data lies, as settings.Storage holds it."""
-
-    @property
-    def size(self) -> str: ...
-    @property
-    def storage_class(self) -> str | None: ...
-    @property
-    def volume_name(self) -> str | None: ...
-    @property
-    def host_path(self) -> str | None: ...
-
-
 def claim(
     name: str,
     namespace: pulumi.Input[str],
     component: str,
-    storage: StorageSettings,
+    storage: Storage,
     keeping: Keeping,
     parent: pulumi.Resource,
 ) -> Object:
@@ -67,7 +55,7 @@ def _static(
     volume_name: pulumi.Input[str],
     namespace: pulumi.Input[str],
     component: str,
-    storage: StorageSettings,
+    storage: Storage,
 ) -> dict[str, Any]:
     return {
         "apiVersion": "v1",

@@ -18,6 +18,7 @@ from pydantic import BaseModel  # noqa: E402
 from pydantic_core import PydanticUndefined  # noqa: E402
 
 import settings  # noqa: E402
+from components import schema  # noqa: E402
 
 INTRODUCTION = """# Configuration
 
@@ -105,17 +106,17 @@ def _models(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseM
         inner = _inner(field.annotation)
         key = f"{path}.{field.alias or name}".lstrip(".")
         # One table for what every container has; its defaults stand in the parents' tables.
-        if inner and not (inner is settings.Resources and key != "mariadb.resources"):
-            if inner is settings.Storage and key != "mariadb.storage":
+        if inner and not (inner is schema.Resources and key != "mariadb.resources"):
+            if inner is schema.Storage and key != "mariadb.storage":
                 continue
             yield from _models(key, inner)
 
 
 def _section(path: str, model: type[BaseModel]) -> str:
     title = f"`{path}`" if path else "Keys of a stack"
-    if model is settings.Resources:
+    if model is schema.Resources:
         title = "`….resources`"
-    if model is settings.Storage:
+    if model is schema.Storage:
         title = "`….storage`"
     rows = "".join(_row(name, model) for name in model.model_fields)
     head = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
@@ -158,9 +159,9 @@ def _default(value: object) -> str:
         return "**required**"
     if value is None:
         return ""
-    if isinstance(value, settings.Resources):
+    if isinstance(value, schema.Resources):
         return f"`{value.cpu}` CPU, `{value.memory}` to `{value.memory_limit}`"
-    if isinstance(value, settings.Storage):
+    if isinstance(value, schema.Storage):
         return f"`{value.size}`"
     return "see below" if isinstance(value, BaseModel) else f"`{json.dumps(value, ensure_ascii=False)}`"
 

@@ -9,6 +9,7 @@ import pytest
 from program_run import DEV, DIGEST, PRD, ROOT, merged
 
 import settings
+from components import schema
 
 
 def faults(change: dict[str, Any], base: dict[str, Any] = DEV) -> dict[str, str]:
@@ -191,7 +192,7 @@ def test_the_sandbox_is_found_where_the_toolkit_puts_it(
 ) -> None:
     from filewallball import paths
 
-    cluster = settings.Cluster(sandbox="some")
+    cluster = schema.Cluster(sandbox="some")
     assert cluster.kubeconfig_path() == str(paths.sandbox_kubeconfig("some"))
     monkeypatch.setenv("FWB_STATE", str(tmp_path))
     assert cluster.kubeconfig_path() == str(paths.sandbox_kubeconfig("some"))
