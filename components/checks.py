@@ -46,8 +46,7 @@ class Checks(pulumi.ComponentResource):
         rules = _rules(disposable=args.settings.disposable)
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
         rights = [
-            Object(f"{name}-{part}", manifest, child)
-            for part, manifest in _rights(args.namespace, rules).items()
+            Object(f"{name}-{part}", manifest, child) for part, manifest in _rights(args, rules).items()
         ]
         Object(
             f"{name}-template",
@@ -139,14 +138,15 @@ def _rule(group: str, resource: str, verbs: list[str], *names: str) -> dict[str,
     return rule | ({"resourceNames": list(names)} if names else {})
 
 
-def _rights(namespace: pulumi.Input[str], rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    common = {"metadata": metadata(NAME, namespace, _LABELS)}
+def _rights(args: ChecksArgs, rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    common = {"metadata": metadata(NAME, args.namespace, _LABELS)}
+    account = metadata(NAME, args.namespace, _LABELS, args.settings.checks.service_account_annotations)
     group = "rbac.authorization.k8s.io"
     return {
         "account": {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            **common,
+            "metadata": account,
             "automountServiceAccountToken": False,
         },
         "role": {"apiVersion": f"{group}/v1", "kind": "Role", **common, "rules": rules},
@@ -155,7 +155,7 @@ def _rights(namespace: pulumi.Input[str], rules: list[dict[str, Any]]) -> dict[s
             "kind": "RoleBinding",
             **common,
             "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": args.namespace}],
         },
     }
 

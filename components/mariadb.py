@@ -105,7 +105,7 @@ def _template(mariadb: schema.Mariadb, config: str) -> dict[str, Any]:
         },
         ports=[{"name": "mysql", "containerPort": PORT, "protocol": "TCP"}],
         # Up to 20 minutes for a crash recovery or an upgrade of a large volume.
-        startupProbe=pods.script_probe("probe.sh", "ready", period=2, failures=600),
+        startupProbe=pods.script_probe("probe.sh", "ready", period=1, failures=1200),
         readinessProbe=pods.script_probe("probe.sh", "ready", period=5, failures=3),
         livenessProbe=pods.script_probe("probe.sh", "alive", period=20, failures=6),
     )

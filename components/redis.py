@@ -80,8 +80,9 @@ def _template(args: RedisArgs, config: str) -> dict[str, Any]:
         writable=["run", "tmp"],
         env={"FWB_REDIS_DISPOSABLE": "true" if args.disposable else "false"},
         ports=[{"name": NAME, "containerPort": PORT, "protocol": "TCP"}],
-        readinessProbe=pods.script_probe("probe.sh", period=2, failures=3, timeout=5),
-        livenessProbe=pods.script_probe("probe.sh", period=10, failures=6, timeout=5),
+        startupProbe=pods.script_probe("probe.sh", period=1, failures=60, timeout=5),
+        readinessProbe=pods.script_probe("probe.sh", period=5, failures=3, timeout=5),
+        livenessProbe=pods.script_probe("probe.sh", period=20, failures=6, timeout=5),
     )
     return pods.template(
         _LABELS,

@@ -279,6 +279,10 @@ class Checks(Model):
     cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.8, description="Largest share of maxmemory in use."
     )
+    service_account_annotations: dict[str, str] = Field(
+        default={},
+        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may read there.",
+    )
     database_latency_ms: Annotated[float, Field(gt=0)] = Field(
         default=50, description="p99 of a query, in milliseconds."
     )

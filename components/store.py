@@ -86,8 +86,9 @@ def _template(store: schema.Store, config: str) -> dict[str, Any]:
             "FWB_REGION": store.region,
         },
         ports=[{"name": "s3", "containerPort": PORT, "protocol": "TCP"}],
-        readinessProbe=health | {"periodSeconds": 2, "failureThreshold": 3},
-        livenessProbe=health | {"periodSeconds": 10, "failureThreshold": 6},
+        startupProbe=health | {"periodSeconds": 1, "failureThreshold": 60},
+        readinessProbe=health | {"periodSeconds": 5, "failureThreshold": 3},
+        livenessProbe=health | {"periodSeconds": 20, "failureThreshold": 6},
     )
     return pods.template(
         _LABELS,

@@ -29,9 +29,10 @@ PRD: dict[str, Any] = {
     "mariadb": {"image": f"docker.io/library/mariadb:10.11{DIGEST}"},
     "redis": {"image": f"docker.io/library/redis:7.2-bookworm{DIGEST}"},
     "toolkit": {"image": f"registry.example.org/filewallball/toolkit:1{DIGEST}"},
+    "checks": {"serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::0:role/check"}},
     "backup": {
         "store": {"bucket": "some-bucket", "region": "ap-northeast-2"},
-        "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::000000000000:role/backup"},
+        "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::0:role/backup"},
     },
 }
 

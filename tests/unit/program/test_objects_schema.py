@@ -25,7 +25,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(params=list(VARIANTS))
+@pytest.fixture(scope="module", params=list(VARIANTS))
 def rendered(request: pytest.FixtureRequest) -> Rendered:
     return run_program(VARIANTS[request.param])
 

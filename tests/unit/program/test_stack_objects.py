@@ -60,8 +60,9 @@ def test_production_has_no_store_of_its_own(prd: Rendered) -> None:
     environment = _environment(prd)
     assert "FWB_STORE_ENDPOINT" not in environment
     assert "FWB_STORE_ACCESS_KEY_FILE" not in environment
-    account = prd.object("ServiceAccount", "filewallball-backup").inputs
-    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].endswith("role/backup")
+    for name, role in (("filewallball-backup", "role/backup"), ("filewallball-checks", "role/check")):
+        account = prd.object("ServiceAccount", name).inputs
+        assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].endswith(role)
 
 
 def _environment(rendered: Rendered) -> dict[str, Any]:
@@ -104,9 +105,9 @@ def test_providers_change_config_maps_and_secrets_in_place(stack: Rendered) -> N
         assert {"kubeconfig", "context"} & set(each.inputs), "the shell's context must not decide"
 
 
-def test_passwords_are_random_secret_and_stay(render: Render) -> None:
-    first, second = render(DEV), render(DEV)
-    for each in (found for found in first.objects if found.kind == "Secret"):
+def test_passwords_are_random_secret_and_stay(dev: Rendered, render: Render) -> None:
+    second = render(DEV)
+    for each in (found for found in dev.objects if found.kind == "Secret"):
         assert each.secret, "the values must be marked as secret"
         assert each.ignore_changes == ["data"]
         again = second.object("Secret", each.inputs["metadata"]["name"]).inputs["data"]
@@ -155,7 +156,7 @@ def test_only_the_checks_carry_a_token(stack: Rendered) -> None:
 def test_servers_are_probed_and_stop_gracefully(dev: Rendered) -> None:
     for name in ("mariadb-server", "redis-server", "store-server"):
         spec = next(template for found, template in dev.pod_templates() if found == name)["spec"]
-        assert {"readinessProbe", "livenessProbe"} <= set(spec["containers"][0]), name
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(spec["containers"][0]), name
         assert spec["terminationGracePeriodSeconds"] >= 15
 
 
@@ -249,74 +250,12 @@ def test_the_file_of_every_credential_is_mounted(stack: Rendered) -> None:
                 assert path.rpartition("/")[0] in mounted, f"{name}: {each['name']}"
 
 
-def test_the_checks_configuration_has_no_secret_and_right_paths(dev: Rendered) -> None:
-    config = json.loads(dev.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"])
-    assert config["redis"]["conf"] == "/etc/filewallball/redis.conf"
-    assert config["backup"]["store"]["endpoint"] == "http://store:7070"
-    template = dev.object("PodTemplate", "filewallball-checks").inputs["template"]
-    mounted = {mount["mountPath"] for mount in template["spec"]["containers"][0]["volumeMounts"]}
-    files = [
-        config["redis"]["password_file"],
-        config["mariadb"]["app_password_file"],
-        config["backup"]["store"]["access_key_file"],
-    ]
-    assert {file.rpartition("/")[0] for file in files} <= mounted
-
-
-def test_only_a_disposable_stack_lets_the_checks_delete_the_servers_pod(dev: Rendered, prd: Rendered) -> None:
-    def deletes(rendered: Rendered) -> list[Any]:
-        rules = rendered.object("Role", "filewallball-checks").inputs["rules"]
-        return [
-            rule.get("resourceNames")
-            for rule in rules
-            if rule["resources"] == ["pods"] and "delete" in rule["verbs"]
-        ]
-
-    assert deletes(dev) == [["mariadb-0"]]
-    assert deletes(prd) == []
-
-
-def checks_job(rendered: Rendered) -> str:
-    return next(each.inputs["metadata"]["name"] for each in rendered.objects if each.kind == "Job")
-
-
-def test_the_checks_run_last_and_again_only_after_a_change(render: Render) -> None:
-    first, second = render(DEV), render(DEV)
-    assert checks_job(first) == checks_job(second)
-    job = next(each for each in first.objects if each.kind == "Job")
-    servers = {each.urn for each in first.objects if each.kind in {"StatefulSet", "Deployment", "CronJob"}}
-    assert servers <= job.depends_on
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"redis": {"maxmemory": "128mb"}},
-        {"mariadb": {"maxConnections": 200}},
-        {"mariadb": {"image": "docker.io/library/mariadb:10.11.9"}},
-        {"backup": {"schedule": "0 3 * * *"}},
-        {"timeZone": "Etc/UTC"},
-        {"checks": {"cacheLatencyMs": 5}},
-        {"disposable": False},
-        {"toolkit": {"image": "registry.example.org/toolkit:2"}},
-    ],
-)
-def test_a_change_makes_a_new_job(render: Render, change: dict[str, Any]) -> None:
-    assert checks_job(render(DEV)) != checks_job(render(merged(DEV, change)))
-
-
-def test_without_checks_only_the_job_is_left_out(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
-    everything = names(render(DEV))
-    monkeypatch.setenv("FWB_NO_CHECKS", "1")
-    assert {kind for kind, _ in everything - names(render(DEV))} == {"Job"}
-
-
-def test_a_changed_file_rolls_the_pods(render: Render) -> None:
+def test_a_changed_file_rolls_the_pods(dev: Rendered, render: Render) -> None:
     def mark(rendered: Rendered) -> str:
         template = dict(rendered.pod_templates())["redis-server"]
         return template["metadata"]["annotations"]["filewallball.io/config"]
 
-    assert mark(render(DEV)) != mark(render(merged(DEV, {"redis": {"maxmemory": "128mb"}})))
+    assert mark(dev) != mark(render(merged(DEV, {"redis": {"maxmemory": "128mb"}})))
 
 
 def test_another_namespace_moves_everything(render: Render) -> None:
