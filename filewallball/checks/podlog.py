@@ -111,7 +111,9 @@ class PodLog:
 
     def _no_pod(self) -> str:
         """Why the Job has made no pod: a quota, an admission policy, a missing ServiceAccount."""
-        uid = self._job["metadata"]["uid"]
+        name, uid = self._job["metadata"]["name"], self._job["metadata"]["uid"]
+        if self._kube.get("batch/v1", "Job", name, self._namespace) is None:
+            raise UserError(f"the checks' Job {name} was deleted meanwhile", "run the checks again")
         events = self._kube.list("v1", "Event", self._namespace)
         mine = [one for one in events if one["involvedObject"].get("uid") == uid and one["type"] == "Warning"]
         return f"{mine[-1]['reason']}: {mine[-1]['message']}" if mine else ""
@@ -128,8 +130,8 @@ class PodLog:
 _RUN_UP = "run `fwb up` on the stack again, it renews what the checks need"
 _HINTS = {
     "Unschedulable": "no node has room for it or may take it: free some, or add a node",
-    "ErrImagePull": "the nodes can't get the toolkit's image: push it to a registry that they reach, and "
-    "name it in toolkit.image",
+    "ErrImagePull": "the nodes can't get the toolkit's image: `fwb up` brings it into a sandbox; for any other "
+    "cluster push it to a registry that the nodes reach, and name it in toolkit.image",
 }
 _HINTS["ImagePullBackOff"] = _HINTS["ErrImageNeverPull"] = _HINTS["ErrImagePull"]
 

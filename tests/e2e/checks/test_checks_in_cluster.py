@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -195,21 +197,45 @@ def test_stack_that_is_not_disposable(stack):
 
 
 def test_database_that_keeps_its_data_in_the_pod(stack):
+    """First without the claim; then with it, but mounted where the server doesn't write."""
     name = ("apps/v1", "StatefulSet", "mariadb")
-    volumes = stack.kube.get(*name, NAMESPACE)["spec"]["template"]["spec"]["volumes"]
-    place = next(number for number, one in enumerate(volumes) if "persistentVolumeClaim" in one)
-    path = f"/spec/template/spec/volumes/{place}"
-    lost = {"name": volumes[place]["name"], "emptyDir": {}}
-    broken = [{"op": "replace", "path": path, "value": lost}]
-    mended = [{"op": "replace", "path": path, "value": volumes[place]}]
-    with stack.patched(*name, broken, mended, how="json"):
-        result = stack.check("mariadb-persistence")["mariadb-persistence"]
-    assert result.status == "failed"
-    assert "mounts no claim" in result.observed
-    assert "fwb up" in result.hint
-    done = stack.fwb("up", STACK, "--engine", "embedded", "--yes", "--no-checks")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert stack.check("mariadb-persistence")["mariadb-persistence"].status == "ok"
+    template = stack.kube.get(*name, NAMESPACE)["spec"]["template"]
+
+    def put(template: dict[str, Any]) -> None:
+        patch = [{"op": "replace", "path": "/spec/template", "value": template}]
+        stack.kube.patch(*name, NAMESPACE, patch, type="json")
+
+    broken = copy.deepcopy(template)
+    [data] = [volume for volume in broken["spec"]["volumes"] if "persistentVolumeClaim" in volume]
+    claim = data.pop("persistentVolumeClaim")
+    data["emptyDir"] = {}
+    put(broken)
+    without = stack.check("mariadb-persistence")["mariadb-persistence"]
+    broken["spec"]["volumes"].append({"name": "aside", "persistentVolumeClaim": claim})
+    broken["spec"]["containers"][0]["volumeMounts"].append({"name": "aside", "mountPath": "/aside"})
+    put(broken)
+    wait_until(lambda: rolled_out(stack.kube.get(*name, NAMESPACE)), "MariaDB on a volume of its pod")
+    aside = stack.check("mariadb-persistence")["mariadb-persistence"]
+    put(template)
+    wait_until(lambda: rolled_out(stack.kube.get(*name, NAMESPACE)), "MariaDB on its claim again")
+    mended = stack.check("mariadb-persistence")["mariadb-persistence"]
+
+    assert without.status == "failed"
+    assert "mounts no claim" in without.observed
+    assert "fwb up" in without.hint
+    assert aside.status == "failed"
+    assert "after the pod was deleted the row reads nothing" in aside.observed
+    assert "isn't on the volume" in aside.hint
+    assert mended.status == "ok", mended.line()
+
+
+def rolled_out(workload: dict[str, Any]) -> bool:
+    status = workload["status"]
+    return (
+        status.get("observedGeneration") == workload["metadata"]["generation"]
+        and status.get("currentRevision") == status.get("updateRevision")
+        and status.get("readyReplicas") == 1
+    )
 
 
 def test_network_that_is_closed(stack):
