@@ -166,9 +166,7 @@ class Session:
                 f"{key} belongs to the stack {mine}",
                 "Give it another name, or take it out of that stack first.",
             )
-        if labels.get("app.kubernetes.io/managed-by") == "pulumi" or any(
-            manager.startswith(PULUMI_MANAGER) for manager in managers
-        ):
+        if any(manager.startswith(PULUMI_MANAGER) for manager in managers):
             raise UserError(
                 f"{key} was made by the Pulumi CLI: the two engines do not know of each other's state",
                 "Use `--engine pulumi`; or, once nobody runs `pulumi up` on this stack any more"
