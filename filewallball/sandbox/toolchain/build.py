@@ -96,7 +96,7 @@ def group_key(group: Group, go_version: str) -> str:
     """Names a build: the hash of the module's sources, how it is built and by which Go."""
     digest = hashlib.sha256(repr((go_version, build_flags(group), group.packages)).encode())
     for path in sorted(group.directory.rglob("*")):
-        if path.suffix == ".go" or path.name in ("go.mod", "go.sum"):
+        if (path.suffix == ".go" and not path.stem.endswith("_test")) or path.name in ("go.mod", "go.sum"):
             digest.update(f"{path.relative_to(group.directory)}\0".encode())
             digest.update(path.read_bytes())
     return f"{group.name}-{digest.hexdigest()[:12]}"
@@ -166,9 +166,10 @@ def build_group(go: Go, group: Group, target: Path, note: Callable[[str], None])
         stderr=subprocess.PIPE,
         text=True,
     )
-    tail, shown = deque[str](maxlen=15), time.monotonic()
+    compiled, tail, shown = 0, deque[str](maxlen=15), time.monotonic()
     assert process.stderr is not None  # noqa: S101 - a pipe was asked for
-    for compiled, line in enumerate(process.stderr, 1):
+    for line in process.stderr:
+        compiled += not line.startswith("go: ")
         tail.append(line.rstrip())
         if time.monotonic() - shown >= _REPORT_EVERY:
             shown = time.monotonic()

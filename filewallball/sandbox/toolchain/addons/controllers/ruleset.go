@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -49,7 +50,12 @@ func ruleset(pods []*v1.Pod, namespaces []*v1.Namespace, policies []*networking.
 			c.pods = append(c.pods, pod)
 		}
 	}
-	slices.SortFunc(c.pods, func(a, b *v1.Pod) int { return cmp.Compare(a.Status.PodIP, b.Status.PodIP) })
+	// Addresses are given out anew when a sandbox comes up, while pods that have yet to restart still show
+	// theirs from before: the pod that started last is the one that has it.
+	slices.SortFunc(c.pods, func(a, b *v1.Pod) int {
+		return cmp.Or(cmp.Compare(a.Status.PodIP, b.Status.PodIP), started(b).Compare(started(a)))
+	})
+	c.pods = slices.CompactFunc(c.pods, func(a, b *v1.Pod) bool { return a.Status.PodIP == b.Status.PodIP })
 	slices.SortFunc(policies, func(a, b *networking.NetworkPolicy) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
@@ -69,6 +75,17 @@ func ruleset(pods []*v1.Pod, namespaces []*v1.Namespace, policies []*networking.
 		}
 	}
 	return header + chains.String() + dispatch("egress", "saddr", egress) + dispatch("ingress", "daddr", ingress) + "}\n", nil
+}
+
+// started is when the last of a pod's running containers started.
+func started(pod *v1.Pod) time.Time {
+	var last time.Time
+	for _, container := range pod.Status.ContainerStatuses {
+		if running := container.State.Running; running != nil && running.StartedAt.After(last) {
+			last = running.StartedAt.Time
+		}
+	}
+	return last
 }
 
 // verdict writes the chain of one side of one pod and returns its entry in the map of addresses.

@@ -1,0 +1,21 @@
+"""The tests of our own Go programs, which need the toolchain that builds them."""
+
+from __future__ import annotations
+
+import subprocess
+
+from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.toolchain import build, golang
+
+
+def test_controllers() -> None:
+    go = golang.find_go(build.go_needed(), Progress())
+    done = subprocess.run(
+        [go.path, "test", "./controllers"],
+        cwd=build.HERE / "addons",
+        env=go.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
