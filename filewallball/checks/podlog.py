@@ -130,8 +130,8 @@ class PodLog:
 _RUN_UP = "run `fwb up` on the stack again, it renews what the checks need"
 _HINTS = {
     "Unschedulable": "no node has room for it or may take it: free some, or add a node",
-    "ErrImagePull": "the nodes can't get the toolkit's image: `fwb up` brings it into a sandbox; for any other "
-    "cluster push it to a registry that the nodes reach, and name it in toolkit.image",
+    "ErrImagePull": "the nodes can't get the toolkit's image: `fwb up` brings it into a sandbox; for any "
+    "other cluster push it to a registry that the nodes reach, and name it in toolkit.image",
 }
 _HINTS["ImagePullBackOff"] = _HINTS["ErrImageNeverPull"] = _HINTS["ErrImagePull"]
 

@@ -22,7 +22,6 @@ from filewallball.checks import podlog, remote
 from filewallball.checks.suites import ALL
 from filewallball.errors import UserError
 
-pytestmark = pytest.mark.xdist_group("checked-stack")
 CRON = ("batch/v1", "CronJob", "filewallball-backup-cronjob")
 TEMPLATE = ("v1", "PodTemplate", "filewallball-checks")
 CONTAINER = "/spec/jobTemplate/spec/template/spec/containers/0"
