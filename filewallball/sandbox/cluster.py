@@ -19,6 +19,7 @@ from filewallball.sandbox import (
     addons,
     certificates,
     cgroups,
+    configuration,
     host,
     images,
     network,
@@ -64,9 +65,13 @@ def up(name: str, progress: Progress | None = None) -> Path:
         if process.running(directory) and readiness.serving(name, _version(built)):
             return paths.sandbox_kubeconfig(name)
         images.build(images.OWN, built, progress)
-        if readiness.serving(name):
-            progress.say(f"sandbox {name} runs other versions of its programs than these; restarting it")
-        _repair(name, directory, progress)
+        other = readiness.serving(name)
+        _repair(
+            name,
+            directory,
+            progress,
+            "stopping the other version of" if other else "stopping what is left of",
+        )
         link = _choose_link(directory)
         node = Node(name, directory, link.node, built)
         _prepare(node)
@@ -88,7 +93,7 @@ def down(name: str, purge: bool = False, progress: Progress | None = None) -> No
     if not directory.exists():
         return
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
-        _repair(name, directory, progress, stop="stopping")
+        _repair(name, directory, progress, "stopping")
         if purge:
             shutil.rmtree(directory)
 
@@ -128,6 +133,7 @@ def _version(built: Binaries) -> str:
     for source in (
         addons.__file__,
         certificates.__file__,
+        configuration.__file__,
         network.__file__,
         programs.__file__,
         process.__file__,
@@ -147,7 +153,7 @@ def _directory(name: str) -> Path:
     return paths.sandbox_dir(name)
 
 
-def _repair(name: str, directory: Path, progress: Progress, stop: str = "stopping what is left of") -> None:
+def _repair(name: str, directory: Path, progress: Progress, stop: str) -> None:
     """End the sandbox, or whatever an interrupted command or a crash has left of it."""
     if identity := process.running(directory):
         with progress.step(f"{stop} sandbox {name}") as step:
@@ -184,7 +190,7 @@ def _prepare(node: Node) -> None:
     (node.directory / "etcd").chmod(0o700)
     programs.CNI_STATE.mkdir(parents=True, exist_ok=True)
     certificates.prepare(node)
-    programs.write_configuration(node)
+    configuration.write(node)
     groups = cgroups.create(node.context, cgroups.mounted())
     (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
     kubeconfig = paths.sandbox_kubeconfig(node.name)

@@ -11,7 +11,16 @@ import pytest
 
 from filewallball import paths
 from filewallball.errors import ConfigError, UserError
-from filewallball.sandbox import certificates, cluster, host, process, programs, readiness, supervisor
+from filewallball.sandbox import (
+    certificates,
+    cluster,
+    configuration,
+    host,
+    process,
+    programs,
+    readiness,
+    supervisor,
+)
 from filewallball.sandbox.programs import Node
 from filewallball.sandbox.toolchain import Binaries
 
@@ -44,8 +53,8 @@ def test_all_that_talk_to_the_api_server_wait_until_it_is_ready(node: Node) -> N
 
 
 def test_the_kubelet_never_collects_images_that_cannot_be_pulled_again(node: Node) -> None:
-    assert programs.kubelet_configuration(node)["imageGCHighThresholdPercent"] == 100
-    assert programs.kubelet_configuration(node)["cgroupRoot"] == "/fwb-x"
+    assert configuration.kubelet_configuration(node)["imageGCHighThresholdPercent"] == 100
+    assert configuration.kubelet_configuration(node)["cgroupRoot"] == "/fwb-x"
 
 
 def test_kubeadm_gets_the_address_and_the_version(node: Node) -> None:
