@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import Lab, actions
 
+from filewallball.engine import native
+from filewallball.engine.commands import Flags, execute
 from filewallball.engine.lock import Locked
 from filewallball.errors import UserError
 
@@ -86,3 +90,43 @@ def test_an_object_of_another_stack_is_refused(lab: Lab) -> None:
     labels = {"fwb.filewallball.io/stack": "shop.prd"}
     lab.kube.create({**lab.meta("ConfigMap", "a", labels=labels), "data": {}})
     assert "belongs to the stack shop.prd" in lab.try_up(lab.config_map("a")).failures[0]
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the Pulumi CLI that writes down how it was called; returns what it wrote."""
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    code = f"$(cat {tmp_path}/code 2>/dev/null || echo 0)"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\nexit {code}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return tmp_path / "called"
+
+
+def test_a_stack_under_the_pulumi_cli_is_recorded_as_its_own(lab: Lab, pulumi: Path) -> None:
+    assert native.choose("auto") == "pulumi"
+    lab.declare(lab.config_map("a"))
+    assert execute("up", lab.folder, lab.stack, Flags(0, yes=True)) == 0
+    assert pulumi.read_text() == f"up --cwd {lab.folder} --stack {lab.stack} --yes\n"
+    with pytest.raises(UserError, match="owned by the Pulumi CLI"):
+        lab.up()
+    (pulumi.parent / "code").write_text("255")
+    assert execute("destroy", lab.folder, lab.stack, Flags(0, yes=True)) == 255
+    (pulumi.parent / "code").unlink()
+    assert execute("destroy", lab.folder, lab.stack, Flags(0, yes=True)) == 0
+    lab.up()
+
+
+def test_a_stack_of_the_embedded_engine_is_refused_to_the_cli(lab: Lab, pulumi: Path) -> None:
+    lab.up(lab.config_map("a"))
+    with pytest.raises(UserError, match="owned by the embedded engine"):
+        execute("up", lab.folder, lab.stack, Flags(0, yes=True))
+    assert not pulumi.exists()
+
+
+def test_without_a_cli_auto_means_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert native.choose("auto") == "embedded"
+    with pytest.raises(UserError, match="not on PATH"):
+        native.choose("pulumi")
