@@ -62,16 +62,12 @@ def up(name: str, progress: Progress | None = None) -> Path:
     host.prepare(progress)
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
         built = binaries(progress)
-        if process.running(directory) and readiness.serving(name, _version(built)):
+        running = process.running(directory) is not None
+        if running and readiness.serving(name, _version(built)):
             return paths.sandbox_kubeconfig(name)
         images.build(images.OWN, built, progress)
-        other = readiness.serving(name)
-        _repair(
-            name,
-            directory,
-            progress,
-            "stopping the other version of" if other else "stopping what is left of",
-        )
+        other = running and readiness.serving(name)
+        _repair(name, directory, progress, f"stopping {'the other version' if other else 'what is left'} of")
         link = _choose_link(directory)
         node = Node(name, directory, link.node, built)
         _prepare(node)
