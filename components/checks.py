@@ -61,12 +61,15 @@ class Checks(pulumi.ComponentResource):
         )
         if args.run:
             suffix = fingerprint(template, rules, *args.fingerprints)
+            # They run a whole backup, and wait for it as long as it may take.
+            minutes = 10 + args.settings.backup.deadline_minutes
             needed = pulumi.ResourceOptions(
                 depends_on=[*args.after, config_object, *rights, api],
-                custom_timeouts=pulumi.CustomTimeouts(create="12m", delete="2m"),
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{minutes + 2}m", delete="2m"),
             )
             options = pulumi.ResourceOptions.merge(child, needed)
-            Object(f"{name}-{suffix}", _job(f"{NAME}-{suffix}", args.namespace, template), options)
+            job = _job(f"{NAME}-{suffix}", args.namespace, template, minutes)
+            Object(f"{name}-{suffix}", job, options)
         self.register_outputs({})
 
 
@@ -203,10 +206,10 @@ def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
     )
 
 
-def _job(name: str, namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+def _job(name: str, namespace: pulumi.Input[str], template: dict[str, Any], minutes: int) -> dict[str, Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata(name, namespace, _LABELS),
-        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": template},
+        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": minutes * 60, "template": template},
     }
