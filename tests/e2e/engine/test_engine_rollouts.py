@@ -85,11 +85,12 @@ def test_what_depends_on_a_failure_is_not_reached_and_nothing_is_removed(lab: La
 
 def test_a_stateful_set_gets_out_of_a_broken_revision(lab: Lab) -> None:
     """Kubernetes alone would wait for the broken pod for ever."""
+    spec = {"serviceName": "db"}
     broken = lab.workload(
-        "StatefulSet", "db", "exit 1", spec={"serviceName": "db"}, timeouts={"create": "10s"}
+        "StatefulSet", "db", FOREVER, spec=dict(spec), container=UNREADY, timeouts={"create": "5s"}
     )
     assert lab.try_up(broken).exit_code == 1
-    fixed = lab.up(lab.workload("StatefulSet", "db", FOREVER, spec={"serviceName": "db"}))
+    fixed = lab.up(lab.workload("StatefulSet", "db", FOREVER, spec=dict(spec)))
     assert actions(fixed)["StatefulSet db"] == "update"
     assert "removing pod db-0" in lab.said
 
