@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """Built programs and image archives: `$FWB_CACHE`, `$XDG_CACHE_HOME/filewallball` or `~/.cache/filewallball`."""
+    """Built programs and images: `$FWB_CACHE`, else `filewallball` in `$XDG_CACHE_HOME` or `~/.cache`."""
     if explicit := os.environ.get("FWB_CACHE"):
         return Path(explicit)
     base = os.environ.get("XDG_CACHE_HOME")
