@@ -34,7 +34,7 @@ test-all: setup lint ## test, and the long ones that run at night
 
 test-unit: setup ## lint and the offline tests, under a minute
 	@scripts/lint
-	@$(BIN)/pytest tests/unit -n auto -q
+	@$(BIN)/pytest tests/unit -n auto --dist loadfile -q
 
 lint: setup ## format, lint, types, import contracts, shell scripts
 	@scripts/lint

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filewallball.engine.monitor import Engine, Handler, Monitor
 from filewallball.engine.project import Project, StackConfig
@@ -55,7 +55,7 @@ def _run(
 ) -> None:
     import pulumi.runtime
     from pulumi.runtime.mocks import MockSettings
-    from pulumi.runtime.settings import configure
+    from pulumi.runtime.settings import configure, set_root_resource
     from pulumi.runtime.stack import run_in_stack
 
     loop = asyncio.new_event_loop()
@@ -80,6 +80,7 @@ def _run(
             "base_providers_by_ref": dict[str, str](),
         }
         configure(MockSettings(**settings))
+        set_root_resource(cast("Any", None))  # whatever ran in this process before had a stack of its own
         pulumi.runtime.set_all_config(config.values, config.secret_keys)
         loop.run_until_complete(run_in_stack(lambda: _execute(project.main)))
     finally:
