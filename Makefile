@@ -29,8 +29,7 @@ clean: setup ## down, and delete the data as well
 test: setup lint ## every test, end-to-end ones included
 	@scripts/run-tests tests
 
-test-all: setup lint ## test, and the long ones that run at night
-	@FWB_TEST_ALL=1 scripts/run-tests tests
+test-all: test bench ## the tests and the benchmarks, as every night
 
 test-unit: setup ## lint and the offline tests, under a minute
 	@scripts/lint
