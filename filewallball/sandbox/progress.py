@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator
 
 
 def to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")  # in one piece: steps may run side by side
+    sys.stderr.flush()
 
 
 class Step:
