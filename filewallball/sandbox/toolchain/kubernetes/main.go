@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	_ "time/tzdata" // schedules have time zones, and a minimal machine has none
 
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/cli"
