@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
+import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,13 +35,19 @@ class Lock:
         self._kube = kube
         self._name = name
         self._on_lost = on_lost
-        self._holder = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+        # the token tells two runs apart that have the same process id, in two containers say
+        self._holder = (
+            f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()} ({secrets.token_hex(4)})"
+        )
         self._lease: dict[str, Any] = {}
+        self._renewed = 0.0
+        self._lost = False
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="lock", daemon=True)
 
     def acquire(self) -> None:
         """Take the lock. Raises Locked with the holder's name."""
+        self._renewed = time.monotonic()
         try:
             self._lease = self._kube.create(self._manifest(_now()))
         except KubeError as error:
@@ -53,7 +61,65 @@ class Lock:
         self._done.set()
         if self._thread.is_alive():
             self._thread.join(timeout=RENEW_EVERY)
-        self._kube.delete(LEASE, "Lease", self._name, CONTROL_NAMESPACE, uid=self._lease["metadata"]["uid"])
+        # a renewal still under way may change the Lease between the two requests, hence again
+        for _ in range(5):
+            lease = None if self._lost else self._current()
+            if lease is None or self._delete(lease):
+                return
+
+    def renew(self) -> bool:
+        """Extend the lock by its full time; False once it is lost (`on_lost` was told why)."""
+        begin = time.monotonic()
+        renewed = self._manifest(_parsed(self._lease["spec"]["acquireTime"]))
+        renewed["metadata"]["resourceVersion"] = self._lease["metadata"]["resourceVersion"]
+        try:
+            try:
+                self._lease = self._kube.replace(renewed)
+            except KubeError as error:
+                if error.status not in (404, 409):
+                    raise
+                # ours nevertheless if an earlier renewal arrived and only its answer was lost
+                lease = self._current()
+                if lease is None:
+                    return self._lose("was taken by another run, or deleted")
+                self._lease = lease
+                return True if self._done.is_set() else self.renew()
+        except UserError as error:
+            # nobody may take the lock before its time is over: until then it is worth trying again
+            if time.monotonic() - self._renewed < SECONDS:
+                return True
+            return self._lose(f"could not be renewed for {SECONDS} s: {error.message}")
+        self._renewed = begin
+        return True
+
+    def _keep(self) -> None:
+        while not self._done.wait(RENEW_EVERY):
+            if not self.renew():
+                return
+
+    def _lose(self, why: str) -> bool:
+        self._lost = True
+        if not self._done.is_set():
+            self._on_lost(f"the lock of this stack {why}")
+        return False
+
+    def _current(self) -> dict[str, Any] | None:
+        """The Lease as it is, None if it is no longer ours: taking over keeps its uid."""
+        lease = self._kube.get(LEASE, "Lease", self._name, CONTROL_NAMESPACE)
+        if lease is None or lease["spec"].get("holderIdentity") != self._holder:
+            return None
+        return lease
+
+    def _delete(self, lease: dict[str, Any]) -> bool:
+        meta = lease["metadata"]
+        return self._kube.delete(
+            LEASE,
+            "Lease",
+            self._name,
+            CONTROL_NAMESPACE,
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+        )
 
     def _take_over(self) -> None:
         lease = self._kube.get(LEASE, "Lease", self._name, CONTROL_NAMESPACE)
@@ -76,18 +142,6 @@ class Lock:
             if error.status == 409:
                 raise Locked("another run has just taken the lock of this stack", "Try again.") from None
             raise
-
-    def _renew(self) -> None:
-        while not self._done.wait(RENEW_EVERY):
-            renewed = self._manifest(_parsed(self._lease["spec"]["acquireTime"]))
-            renewed["metadata"]["resourceVersion"] = self._lease["metadata"]["resourceVersion"]
-            try:
-                self._lease = self._kube.replace(renewed)
-            except KubeError as error:
-                self._on_lost(f"the lock of this stack was taken by another run ({error.message})")
-                return
-            except UserError:  # unreachable for a while: whoever waits for the cluster will say so
-                continue
 
     def _manifest(self, acquired: datetime) -> dict[str, Any]:
         return {

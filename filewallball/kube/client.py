@@ -126,18 +126,22 @@ class Kube:
         *,
         propagation: Propagation = "Background",
         uid: str | None = None,
+        resource_version: str | None = None,
     ) -> bool:
         """Ask for deletion (finalizers may take their time); False where there was nothing to delete.
 
-        `uid` guards against deleting a successor of the same name.
+        `uid` guards against deleting a successor of the same name, `resource_version` against deleting
+        what somebody has changed meanwhile.
         """
         body: dict[str, Any] = {"propagationPolicy": propagation}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+        given = {"uid": uid, "resourceVersion": resource_version}
+        guards = {name: value for name, value in given.items() if value}
+        if guards:
+            body["preconditions"] = guards
         try:
             self._http.call("DELETE", self._path(api_version, kind, name, namespace), body=body)
         except KubeError as error:
-            if error.status == 404 or (uid and error.status == 409 and "UID" in error.message):
+            if error.status == 404 or (guards and error.status == 409 and "precondition" in error.message):
                 return False
             raise
         return True
