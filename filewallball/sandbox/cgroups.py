@@ -28,7 +28,7 @@ class Hierarchy:
 
 
 def hierarchies(mountinfo: str) -> list[Hierarchy]:
-    """The cgroup mounts in the text of /proc/self/mountinfo; version 2 beside version 1 is left out."""
+    """The cgroup mounts in the text of /proc/self/mountinfo."""
     found: dict[Path, Hierarchy] = {}
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
@@ -38,11 +38,16 @@ def hierarchies(mountinfo: str) -> list[Hierarchy]:
             found[path] = Hierarchy(path, 1, frozenset(options.split(",")))
         elif kind == "cgroup2":
             found[path] = Hierarchy(path, 2, frozenset())
-    version1 = [each for each in found.values() if each.version == 1]
-    return version1 or list(found.values())
+    return list(found.values())
+
+
+def governing(found: list[Hierarchy]) -> list[Hierarchy]:
+    """Those with controllers: version 2 beside version 1 has none."""
+    return [each for each in found if each.version == 1] or found
 
 
 def mounted() -> list[Hierarchy]:
+    """All of this machine; runc makes groups in each, with controllers or without."""
     return hierarchies(MOUNTS.read_text())
 
 

@@ -187,7 +187,7 @@ def _prepare(node: Node) -> None:
     programs.CNI_STATE.mkdir(parents=True, exist_ok=True)
     certificates.prepare(node)
     configuration.write(node)
-    groups = cgroups.create(node.context, cgroups.mounted())
+    groups = cgroups.create(node.context, cgroups.governing(cgroups.mounted()))
     (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
     kubeconfig = paths.sandbox_kubeconfig(node.name)
     kubeconfig.touch(mode=0o600)

@@ -48,7 +48,7 @@ def check() -> None:
         raise UserError(
             "a sandbox needs root: it makes namespaces and cgroups", f"run as root (sudo), or {ALTERNATIVE}"
         )
-    found = cgroups.mounted()
+    found = cgroups.governing(cgroups.mounted())
     if lost := cgroups.missing(found) if found else {"any"}:
         raise UserError(f"the kernel offers no cgroup controller for {', '.join(sorted(lost))}", ALTERNATIVE)
 

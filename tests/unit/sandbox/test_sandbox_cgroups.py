@@ -20,15 +20,22 @@ HYBRID = """\
 UNIFIED = "29 25 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 
 
-def test_version_1_is_read_with_its_controllers_and_version_2_beside_it_is_left_out() -> None:
-    found = cgroups.hierarchies(HYBRID)
+def test_all_hierarchies_are_cleared_though_version_2_beside_version_1_governs_nothing() -> None:
+    everything = cgroups.hierarchies(HYBRID)
+    assert [each.path.name for each in everything] == ["cpu,cpuacct", "memory", "systemd", "unified"]
+
+
+def test_version_1_governs_with_its_controllers() -> None:
+    found = cgroups.governing(cgroups.hierarchies(HYBRID))
     assert [each.path.name for each in found] == ["cpu,cpuacct", "memory", "systemd"]
     assert {"cpu", "cpuacct"} <= found[0].controllers
     assert cgroups.missing(found) == {"cpuset", "pids"}
 
 
 def test_version_2_alone_is_one_hierarchy() -> None:
-    assert cgroups.hierarchies(UNIFIED) == [Hierarchy(Path("/sys/fs/cgroup"), 2, frozenset())]
+    assert cgroups.governing(cgroups.hierarchies(UNIFIED)) == [
+        Hierarchy(Path("/sys/fs/cgroup"), 2, frozenset())
+    ]
 
 
 @pytest.mark.parametrize(
