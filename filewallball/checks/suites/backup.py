@@ -11,6 +11,7 @@ from typing import Any
 
 from filewallball.backup import catalogue
 from filewallball.backup.manifest import Manifest
+from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store, StoreError
 from filewallball.checks.config import ChecksConfig, read_secret
@@ -30,6 +31,8 @@ OTHERS_GRACE_SECONDS = 20
 DEFAULT_DEADLINE_SECONDS = 3600
 STUCK_SECONDS = 30
 LOG_LINES = 8
+CLOCK_GRACE = timedelta(minutes=10)
+"""How far the clocks of two machines may differ before a backup counts as one from the future."""
 PLANTED = ("('a')", "('나')", "('🚀')")
 """Rows put into a table of our own first: an empty database would agree with any restore."""
 
@@ -257,6 +260,15 @@ def freshness(config: ChecksConfig) -> str:
             hint,
         )
     age = datetime.now(UTC) - newest.created
+    if age < -CLOCK_GRACE:
+        raise CheckFailed(
+            f"the newest verified backup {newest.name} is dated {-age.total_seconds() / 3600:.1f} h in the "
+            "future, and hides how old the others are",
+            "one of the past",
+            "a clock is or was wrong: compare `date -u` on the nodes and set it right. If the backup was made by "
+            f"the wrong one, run `fwb check STACK backup-run`, then move {newest.name} and its "
+            f"{MANIFEST_SUFFIX} out of {store.settings.where}",
+        )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
     if age > limit:
         raise CheckFailed(
