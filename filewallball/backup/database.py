@@ -120,6 +120,7 @@ def preflight(settings: DatabaseSettings) -> Server:
                 "Start it with log-bin (the program's my.cnf does).",
             )
         _check_engines(cursor, settings.name)
+        _check_floats(cursor, settings.name)
         ((charset, collation),) = rows(
             cursor,
             "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
@@ -200,4 +201,23 @@ def _check_engines(cursor: Cursor, database: str) -> None:
         raise UserError(
             f"Not in InnoDB, and so not part of any snapshot: {named}.",
             "Convert them: ALTER TABLE … ENGINE=InnoDB. A backup that skipped or tore them would be none.",
+        )
+
+
+def _check_floats(cursor: Cursor, database: str) -> None:
+    # The server writes a FLOAT with 6 digits, though it holds up to 9. With fixed decimals, FLOAT(M,D), it is
+    # exact. A generated column is not dumped: the restored copy computes it again.
+    floats = rows(
+        cursor,
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS JOIN information_schema.TABLES"
+        " USING (TABLE_SCHEMA, TABLE_NAME) WHERE TABLE_SCHEMA = %s AND TABLE_TYPE <> 'VIEW'"
+        " AND DATA_TYPE = 'float' AND NUMERIC_SCALE IS NULL AND IS_GENERATED = 'NEVER' ORDER BY 1, 2",
+        database,
+    )
+    if floats:
+        raise UserError(
+            f"FLOAT columns {', '.join(f'{table}.{column}' for table, column in floats)}:"
+            " mariadb-dump writes only 6 digits of each value, so a backup would lose the rest.",
+            "Convert them: ALTER TABLE … MODIFY … DOUBLE, with the column's other attributes (NOT NULL,"
+            " DEFAULT, …) as they were; DOUBLE keeps every value and is dumped exactly.",
         )

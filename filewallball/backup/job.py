@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from filewallball.backup import database, inventory, restore, snapshot
-from filewallball.backup.catalogue import check_stored
+from filewallball.backup.catalogue import check_stored, newest_verified
 from filewallball.backup.database import Server
-from filewallball.backup.manifest import Manifest
-from filewallball.backup.names import MANIFEST_SUFFIX, backup_name
+from filewallball.backup.manifest import Manifest, Table
+from filewallball.backup.names import CHECKS_PREFIX, MANIFEST_SUFFIX, backup_name
 from filewallball.backup.settings import Settings
 from filewallball.backup.snapshot import Snapshot
 from filewallball.backup.store import AlreadyThere, Store, StoreError
@@ -72,6 +72,8 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
             done += [f"{human(taken.dumped.sql_bytes)} of SQL in {human(taken.dumped.bytes)}"]
             done += [f"snapshot {taken.position.file}:{taken.position.position} proven"]
             done += [f"commits waited {taken.blocked_seconds * 1000:.0f} ms"]
+            if not settings.allow_empty:
+                check_emptied(taken.inventory.tables, newest_verified(store), settings.database.name)
         started = log.clock()
         _verify(settings, work, server, taken, log)
         manifest = _manifest(settings, server, taken, log.clock() - started)
@@ -117,7 +119,7 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
             raise UserError(
                 "The restored copy is not what the snapshot held:\n"
                 + "\n".join(f"  - {line}" for line in differing),
-                "Nothing was uploaded. Run the backup again; if the schema was being changed, that is why.",
+                "Nothing was uploaded. " + why_differing(differing),
             )
         kinds = ", ".join(
             f"{len(names)} {kind}{'s' * (len(names) > 1)}" for kind, names in found.objects.items()
@@ -126,6 +128,40 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
             f"{len(found.tables)} tables, {found.rows} rows restored and equal",
             kinds or "no other objects",
         ]
+
+
+def why_differing(lines: list[str]) -> str:
+    """What to do about lines of `inventory.differences`."""
+    if all("checksum" in line for line in lines):
+        return (
+            "All rows came back, but a value was changed on its way through SQL text. Run the backup again."
+            " If the same table differs again, it probably has text in another character set than utf8mb4,"
+            " of which not every character comes back: look at SHOW CREATE TABLE, and convert it with ALTER"
+            " TABLE … CONVERT TO CHARACTER SET utf8mb4. If another one does, suspect a node's memory or disk."
+        )
+    return "Run the backup again; if the schema was being changed, that is why."
+
+
+def check_emptied(tables: Mapping[str, Table], earlier: Manifest | None, database: str) -> None:
+    """Raise UserError if there is not a row now, and there were some in the earlier backup.
+
+    A copy of nothing always agrees with nothing. What the checks plant does not count.
+    """
+    if earlier is None or _rows(tables) or not (before := _rows(earlier.tables)):
+        return
+    raise UserError(
+        f"The database {database} has no rows now, but {earlier.name} held {before} rows of database"
+        f" {earlier.database}.",
+        "Nothing was uploaded. If this should not be: stop the applications, find out why (an emptied volume,"
+        f" the wrong FWB_DB_HOST or FWB_DB_NAME), and restore {earlier.name}. If the database is meant to be"
+        " empty, set FWB_ALLOW_EMPTY=1 on a Job made by hand, in the CronJob's namespace: kubectl create job"
+        " empty-backup --from=cronjob/filewallball-backup-cronjob --dry-run=client -o yaml"
+        " | kubectl set env --local -f - -o yaml FWB_ALLOW_EMPTY=1 | kubectl create -f -",
+    )
+
+
+def _rows(tables: Mapping[str, Table]) -> int:
+    return sum(table.rows for name, table in tables.items() if not name.startswith(CHECKS_PREFIX))
 
 
 def _manifest(settings: Settings, server: Server, taken: Snapshot, seconds: float) -> Manifest:

@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime
 
 MANIFEST_SUFFIX = ".manifest.json"
+CHECKS_PREFIX = "fwb_check_"
+"""What the checks call the tables that they plant in the database for a moment."""
+
 _NAME = re.compile(r"filewallball_backup_(\d{8}_\d{6})\.sql\.gz", re.ASCII)
 _TIME = "%Y%m%d_%H%M%S"
 

@@ -53,12 +53,16 @@ class StoreSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that one backup needs. `work_size` is the work directory's limit in bytes, if it has one."""
+    """Everything that one backup needs. `work_size` is the work directory's limit in bytes, if it has one.
+
+    `allow_empty`: a database without a row is backed up even if the last backup had rows.
+    """
 
     database: DatabaseSettings
     store: StoreSettings
     work_dir: Path
     work_size: int | None
+    allow_empty: bool = False
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -75,6 +79,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         store=_store(read),
         work_dir=read.directory("FWB_WORK_DIR"),
         work_size=read.size("FWB_WORK_SIZE"),
+        allow_empty=read.flag("FWB_ALLOW_EMPTY"),
     )
     read.finish()
     return settings
@@ -163,6 +168,12 @@ class _Reader:
         if value and not Path(value).is_dir():
             self.wrong(f"{name}: {value} is no directory")
         return Path(value)
+
+    def flag(self, name: str) -> bool:
+        value = self.environment.get(name) or "0"
+        if value not in ("0", "1"):
+            self.wrong(f"{name}: {value!r} is neither 0 nor 1")
+        return value == "1"
 
     def size(self, name: str) -> int | None:
         value = self.environment.get(name)

@@ -12,11 +12,12 @@ from pymysql.connections import Connection
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
+from filewallball.backup.names import CHECKS_PREFIX
 from filewallball.checks.config import ChecksConfig, MariadbTarget, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites.reach import unreachable
 
-PREFIX = "fwb_check_"
+PREFIX = CHECKS_PREFIX
 CONNECT_SECONDS = 5
 REPLY_SECONDS = 30
 

@@ -68,6 +68,7 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
         ("FWB_STORE_ENDPOINT", "store:7070", "FWB_STORE_ENDPOINT: 'store:7070' is no URL"),
         ("FWB_STORE_SECRET_KEY_FILE", "", "set both, or neither"),
         ("FWB_WORK_DIR", "/nowhere", "FWB_WORK_DIR: /nowhere is no directory"),
+        ("FWB_ALLOW_EMPTY", "yes", "FWB_ALLOW_EMPTY: 'yes' is neither 0 nor 1"),
         ("FWB_WORK_SIZE", "2 GB", "FWB_WORK_SIZE: '2 GB' is no size"),
     ],
 )
@@ -94,6 +95,12 @@ def test_all_wrong_values_come_together_and_the_exit_code_is_2(
 def test_wrong_usage_ends_with_2() -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(["ran"])
+
+
+def test_an_empty_database_is_allowed_only_when_asked(environment: dict[str, str]) -> None:
+    for value, allowed in {"": False, "0": False, "1": True}.items():
+        found = settings.from_environment({**environment, "FWB_ALLOW_EMPTY": value})
+        assert found.allow_empty is allowed
 
 
 @pytest.mark.parametrize(("text", "size"), [("1000", 1000), ("1.5Gi", 1610612736), ("3M", 3_000_000)])

@@ -1,0 +1,80 @@
+"""Databases of which a backup would be worth nothing: what a dump rounds, and what was emptied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from filewallball.backup import catalogue
+
+
+def test_a_float_column_is_named_before_its_dump_rounds_it(job: Any) -> None:
+    job.sql(
+        "CREATE TABLE kinds (id INT PRIMARY KEY, ratio FLOAT NOT NULL, `a,b` FLOAT UNSIGNED, fine DOUBLE,"
+        " doubled FLOAT AS (ratio * 2) STORED)",
+        "CREATE VIEW seen AS SELECT ratio FROM kinds",
+        "INSERT INTO kinds (id, ratio) VALUES (1, 1.2345678)",
+    )
+    code, output = job.run()
+    assert code == 1, output
+    assert "FAILED preflight: " in output
+    assert "kinds.a,b, kinds.ratio:" in output
+    assert "seen" not in output
+    assert "ALTER TABLE … MODIFY … DOUBLE" in output
+    assert job.objects() == []
+    assert job.leftovers() == []
+
+
+def test_a_float_with_a_fixed_number_of_decimals_is_exact(job: Any) -> None:
+    job.sql(
+        "CREATE TABLE kinds (id INT PRIMARY KEY, price FLOAT(12,3), small FLOAT(20,9))",
+        "INSERT INTO kinds SELECT seq, RAND(seq) * POW(10, seq % 9), RAND(seq + 1) * POW(10, -(seq % 7))"
+        " FROM seq_1_to_5000",
+    )
+    code, output = job.run()
+    assert code == 0, output
+
+
+def test_text_that_does_not_come_back_from_utf8mb4(job: Any) -> None:
+    # cp932 has this character twice, and only the other one comes back.
+    job.sql(
+        "CREATE TABLE old (id INT PRIMARY KEY, name VARCHAR(9)) CHARACTER SET cp932",
+        "INSERT INTO old VALUES (1, X'8790')",
+    )
+    code, output = job.run()
+    assert code == 1, output
+    assert "table old: the checksum of its 1 rows differs" in output
+    assert "schema" not in output
+    job.sql("ALTER TABLE old CONVERT TO CHARACTER SET utf8mb4")
+    code, output = job.run()
+    assert code == 0, output
+
+
+def test_an_emptied_database_does_not_pass_as_verified(job: Any) -> None:
+    job.sql("CREATE TABLE files (id INT PRIMARY KEY)", "INSERT INTO files VALUES (1), (2)")
+    assert job.run()[0] == 0
+    earlier = catalogue.newest_verified(job.store())
+    assert earlier is not None
+    # What the checks plant in every database is not what people keep in it.
+    job.sql("CREATE TABLE fwb_check_1_backup (id INT)", "INSERT INTO fwb_check_1_backup VALUES (1)")
+    for emptied in ("DELETE FROM files", "DROP TABLE files"):
+        job.sql(emptied)
+        code, output = job.run()
+        assert code == 1, output
+        assert "FAILED dump: " in output
+        assert f"{earlier.name} held 2 rows" in output
+        assert "FWB_ALLOW_EMPTY=1" in output
+        assert len(job.objects()) == 2
+        assert job.leftovers() == []
+    code, output = job.run(FWB_ALLOW_EMPTY="1")
+    assert code == 0, output
+    # From now on empty is what is known to be right.
+    code, output = job.run()
+    assert code == 0, output
+
+
+def test_a_database_that_was_always_empty_but_for_the_checks(job: Any) -> None:
+    job.sql("CREATE TABLE fwb_check_1_backup (id INT)", "INSERT INTO fwb_check_1_backup VALUES (1)")
+    assert job.run()[0] == 0
+    job.sql("DROP TABLE fwb_check_1_backup")
+    code, output = job.run()
+    assert code == 0, output
