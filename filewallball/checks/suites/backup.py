@@ -265,8 +265,8 @@ def freshness(config: ChecksConfig) -> str:
             f"the newest verified backup {newest.name} is dated {-age.total_seconds() / 3600:.1f} h in the "
             "future, and hides how old the others are",
             "one of the past",
-            "a clock is or was wrong: compare `date -u` on the nodes and set it right. If the backup was made by "
-            f"the wrong one, run `fwb check STACK backup-run`, then move {newest.name} and its "
+            "a clock is or was wrong: compare `date -u` on the nodes and set it right. If the backup was "
+            f"made by the wrong one, run `fwb check STACK backup-run`, then move {newest.name} and its "
             f"{MANIFEST_SUFFIX} out of {store.settings.where}",
         )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
