@@ -77,6 +77,8 @@ quoted() {
 
 write_init_file() (
     umask 077
+    # users.sql makes it again when it has run to its end; this folder outlives a restart of the container.
+    rm -f "$run/users-set"
     {
         # What follows must not reach the binary log: passwords would stay in it for days.
         echo "SET SESSION sql_log_bin = 0;"

@@ -1,12 +1,15 @@
 -- Run by the server itself at every start, before it takes connections; start.sh sets the @…_password variables.
--- One statement per line. Rights are taken away and given again, so that what stands here is all that a user has.
+-- The server skips all that follows a failing statement and serves nevertheless: the last one leaves a mark, and
+-- without it probe.sh holds the server back. One statement per line. Rights are taken away and given again, so that what stands here is all that a user has.
 CREATE DATABASE IF NOT EXISTS `filewallball_db` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
 DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';
-FLUSH PRIVILEGES;
 -- Administration goes through the pod's own socket alone: no password opens it, and no connection from outside.
 -- The system's account mysql (uid 999, which runs the server) is the user mysql.
+-- Data of an older installation may lack root@localhost; what root made there still runs with root's rights.
+CREATE USER IF NOT EXISTS root@localhost IDENTIFIED VIA unix_socket;
 ALTER USER root@localhost IDENTIFIED VIA unix_socket;
+GRANT ALL PRIVILEGES ON *.* TO root@localhost WITH GRANT OPTION;
 CREATE USER IF NOT EXISTS mysql@localhost IDENTIFIED VIA unix_socket;
 ALTER USER mysql@localhost IDENTIFIED VIA unix_socket;
 GRANT ALL PRIVILEGES ON *.* TO mysql@localhost WITH GRANT OPTION;
@@ -30,3 +33,8 @@ CREATE USER IF NOT EXISTS 'filewallball_monitor'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_monitor''@''%'' IDENTIFIED BY ', QUOTE(@monitor_password));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_monitor'@'%';
 GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO 'filewallball_monitor'@'%';
+
+-- For the rows deleted above. Only here, because after a FLUSH the server no longer logs the error of a statement.
+FLUSH PRIVILEGES;
+-- The mark; start.sh has removed that of an earlier start.
+SELECT 1 INTO OUTFILE '/run/mysqld/users-set';

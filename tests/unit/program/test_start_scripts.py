@@ -30,7 +30,7 @@ STANDINS = {
         [ -z "${FAIL_INSTALL:-}" ] || exit 1""",
     "listen": "exec python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' \"$1\"",
     "mariadb-upgrade": 'echo "upgrade $*" >>"$CALLS"; [ -z "${FAIL_UPGRADE:-}" ]',
-    "mariadb": 'echo "client $*" >>"$CALLS"',
+    "mariadb": 'echo "client $*" >>"$CALLS"; echo "${ANSWER:-}"',
     "redis-server": 'echo "server $*" >>"$CALLS"',
     "versitygw": 'echo "server $*" >>"$CALLS"',
 }
@@ -61,9 +61,12 @@ class Pod:
             (folder / f"{key}-password").write_text(value)
 
     def start(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run("start.sh", **environment)
+
+    def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         self.calls.write_text("")
         return subprocess.run(
-            ["/bin/sh", self.root / "etc/filewallball/start.sh"],
+            ["/bin/sh", self.root / "etc/filewallball" / script, *arguments],
             env={
                 "PATH": f"{self.root}/bin:{os.environ['PATH']}",
                 "CALLS": str(self.calls),
@@ -199,6 +202,48 @@ def test_a_missing_password_stops_the_start_and_names_the_file(tmp_path: Path) -
     assert done.returncode == 1
     assert "backup-password is missing or empty" in done.stderr
     assert "server" not in pod.called
+
+
+REFUSED = "ERROR 1045 (28000): Access denied for user 'filewallball_monitor'@'localhost'"
+STARTING = "ERROR 2002 (HY000): Can't connect to local server through socket"
+BUSY = "ERROR 1040 (08004): Too many connections"
+CUT_SHORT = "users.sql did not run to its end"
+
+
+@pytest.mark.parametrize(
+    ("probe", "answer", "users_set", "said"),
+    [
+        ("ready", "1", True, None),
+        ("ready", "1", False, CUT_SHORT),
+        ("ready", REFUSED, False, CUT_SHORT),
+        ("ready", REFUSED, True, REFUSED),
+        ("ready", STARTING, False, STARTING),
+        ("ready", BUSY, True, BUSY),
+        ("alive", "1", False, None),
+        ("alive", BUSY, True, None),
+        ("alive", STARTING, True, STARTING),
+    ],
+)
+def test_the_probe_wants_an_answer_and_all_users(
+    mariadb: Pod, probe: str, answer: str, users_set: bool, said: str | None
+) -> None:
+    if users_set:
+        (mariadb.root / "run/mysqld/users-set").touch()
+    done = mariadb.run("probe.sh", probe, ANSWER=answer)
+    assert done.returncode == (1 if said else 0)
+    assert done.stdout.startswith(said) if said else not done.stdout
+
+
+def test_the_mark_of_an_earlier_start_does_not_count(mariadb: Pod) -> None:
+    (mariadb.root / "run/mysqld/users-set").touch()
+    mariadb.start()
+    assert not (mariadb.root / "run/mysqld/users-set").exists()
+
+
+def test_the_last_statement_of_the_init_file_leaves_the_mark(mariadb: Pod) -> None:
+    mariadb.start()
+    last = (mariadb.root / "run/mysqld/init.sql").read_text().splitlines()[-1]
+    assert last == f"SELECT 1 INTO OUTFILE '{mariadb.root}/run/mysqld/users-set';"
 
 
 def test_every_statement_of_the_init_file_stands_on_one_line() -> None:
