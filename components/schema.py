@@ -107,6 +107,10 @@ class Storage(Model):
         default=None,
         description="Folder on the node, owned by uid 999; makes a static PersistentVolume of it.",
     )
+    node: DnsName | None = Field(
+        default=None,
+        description="With hostPath: the node that has the folder, by its label kubernetes.io/hostname.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -118,6 +122,14 @@ class Storage(Model):
         given = [name for name, value in sources.items() if value is not None]
         if "hostPath" in given and len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other; write only one of them")
+        if self.host_path and not self.node:
+            raise ValueError(
+                "hostPath without node: on another node the folder may be an empty one, and the server would"
+                " start without its data; write node: NAME, as `kubectl get nodes -L kubernetes.io/hostname`"
+                " shows it"
+            )
+        if self.node and not self.host_path:
+            raise ValueError("node means nothing without hostPath; leave it out, or write hostPath: /FOLDER")
         return self
 
 

@@ -77,5 +77,11 @@ def _static(
                 "name": name,
             },
             "hostPath": {"path": storage.host_path, "type": "Directory"},
+            # On any other node the folder of that name is missing, or another one and empty.
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [_on(storage.node)]}]}},
         },
     }
+
+
+def _on(node: str | None) -> dict[str, Any]:
+    return {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}

@@ -53,7 +53,9 @@ AFTERWORD = """
   never shrinks: Kubernetes refuses a smaller size and says so. To shrink, restore a backup into a new
   stack.
 - **A folder of the node** (`hostPath`): make it first and give it to the servers' user, `install -d -o
-  999 -g 999 -m 0700 /srv/mariadb`. The PersistentVolume `<namespace>-mariadb-data` points at it.
+  999 -g 999 -m 0700 /srv/mariadb`. The PersistentVolume `<namespace>-mariadb-data` points at it, and holds
+  the server to that `node`: while the node is away the server waits, rather than start empty elsewhere. A
+  volume's node can't be changed; to move the data, restore a backup into a new stack.
 - **After `destroy`** the namespace, the claims and static volumes are still there, and the next `up`
   takes them over.
 - **When the namespace is gone too**, a volume with reclaim policy Retain is left in the phase *Released*,

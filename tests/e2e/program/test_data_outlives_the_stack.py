@@ -67,7 +67,8 @@ def test_a_row_outlives_the_namespace_when_only_the_volume_is_left(stack: DataSt
     folder = tmp_path / "node-folder"
     folder.mkdir()
     os.chown(folder, 999, 999)
-    stack.write(mariadb={"storage": {"hostPath": str(folder), "size": "1Gi"}})
+    node = f"fwb-{stack.sandbox.name}"
+    stack.write(mariadb={"storage": {"hostPath": str(folder), "node": node, "size": "1Gi"}})
     stack.up()
     put_row(stack)
     stack.destroy()

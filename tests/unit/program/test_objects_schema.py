@@ -17,7 +17,7 @@ from program_run import DEV, PRD, Rendered, merged, run_program
 VARIANTS = {
     "dev": DEV,
     "prd": PRD,
-    "host path": merged(DEV, {"mariadb": {"storage": {"hostPath": "/srv/mariadb"}}}),
+    "host path": merged(DEV, {"mariadb": {"storage": {"hostPath": "/srv/mariadb", "node": "node-1"}}}),
     "named class": merged(DEV, {"mariadb": {"storage": {"storageClass": "fast", "volumeName": "pv-1"}}}),
     "other S3": merged(
         PRD, {"backup": {"store": {"endpoint": "http://s3.example.org:9000", "credentialsSecret": "keys"}}}

@@ -87,12 +87,16 @@ def test_production_protects_its_data(prd: Rendered, dev: Rendered) -> None:
 
 
 def test_a_static_volume_is_kept_too(render: Render) -> None:
-    rendered = render(merged(PRD, {"mariadb": {"storage": {"hostPath": "/srv/mariadb"}}}))
+    rendered = render(merged(PRD, {"mariadb": {"storage": {"hostPath": "/srv/mariadb", "node": "node-1"}}}))
     volume = rendered.object("PersistentVolume", "filewallball-mariadb-data")
     assert volume.inputs["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
     assert volume.retain_on_delete
     assert volume.protect
     assert volume.inputs["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    [term] = volume.inputs["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+    assert term == {
+        "matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node-1"]}]
+    }
     claim = rendered.object("PersistentVolumeClaim", "mariadb-data").inputs["spec"]
     assert (claim["storageClassName"], claim["volumeName"]) == ("", "filewallball-mariadb-data")
 
