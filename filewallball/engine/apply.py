@@ -9,6 +9,7 @@ from typing import Any
 from filewallball.engine import readiness
 from filewallball.engine.diff import changes, touches
 from filewallball.engine.graph import Providers
+from filewallball.engine.guards import refuse_move
 from filewallball.engine.handlers import Base
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Outcome, Resource, key_of
@@ -124,6 +125,7 @@ class Applier(Base):
         old = self._session.earlier(resource)
         if old is None or key_of(old) == key:
             return ""
+        refuse_move(self._session, resource, key)
         why, hint = refusal(old, protect=resource.options.protect, retain=False)
         if why and "protected" in why:
             raise UserError(f"{why}, and {key} is to take its place", hint)

@@ -8,6 +8,7 @@ from typing import Any
 from filewallball.engine.apply import replacement_reason, short
 from filewallball.engine.diff import changes, declared_changes
 from filewallball.engine.graph import Graph, Providers
+from filewallball.engine.guards import refuse_move
 from filewallball.engine.handlers import Base
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import UNKNOWN, Key, Outcome, Resource, key_of
@@ -66,6 +67,7 @@ class Planner(Base):
         live = self._session.find(resource, manifest)
         if live and not live["metadata"].get("deletionTimestamp"):
             return self._plan_change(resource, manifest, live)
+        refuse_move(self._session, resource, key)
         old = self._session.earlier(resource)
         moved = f"takes the place of {key_of(old)}" if old and key_of(old) != key else ""
         self._validate(self._session.adorned(resource, manifest, None))

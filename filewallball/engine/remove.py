@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from filewallball.engine.diff import PREFIX
+from filewallball.engine.guards import Occupied, occupants, occupied_note
 from filewallball.engine.record import LABEL
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Resource, key_of
@@ -29,14 +30,17 @@ def undeclared(session: Session, declared: set[Key]) -> list[Object]:
     return [obj for key, obj in session.live.items() if key not in declared and not _is_controlled(obj)]
 
 
-def split(objects: list[Object], *, purge: bool = False) -> tuple[list[Object], list[Object], list[Object]]:
+def split(
+    objects: list[Object], occupied: Collection[str] = (), *, purge: bool = False
+) -> tuple[list[Object], list[Object], list[Object]]:
     """Sort into what may go, what is kept, and what is protected.
 
-    A namespace stays as long as anything in it is kept: it would take everything along.
+    A namespace stays as long as anything in it is kept, or is somebody else's (`occupied` names those): it
+    would take everything along.
     """
     protected = [obj for obj in objects if notes_of(obj).get("protect")]
     kept = [] if purge else [obj for obj in objects if notes_of(obj).get("retain") and obj not in protected]
-    pinned = {obj["metadata"].get("namespace") for obj in [*kept, *protected]}
+    pinned = {obj["metadata"].get("namespace") for obj in [*kept, *protected]} | set(occupied)
     kept += [
         obj
         for obj in objects
@@ -96,18 +100,24 @@ class Remover:
             with ThreadPoolExecutor(32) as pool:
                 self.steps += pool.map(self._delete, wave)
 
-    def keep(self, objects: list[Object], *, release: bool) -> None:
+    def keep(self, objects: list[Object], occupied: Occupied, *, release: bool) -> None:
         """Leave objects in the cluster and say so; `release` also ends the stack's claim to them."""
         for obj in objects:
             if release:
                 self._release(obj)
             note = "no longer part of the stack" if release else "stays with its data; `--purge` deletes it"
+            if obj["kind"] == "Namespace" and (others := occupied.get(obj["metadata"]["name"])):
+                note = f"stays: {occupied_note(others)}. Move or delete that, then `destroy --purge` again"
+                note = f"no longer part of the stack; {occupied_note(others)}" if release else note
             self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
 
     def _delete(self, obj: Object) -> Step:
         key, begin = key_of(obj), time.monotonic()
         step = Step(as_resource(obj), "delete", key)
         try:
+            # asked again: minutes may have passed since the list that was confirmed
+            if obj["kind"] == "Namespace" and (others := occupants(self._session, key.name)):
+                raise UserError(occupied_note(others))  # noqa: TRY301 - told as any other failure
             self._session.kube.delete(
                 obj["apiVersion"],
                 obj["kind"],

@@ -146,7 +146,8 @@ class Reporter:
             f"{number} {'to ' + _verb(name) if would else _past(name)}"
             for name, number in result.counts.items()
         ]
-        self.line(f"\n{', '.join(words) or 'nothing declared'} ({result.seconds:.1f} s)")
+        nothing = "nothing to delete" if result.command == "destroy" else "nothing declared"
+        self.line(f"\n{', '.join(words) or nothing} ({result.seconds:.1f} s)")
         if result.outputs and not would:
             self.line("Outputs:")
             for name, text in _flat("", result.outputs):

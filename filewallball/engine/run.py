@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import threading
-import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filewallball.engine.graph import Graph, Providers
-from filewallball.engine.lock import Lock
+from filewallball.engine.hold import exclusively
 from filewallball.engine.observer import Observer
 from filewallball.engine.project import Project, StackConfig, load_project, load_stack
 from filewallball.engine.record import Record, Store
@@ -132,7 +128,7 @@ def preview(
     graph.check()
     providers = Providers(graph.providers())
     with run.connect(providers) as kube:
-        from filewallball.engine import program, remove
+        from filewallball.engine import guards, program, remove
         from filewallball.engine.plan import Planner
 
         store = Store(kube, run.project.name, stack)
@@ -140,6 +136,7 @@ def preview(
         session = Session(kube, run.project.name, stack, run.reporter.redactor, take_over=options.take_over)
         with run.profile("reading the cluster"):
             session.prefetch(record.kinds | graph.kinds)
+            guards.plan(session, graph, providers)
         planner = Planner(session, providers, graph, run.reporter)
         with run.profile("program and dry runs"):
             monitor = program.run(
@@ -147,11 +144,11 @@ def preview(
             )
         run.result.steps = planner.steps
         run.result.failures = planner.failures
-        gone, kept, protected = remove.split(remove.undeclared(session, planner.declared))
+        over = remove.undeclared(session, planner.declared)
+        gone, kept, protected = remove.split(over, guards.occupied(session, over))
         run.result.steps += [Step(remove.as_resource(obj), "delete", key_of(obj)) for obj in gone]
         run.result.steps += [
-            Step(remove.as_resource(obj), "keep", key_of(obj), note="retained, leaves the stack")
-            for obj in kept
+            Step(remove.as_resource(obj), "keep", key_of(obj), note="stays, leaves the stack") for obj in kept
         ]
         if protected:
             run.result.failures.append(str(remove.protection_error(protected)))
@@ -171,14 +168,18 @@ def up(root: Path, stack: str, options: Options | None = None, reporter: Reporte
         options.before(graph)
     providers = Providers(graph.providers())
     with run.connect(providers) as kube:
+        from filewallball.engine import guards
+
         store = Store(kube, run.project.name, stack)
-        record = store.load_own(take_over=options.take_over) or Record()
-        with _exclusively(run, kube, store):
+        with exclusively(kube, store.name, run.result, run.reporter, run.halt):
+            # read under the lock: the run that held it before may have written or deleted it at its end
+            record = store.load_own(take_over=options.take_over) or Record()
             session = Session(
                 kube, run.project.name, stack, run.reporter.redactor, take_over=options.take_over
             )
             with run.profile("reading the cluster"):
                 session.prefetch(record.kinds | graph.kinds)
+                guards.refuse_moves(session, graph, providers)
                 # written before any object is, so that a run that dies leaves nothing behind unseen
                 if not graph.kinds <= record.kinds:
                     store.save(Record(kinds=record.kinds | graph.kinds, outputs=record.outputs))
@@ -189,7 +190,7 @@ def up(root: Path, stack: str, options: Options | None = None, reporter: Reporte
 def _apply(
     run: _Run, kube: Kube, store: Store, session: Session, providers: Providers, kinds: set[str]
 ) -> None:
-    from filewallball.engine import program, remove
+    from filewallball.engine import guards, program, remove
     from filewallball.engine.apply import Applier
 
     observer = Observer(kube)
@@ -204,11 +205,13 @@ def _apply(
         run.result.failures += applier.failures
         if not run.result.failures and not run.halt.is_set():
             with run.profile("deletions"):
-                gone, kept, protected = remove.split(remove.undeclared(session, applier.declared))
+                over = remove.undeclared(session, applier.declared)
+                occupied = guards.occupied(session, over)
+                gone, kept, protected = remove.split(over, occupied)
                 if protected:
                     raise remove.protection_error(protected)
                 remover.delete(gone)
-                remover.keep(kept, release=True)
+                remover.keep(kept, occupied, release=True)
             run.result.failures += remover.failures
     finally:
         observer.close()
@@ -230,73 +233,40 @@ def destroy(
     graph = run.render()
     providers = Providers(graph.providers())
     with run.connect(providers) as kube:
-        from filewallball.engine import remove
-
         store = Store(kube, run.project.name, stack)
-        record = store.load_own() or Record()
-        with _exclusively(run, kube, store):
+        with exclusively(kube, store.name, run.result, run.reporter, run.halt):
+            record = store.load_own()
             session = Session(kube, run.project.name, stack, run.reporter.redactor, take_over=False)
-            session.prefetch(record.kinds | graph.kinds)
-            gone, kept, protected = remove.split(list(session.live.values()), purge=options.purge)
-            if protected:
-                raise remove.protection_error(protected)
-            if gone and not options.confirm(sorted(str(key_of(obj)) for obj in gone)):
-                raise UserError("nothing was deleted")
-            observer = Observer(kube)
-            remover = remove.Remover(session, Waiter(kube, observer, run.halt), run.reporter, run.halt)
-            with run.profile("deletions"):
-                remover.delete(gone)
-            observer.close()
-            remover.keep(kept, release=False)
-            run.result.steps, run.result.failures = remover.steps, [*run.result.failures, *remover.failures]
-            if not run.result.failures and not run.halt.is_set():
-                if kept:
-                    store.save(Record(kinds={key_of(obj).group_kind for obj in kept}))
-                else:
-                    store.delete()
+            session.prefetch((record or Record()).kinds | graph.kinds)
+            if record or session.live:
+                _remove(run, kube, store, session, options)
+            else:
+                from filewallball.engine import guards
+
+                guards.nothing_here(session, graph, providers)
+                run.reporter.line(f"    nothing of this stack is on {kube.context}")
     return run.finish()
 
 
-@contextlib.contextmanager
-def _exclusively(run: _Run, kube: Kube, store: Store) -> Generator[None]:
-    """Hold the stack's lock; Ctrl-C ends the run in order, a second one at once."""
+def _remove(run: _Run, kube: Kube, store: Store, session: Session, options: Options) -> None:
+    from filewallball.engine import guards, remove
 
-    def lost(why: str) -> None:
-        run.result.failures.append(why)
-        run.halt.set()
-
-    lock = Lock(kube, store.name, lost)
-    lock.acquire()
-    try:
-        with _interruptible(run):
-            yield
-    finally:
-        try:
-            lock.release()
-        except UserError as error:
-            run.reporter.line(f"    the lock could not be released, it expires by itself: {error.message}")
-
-
-@contextlib.contextmanager
-def _interruptible(run: _Run) -> Generator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, _frame: types.FrameType | None) -> None:
-        if run.halt.is_set():
-            os.write(2, b"\nleaving at once; the lock expires within 30 s\n")
-            os._exit(128 + number)
-        run.halt.set()
-        run.result.interrupted = True
-        run.result.failures.append(
-            "interrupted: what was not reached is left as it was; `up` goes on from here"
-        )
-        os.write(2, b"\nstopping after the requests under way; once more to leave at once\n")
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    objects = list(session.live.values())
+    occupied = guards.occupied(session, objects)
+    gone, kept, protected = remove.split(objects, occupied, purge=options.purge)
+    if protected:
+        raise remove.protection_error(protected)
+    if gone and not options.confirm(sorted(str(key_of(obj)) for obj in gone)):
+        raise UserError("nothing was deleted")
+    observer = Observer(kube)
+    remover = remove.Remover(session, Waiter(kube, observer, run.halt), run.reporter, run.halt)
+    with run.profile("deletions"):
+        remover.delete(gone)
+    observer.close()
+    remover.keep(kept, occupied, release=False)
+    run.result.steps, run.result.failures = remover.steps, [*run.result.failures, *remover.failures]
+    if not run.result.failures and not run.halt.is_set():
+        if kept:
+            store.save(Record(kinds={key_of(obj).group_kind for obj in kept}))
+        else:
+            store.delete()

@@ -29,6 +29,14 @@ IMMUTABLE = re.compile(
 )
 
 
+class NotOurs(UserError):
+    """An object bears a name of the stack, and somebody else made it; `by_pulumi`: the Pulumi CLI."""
+
+    def __init__(self, message: str, hint: str, *, by_pulumi: bool = False) -> None:
+        super().__init__(message, hint)
+        self.by_pulumi = by_pulumi
+
+
 class Session:
     """Knows all objects of the stack that are in the cluster (`live`), by identity and by URN."""
 
@@ -37,6 +45,7 @@ class Session:
         self.stack_label = label_value(project, stack)
         self.live: dict[Key, Object] = {}
         self.by_urn: dict[str, Object] = {}
+        self.planned: set[Key] = set()
         self._redactor = redactor
         self._take_over = take_over
 
@@ -89,7 +98,7 @@ class Session:
         return None
 
     def find(self, resource: Resource, manifest: Object) -> Object | None:
-        """The object in the cluster under this name. Raises UserError where it is somebody else's."""
+        """The object in the cluster under this name. Raises NotOurs where it is somebody else's."""
         known = self.live.get(key_of(manifest))
         if known:
             return known
@@ -162,17 +171,18 @@ class Session:
         if resource.options.import_id:
             return
         if mine is not None:
-            raise UserError(
+            raise NotOurs(
                 f"{key} belongs to the stack {mine}",
                 "Give it another name, or take it out of that stack first.",
             )
         if any(manager.startswith(PULUMI_MANAGER) for manager in managers):
-            raise UserError(
+            raise NotOurs(
                 f"{key} was made by the Pulumi CLI: the two engines do not know of each other's state",
                 "Use `--engine pulumi`; or, once nobody runs `pulumi up` on this stack any more"
                 " (`pulumi stack rm --force`),\n  move its objects over with `--take-over`.",
+                by_pulumi=True,
             )
-        raise UserError(
+        raise NotOurs(
             f"{key} exists already and is not part of this stack",
             f"Made by: {', '.join(sorted(managers)) or 'unknown'}. Give the new one another name,"
             " delete the old one, or adopt it with `--take-over`.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from filewallball.engine.resources import Key, key_of
@@ -91,6 +92,14 @@ class FakeKube:
         self.calls.append(f"apply {key_of(manifest)}{' (dry run)' if dry_run else ''}")
         return manifest if dry_run else self._store(manifest)
 
+    def patch(self, api_version: str, kind: str, name: str, namespace: str | None, patch: Object) -> Object:
+        """A merge of labels and annotations, null for what is to go."""
+        live = self.objects[Key(api_version.rpartition("/")[0], kind, namespace or "", name)]
+        for part, values in patch["metadata"].items():
+            merged = (live["metadata"].get(part) or {}) | values
+            live["metadata"][part] = {key: value for key, value in merged.items() if value is not None}
+        return copy.deepcopy(live)
+
     def replace(self, manifest: Object) -> Object:
         self.calls.append(f"replace {key_of(manifest)}")
         if self.errors:
@@ -127,6 +136,9 @@ class FakeKube:
             del self.objects[other]
         del self.objects[key]
         return True
+
+    def watch(self, *_: Any, **__: Any) -> Iterator[tuple[str, Object]]:
+        return iter(())
 
     def _store(self, manifest: Object, uid: str = "") -> Object:
         self._version += 1
