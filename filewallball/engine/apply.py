@@ -17,11 +17,12 @@ from filewallball.engine.rollout import Stopped, Waiter
 from filewallball.engine.session import Session, refusal
 from filewallball.engine.steps import Step
 from filewallball.errors import UserError
-from filewallball.kube import KubeError
+from filewallball.kube import KubeError, UnknownKind
 
 Object = dict[str, Any]
 # what is under way when something fails may still finish, so that one run tells of several faults
 GRACE = 30.0
+SERVED_WITHIN = 30.0
 FOREGROUND = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 
 
@@ -100,7 +101,7 @@ class Applier(Base):
         )
 
     def _deploy(self, resource: Resource) -> tuple[Step, Object]:
-        manifest = self._session.manifest(resource, self._providers.namespace(resource))
+        manifest = self._manifest(resource)
         key = key_of(manifest)
         with self._lock:
             self.declared.add(key)
@@ -119,6 +120,19 @@ class Applier(Base):
             step, obj = self._change(resource, manifest, live)
             timeout = resource.options.timeout("update" if step.action in ("update", "same") else "create")
         return step, self._waiter.wait(obj, timeout, lambda text, lasting: self._say(key, text, lasting))
+
+    def _manifest(self, resource: Resource) -> Object:
+        """The object to write; a kind that was defined a moment ago may take a while to be served."""
+        deadline = time.monotonic() + SERVED_WITHIN
+        while True:
+            try:
+                return self._session.manifest(resource, self._providers.namespace(resource))
+            except UnknownKind:
+                if time.monotonic() > deadline or not self._session.is_defined(resource):
+                    raise
+                # discovery follows a definition by itself, without anything that could be watched
+                if self._halt.wait(0.2):
+                    raise Stopped(f"{self._key(resource)}: stopped before its kind was served") from None
 
     def _predecessor(self, resource: Resource, key: Key) -> str:
         """Deal with the object that this resource stood for under another name; returns a note on it."""

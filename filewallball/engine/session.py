@@ -90,6 +90,15 @@ class Session:
             self._redactor.add_secret_object(manifest)
         return manifest
 
+    def is_defined(self, resource: Resource) -> bool:
+        """Whether the cluster has a definition of the resource's kind, be it served yet or not."""
+        wanted = (resource.api_version.rpartition("/")[0], resource.kind)
+        try:
+            definitions = self.kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        except KubeError:  # not everybody may see them
+            return False
+        return any((each["spec"]["group"], each["spec"]["names"]["kind"]) == wanted for each in definitions)
+
     def earlier(self, resource: Resource) -> Object | None:
         """The object that this resource, or one of its aliases, stood for until now."""
         for urn in (resource.urn, *resource.options.aliases):

@@ -29,13 +29,19 @@ class Served:
 
 
 class FakeDiscovery:
-    """The kinds of GROUPS, and no other."""
+    """The kinds of GROUPS; `late`: others, and how often they are still denied."""
+
+    def __init__(self, late: dict[str, int]) -> None:
+        self._late = late
 
     def of_group_kind(self, group: str, kind: str) -> Served | None:
         return Served(group, kind) if kind in GROUPS.get(group, ()) else None
 
     def resource(self, api_version: str, kind: str) -> Served:
         found = self.of_group_kind(api_version.rpartition("/")[0], kind)
+        if found is None and kind in self._late:
+            self._late[kind] -= 1
+            found = Served(api_version.partition("/")[0], kind) if self._late[kind] < 0 else None
         if found is None:
             raise UnknownKind(api_version, kind)
         return found
@@ -52,6 +58,7 @@ class FakeKube:
         self.errors: list[Exception] = []
         self.after_write: list[Exception] = []
         self.calls: list[str] = []
+        self.late: dict[str, int] = {}
         self._version = 0
         for each in objects:
             self._store(each)
@@ -63,7 +70,7 @@ class FakeKube:
         pass
 
     def discovery(self) -> FakeDiscovery:
-        return FakeDiscovery()
+        return FakeDiscovery(self.late)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
         key = Key(api_version.rpartition("/")[0], kind, namespace or "", name)

@@ -203,3 +203,14 @@ def test_a_delete_guarded_by_uid_spares_the_successor() -> None:
 
     assert kube(answer).delete("v1", "Pod", "a", "shop", uid="old") is False
     assert bodies == [{"propagationPolicy": "Background", "preconditions": {"uid": "old"}}]
+
+
+def test_a_delete_guarded_by_version_spares_what_was_changed() -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content)["preconditions"])
+        return status(409, "Conflict", "the ResourceVersion in the precondition does not match")
+
+    assert kube(answer).delete("v1", "Pod", "a", "shop", uid="u", resource_version="7") is False
+    assert bodies == [{"uid": "u", "resourceVersion": "7"}]
