@@ -71,7 +71,7 @@ class Lock:
         """Extend the lock by its full time; False once it is lost (`on_lost` was told why)."""
         begin = time.monotonic()
         renewed = self._manifest(_parsed(self._lease["spec"]["acquireTime"]))
-        renewed["metadata"]["resourceVersion"] = self._lease["metadata"]["resourceVersion"]
+        _only_over(renewed, self._lease)
         try:
             try:
                 self._lease = self._kube.replace(renewed)
@@ -135,7 +135,7 @@ class Lock:
             )
         taken = self._manifest(_now())
         # written only if nobody else took the expired lock first
-        taken["metadata"]["resourceVersion"] = lease["metadata"]["resourceVersion"]
+        _only_over(taken, lease)
         try:
             self._lease = self._kube.replace(taken)
         except KubeError as error:
@@ -155,6 +155,15 @@ class Lock:
                 "renewTime": _now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             },
         }
+
+
+def _only_over(manifest: dict[str, Any], lease: dict[str, Any]) -> None:
+    """Let the server refuse the update unless it meets exactly this Lease.
+
+    The uid is needed as well: without it, an update of a Lease that is gone makes it anew.
+    """
+    for name in ("uid", "resourceVersion"):
+        manifest["metadata"][name] = lease["metadata"][name]
 
 
 def _now() -> datetime:

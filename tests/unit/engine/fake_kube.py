@@ -112,8 +112,10 @@ class FakeKube:
         if self.errors:
             raise self.errors.pop(0)
         live = self.objects.get(key_of(manifest))
-        if live is None:
-            raise KubeError(404, "NotFound", "not found")
+        if live is None and "uid" in manifest["metadata"]:
+            raise KubeError(409, "Conflict", "Precondition failed: UID in precondition")
+        if live is None:  # as the API server does it for a Lease, whatever the resourceVersion
+            return self._store(manifest)
         if live["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
             raise KubeError(409, "Conflict", "the object has been modified")
         stored = self._store(manifest, uid=live["metadata"]["uid"])
