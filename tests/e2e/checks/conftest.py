@@ -110,7 +110,10 @@ def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
             root: Any = redis.Redis(
                 port=port, username="root", password="-", decode_responses=True, protocol=2, retry=ONCE
             )
-            server = program([binary("redis-server"), str(folder / "live.conf")], folder / "log", root.ping)
+            # redis-tools brings the server under another name, and no service; it is what it is called as
+            (folder / "redis-server").symlink_to(binary("redis-check-rdb"))
+            command = [str(folder / "redis-server"), str(folder / "live.conf")]
+            server = program(command, folder / "log", root.ping)
             stack.enter_context(server)
             stack.callback(root.close)
             target = RedisTarget(
