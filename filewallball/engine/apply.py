@@ -150,20 +150,10 @@ class Applier(Base):
     def _change(self, resource: Resource, manifest: Object, live: Object) -> tuple[Step, Object]:
         key = key_of(manifest)
         sent = self._session.adorned(resource, manifest, live)
-        reason = replacement_reason(self._session, resource, sent, live)
-        if not reason:
-            try:
-                obj = self._session.apply(sent)
-            except KubeError as error:
-                if not self._session.needs_replacement(sent, error):
-                    raise
-                reason = error.message
-            else:
-                found = changes(live, obj, resource.secret_paths)
-                return Step(resource, "update" if found else "same", key, changes=found), obj
-        why, hint = refusal(live, protect=resource.options.protect, retain=resource.options.retain)
-        if why:
-            raise UserError(f"{reason}; {why}", hint)
+        obj, reason = update_in_place(self._session, resource, sent, live)
+        if obj:
+            found = changes(live, obj, resource.secret_paths)
+            return Step(resource, "update" if found else "same", key, changes=found), obj
         self._say(key, f"making it anew: {reason}")
         self.remove(live, resource.options.timeout("delete"))
         obj = self._session.apply(sent)
@@ -203,7 +193,28 @@ class Applier(Base):
         self._reporter.progress(str(key), text, lasting=lasting)
 
 
-def replacement_reason(session: Session, resource: Resource, sent: Object, live: Object) -> str:
+def update_in_place(
+    session: Session, resource: Resource, sent: Object, live: Object, *, dry_run: bool = False
+) -> tuple[Object | None, str]:
+    """The updated object, or None and why it must be made anew; `up` and `preview` both decide by this.
+
+    Raises UserError where making it anew would delete what is protected or holds data.
+    """
+    reason = _replacement_reason(session, resource, sent, live)
+    if not reason:
+        try:
+            return session.apply(sent, dry_run=dry_run), ""
+        except KubeError as error:
+            if not session.needs_replacement(sent, error):
+                raise
+            reason = error.message
+    why, hint = refusal(live, protect=resource.options.protect, retain=resource.options.retain)
+    if why:
+        raise UserError(f"{reason}; {why}", hint)
+    return None, reason
+
+
+def _replacement_reason(session: Session, resource: Resource, sent: Object, live: Object) -> str:
     """Why the object must be made anew although the server might take the update; empty if not."""
     if live["kind"] == "Job" and readiness.of(live).phase == "failed":
         return "it had failed"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from filewallball.engine.apply import replacement_reason, short
+from filewallball.engine.apply import short, update_in_place
 from filewallball.engine.diff import changes, declared_changes
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.guards import refuse_move
 from filewallball.engine.handlers import Base
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import UNKNOWN, Key, Outcome, Resource, key_of
-from filewallball.engine.session import Session, refusal
+from filewallball.engine.session import Session
 from filewallball.engine.steps import Step
 from filewallball.errors import UserError
 from filewallball.kube import KubeError, UnknownKind, Unreachable
@@ -79,20 +79,10 @@ class Planner(Base):
         if _has_unknowns(sent):
             found = declared_changes(live, sent, resource.secret_paths)
             return Step(resource, "update", key, found, note="some values are known only after up"), manifest
-        reason = replacement_reason(self._session, resource, sent, live)
-        if not reason:
-            try:
-                would = self._session.apply(sent, dry_run=True)
-            except KubeError as error:
-                if not self._session.needs_replacement(sent, error):
-                    raise
-                reason = error.message
-            else:
-                found = changes(live, would, resource.secret_paths)
-                return Step(resource, "update" if found else "same", key, changes=found), would
-        why, hint = refusal(live, protect=resource.options.protect, retain=resource.options.retain)
-        if why:
-            raise UserError(f"{reason}; {why}", hint)
+        would, reason = update_in_place(self._session, resource, sent, live, dry_run=True)
+        if would:
+            found = changes(live, would, resource.secret_paths)
+            return Step(resource, "update" if found else "same", key, changes=found), would
         found = declared_changes(live, sent, resource.secret_paths)
         return Step(resource, "replace", key, found, note=short(reason)), manifest
 
