@@ -12,7 +12,15 @@ from typing import Any
 
 from filewallball.errors import UserError
 from filewallball.sandbox import debian
-from filewallball.sandbox.oci import ImageConfig, User, accounts, add_directory, add_file, write_archive
+from filewallball.sandbox.oci import (
+    ImageConfig,
+    User,
+    accounts,
+    add_directory,
+    add_file,
+    retitle,
+    write_archive,
+)
 from filewallball.sandbox.toolchain import Binaries
 
 VERSION = 1  # part of every archive's name: raise it when the same definition gives another image
@@ -35,16 +43,20 @@ def build(
         tree = Path(scratch) / "tree.tar"
         packages = definition["packages"]
         overlay = _overlay(Path(scratch) / "overlay", definition, repository)
-        debian.unpack(tree, packages, definition.get("variant", "essential"), overlay)
+        suite = definition.get("suite", debian.SUITE)
+        debian.unpack(tree, packages, suite, definition.get("variant", "essential"), overlay)
         found = debian.versions(tree)
         labels = {f"filewallball.package.{each}": found[each] for each in packages if each in found}
-        description = (
-            f"Built from Debian {debian.SUITE} packages by FileWallBall's sandbox; not the upstream image"
-        )
+        description = f"Built from Debian {suite} packages by FileWallBall's sandbox; not the upstream image"
         config = _config(reference, definition, description, labels)
         write_archive(
             target, reference, config, lambda tar: _fill_from_tree(tar, tree, config, definition, built)
         )
+
+
+def copy(source: Path, target: Path, reference: str) -> None:
+    """Write the image of the archive `source` under another reference; they differ in their title alone."""
+    retitle(source, target, reference, {_TITLE: reference})
 
 
 def _config(

@@ -14,7 +14,8 @@ from pathlib import Path
 from filewallball.errors import UserError
 from filewallball.sandbox import host
 
-SUITE = "bookworm"
+SUITE = "bookworm"  # of an image whose definition names none
+_KEYS = Path("/usr/share/keyrings")
 
 # Never of use in a container, and a good part of the size.
 EXCLUDED = (
@@ -30,41 +31,61 @@ _COMPILE = "python3 -m compileall -q --invalidation-mode unchecked-hash"
 _LEFTOVERS = ("var/cache/", "var/lib/apt/", "var/log/", "dev/", "proc/", "sys/", "run/")
 
 
-def sources(indextargets: str) -> list[str]:
-    """apt's lines for Debian's own archives, from the output of `apt-get indextargets` in our format."""
+def sources(indextargets: str, suite: str) -> list[str]:
+    """apt's lines for `suite` in Debian's own archives, from `apt-get indextargets` in our format."""
     found = set[str]()
     for line in indextargets.splitlines():
         uri, release, component, origin = line.split("|")
         if origin == "Debian" and component == "main":
             # A machine of another Debian release has the same archive with this suite in it.
             suffix = release[release.index("-") :] if "-" in release else ""
-            found.add(f"deb {uri} {SUITE}{suffix} main")
+            found.add(f"deb {uri} {suite}{suffix} main")
     return sorted(found)
 
 
-def system_sources() -> list[str]:
+def system_sources(suite: str) -> list[str]:
     form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
     for attempt in range(2):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        if found := sources(done.stdout):
+        if found := sources(done.stdout, suite):
             return found
         if attempt == 0:
             host.update_package_lists()  # images of Debian come without lists
     raise UserError(
         "apt on this machine knows no Debian archive to build images from",
-        f"add Debian's {SUITE} to apt's sources, run apt-get update, and try again",
+        f"add Debian's {suite} to apt's sources, run apt-get update, and try again",
     )
 
 
+def ensure_keys(suite: str, keys: Path = _KEYS) -> None:
+    """Make sure that apt knows the keys of `suite`; raises UserError where no update brings them.
+
+    Debian 12 knows those of trixie since 12.11 (debian-archive-keyring 2023.3+deb12u2), not before.
+    """
+    if list(keys.glob(f"debian-archive-{suite}-*")):
+        return
+    host.upgrade("debian-archive-keyring")
+    if not list(keys.glob(f"debian-archive-{suite}-*")):
+        raise UserError(
+            f"this machine's debian-archive-keyring doesn't know the keys of Debian {suite}",
+            "install a newer one from Debian's archive, and run again",
+        )
+
+
 def unpack(
-    target: Path, packages: Iterable[str], variant: str = "essential", overlay: Path | None = None
+    target: Path,
+    packages: Iterable[str],
+    suite: str = SUITE,
+    variant: str = "essential",
+    overlay: Path | None = None,
 ) -> None:
-    """Write the tree of `packages` and what they depend on to the tar file `target`.
+    """Write the tree of `packages` and what they depend on in Debian's `suite` to the tar file `target`.
 
     `variant` is mmdebstrap's: `essential` runs the packages' own scripts, `extract` only unpacks files. What
     is in the directory `overlay` is added, and Python modules in it are compiled by the tree's own Python.
     """
+    ensure_keys(suite)
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     included = list(packages)
     if variant == "essential":
@@ -79,7 +100,7 @@ def unpack(
             f'--customize-hook=chroot "$1" {_COMPILE} /{each.name}' for each in sorted(overlay.iterdir())
         ]
     command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={variant}", *options]
-    command += [f"--include={','.join(included)}", SUITE, str(target), *system_sources()]
+    command += [f"--include={','.join(included)}", suite, str(target), *system_sources(suite)]
     # Next to the target, so that what a killed run leaves is cleaned up with the rest.
     environment = {**os.environ, "TMPDIR": str(target.parent)}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)

@@ -88,6 +88,12 @@ def update_package_lists() -> None:
         _apt("update")
 
 
+def upgrade(package: str) -> None:
+    """Install the newest version of a package that the machine's own archive has."""
+    update_package_lists()
+    _apt("install", "--yes", "--no-install-recommends", package)
+
+
 def _apt(*arguments: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": _PATH}
     # Waits for another apt; starts no service of what it installs.

@@ -56,7 +56,7 @@ def definition(reference: str) -> dict[str, Any]:
     """How the image is built; raises UserError for a reference that nothing here says how to build."""
     full = normalise(reference)
     if found := definitions().get(full):
-        return found
+        return {**definition(found["like"]), **found} if "like" in found else found
     if full.startswith(TOOLKIT):
         return _toolkit(full)
     known = "\n    ".join(sorted(definitions()))
@@ -110,13 +110,16 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
     missing = [each for each in references if not archive(each, built).exists()]
     if not missing:
         return
+    models = {model for each in missing if (model := definition(each).get("like"))}
+    first = {each for each in [*missing, *models] if "like" not in definition(each)}
     with (
         exclusive(_folder() / "lock", progress, "another build of images"),
         ThreadPoolExecutor(_AT_ONCE) as pool,
     ):
         _remove_leftovers()
-        for done in [pool.submit(_build, each, built, progress) for each in missing]:
-            done.result()
+        for group in (first, {*missing} - first):
+            for done in [pool.submit(_build, each, built, progress) for each in sorted(group)]:
+                done.result()
 
 
 def _build(reference: str, built: Binaries, progress: Progress) -> None:
@@ -124,7 +127,11 @@ def _build(reference: str, built: Binaries, progress: Progress) -> None:
     if target.exists():
         return
     with progress.step(f"building image {reference}"):
-        builder.build(target, reference, definition(reference), built, REPOSITORY)
+        how = definition(reference)
+        if model := how.get("like"):
+            builder.copy(archive(model, built), target, reference)
+        else:
+            builder.build(target, reference, how, built, REPOSITORY)
     name = reference.rpartition("/")[2].partition(":")[0]
     for old in sorted(_folder().glob(f"{name}-*.tar"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
         old.unlink()

@@ -6,11 +6,12 @@ import hashlib
 import io
 import json
 import platform
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -87,10 +88,29 @@ def write_archive(
         fill(tar)
     with layer.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _pack(target, reference, layer, digest, config.data(f"sha256:{digest}"))
+
+
+def retitle(source: Path, target: Path, reference: str, labels: dict[str, str]) -> None:
+    """Write the image of the archive `source` as `reference`, with the same layer and some other labels."""
+    layer = target.with_name(target.name + ".layer")
+    with tarfile.open(source) as archive:
+        entry = json.loads(_read(archive, "index.json"))["manifests"][0]
+        manifest = json.loads(_read(archive, _blob_name(entry["digest"])))
+        config = json.loads(_read(archive, _blob_name(manifest["config"]["digest"])))
+        digest = manifest["layers"][0]["digest"]
+        with layer.open("wb") as file:
+            shutil.copyfileobj(_open(archive, _blob_name(digest)), file)
+    config["config"]["Labels"] |= labels
+    _pack(target, reference, layer, digest.removeprefix("sha256:"), config)
+
+
+def _pack(target: Path, reference: str, layer: Path, digest: str, config: dict[str, Any]) -> None:
+    """Move `layer` into an archive with all that describes it."""
     temporary = target.with_name(target.name + ".new")
     with tarfile.open(temporary, "w") as archive:
         archive.add(layer, f"blobs/sha256/{digest}")
-        configuration = _blob(archive, config.data(f"sha256:{digest}"))
+        configuration = _blob(archive, config)
         manifest = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -102,7 +122,7 @@ def write_archive(
                     "size": layer.stat().st_size,
                 }
             ],
-            "annotations": config.labels,
+            "annotations": config["config"]["Labels"],
         }
         entry = {
             "mediaType": manifest["mediaType"],
@@ -125,3 +145,18 @@ def _blob(archive: tarfile.TarFile, content: dict[str, Any]) -> dict[str, Any]:
     digest = hashlib.sha256(data).hexdigest()
     add_file(archive, f"blobs/sha256/{digest}", data)
     return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    file = archive.extractfile(name)
+    if file is None:
+        raise AssertionError(f"{name} is no file in {archive.name}")
+    return file
+
+
+def _read(archive: tarfile.TarFile, name: str) -> bytes:
+    return _open(archive, name).read()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from filewallball.errors import UserError
-from filewallball.sandbox import builder, debian, images, oci
+from filewallball.sandbox import builder, debian, host, images, oci
+from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain import Binaries
 
 
@@ -34,6 +36,7 @@ def test_every_definition_says_how_it_is_built_under_its_full_name() -> None:
     known = {
         "program",
         "packages",
+        "suite",
         "beside",
         "variant",
         "exclude",
@@ -45,6 +48,10 @@ def test_every_definition_says_how_it_is_built_under_its_full_name() -> None:
     }
     for reference, definition in images.definitions().items():
         assert images.normalise(reference) == reference
+        if model := definition.get("like"):
+            assert set(definition) == {"like"}
+            assert "like" not in images.definitions()[model]
+            continue
         assert ("program" in definition) != ("packages" in definition), reference
         assert set(definition) <= known, reference
 
@@ -73,6 +80,34 @@ def built(tmp_path: Path) -> Binaries:
     return Binaries([folder], "v1.36.3")
 
 
+@dataclass(frozen=True)
+class Archive:
+    """What an image's archive says and holds."""
+
+    names: list[str]
+    entry: dict[str, Any]
+    manifest: dict[str, Any]
+    config: dict[str, Any]
+    layer: bytes
+
+
+def read_archive(path: Path) -> Archive:
+    with tarfile.open(path) as archive:
+
+        def read(name: str) -> bytes:
+            file = archive.extractfile(name)
+            assert file is not None
+            return file.read()
+
+        def blob(digest: str) -> bytes:
+            return read(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+
+        entry = json.loads(read("index.json"))["manifests"][0]
+        manifest = json.loads(blob(entry["digest"]))
+        config = json.loads(blob(manifest["config"]["digest"]))
+        return Archive(archive.getnames(), entry, manifest, config, blob(manifest["layers"][0]["digest"]))
+
+
 def test_an_archive_of_a_program(tmp_path: Path, built: Binaries) -> None:
     target = tmp_path / "pause.tar"
     definition: dict[str, Any] = {
@@ -82,33 +117,64 @@ def test_an_archive_of_a_program(tmp_path: Path, built: Binaries) -> None:
     }
     builder.build(target, "registry.k8s.io/pause:3.10.1", definition, built, tmp_path)
 
-    with tarfile.open(target) as archive:
-        names = archive.getnames()
-
-        def read(digest: str) -> bytes:
-            file = archive.extractfile(f"blobs/sha256/{digest.removeprefix('sha256:')}")
-            assert file is not None
-            return file.read()
-
-        index_file = archive.extractfile("index.json")
-        assert index_file is not None
-        entry = json.load(index_file)["manifests"][0]
-        manifest = json.loads(read(entry["digest"]))
-        config = json.loads(read(manifest["config"]["digest"]))
-        layer = read(manifest["layers"][0]["digest"])
-    assert "oci-layout" in names
-    assert entry["annotations"] == {"io.containerd.image.name": "registry.k8s.io/pause:3.10.1"}
-    assert config["os"] == "linux"
-    assert config["architecture"] in ("amd64", "arm64")
-    assert config["config"]["User"] == "65535:65535"
-    assert config["config"]["Entrypoint"] == ["/pause"]
-    assert "FileWallBall's sandbox" in config["config"]["Labels"]["org.opencontainers.image.description"]
-    with tarfile.open(fileobj=io.BytesIO(layer)) as tree:
+    found = read_archive(target)
+    assert "oci-layout" in found.names
+    assert found.entry["annotations"] == {"io.containerd.image.name": "registry.k8s.io/pause:3.10.1"}
+    assert found.config["os"] == "linux"
+    assert found.config["architecture"] in ("amd64", "arm64")
+    assert found.config["config"]["User"] == "65535:65535"
+    assert found.config["config"]["Entrypoint"] == ["/pause"]
+    labels = found.config["config"]["Labels"]
+    assert "FileWallBall's sandbox" in labels["org.opencontainers.image.description"]
+    with tarfile.open(fileobj=io.BytesIO(found.layer)) as tree:
         assert tree.getmember("pause").mode == 0o755
         passwd = tree.extractfile("etc/passwd")
         assert passwd is not None
         assert passwd.read() == b"nobody:x:65535:65535::/nonexistent:/usr/sbin/nologin\n"
     assert list(tmp_path.glob("*.layer")) == []
+
+
+def test_a_copy_of_an_image_differs_in_its_reference_and_title_alone(tmp_path: Path, built: Binaries) -> None:
+    source, target = tmp_path / "pause.tar", tmp_path / "copy.tar"
+    builder.build(source, "r.test/pause:1", {"program": "pause"}, built, tmp_path)
+    builder.copy(source, target, "r.test/pause:2")
+
+    first, second = read_archive(source), read_archive(target)
+    assert second.entry["annotations"] == {"io.containerd.image.name": "r.test/pause:2"}
+    title = "org.opencontainers.image.title"
+    assert (first.manifest["annotations"][title], second.manifest["annotations"][title]) == (
+        "r.test/pause:1",
+        "r.test/pause:2",
+    )
+    assert second.layer == first.layer
+    # Another image to the runtime, which names an image by its configuration.
+    assert second.manifest["config"]["digest"] != first.manifest["config"]["digest"]
+    second.config["config"]["Labels"][title] = "r.test/pause:1"
+    assert second.config == first.config
+    assert list(tmp_path.glob("*.layer")) == []
+
+
+def test_a_copy_is_made_after_its_model_which_is_built_once(
+    tmp_path: Path, built: Binaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, copy = "docker.io/valkey/valkey:8.1", "docker.io/valkey/valkey:8.1-trixie"
+    monkeypatch.setenv("FWB_CACHE", str(tmp_path))
+    done: list[str] = []
+
+    def build(target: Path, reference: str, *_more: object) -> None:
+        done.append(reference)
+        target.touch()
+
+    def copied(source: Path, target: Path, reference: str) -> None:
+        assert source.exists()
+        build(target, reference)
+
+    monkeypatch.setattr(builder, "build", build)
+    monkeypatch.setattr(builder, "copy", copied)
+    images.build([copy], built, Progress())
+    images.build([copy, model], built, Progress())
+    assert done == [model, copy]
+    assert images.definition(copy)["packages"] == images.definition(model)["packages"]
 
 
 def test_the_archives_name_changes_with_the_programs_build(tmp_path: Path, built: Binaries) -> None:
@@ -154,10 +220,36 @@ def test_only_debians_own_archives_are_used_and_for_the_images_suite() -> None:
         "http://mirror.test/debian/|bookworm|contrib|Debian",
         "http://vendor.test/apt/|stable|main|Vendor",
     ]
-    assert debian.sources("\n".join(lines)) == [
+    assert debian.sources("\n".join(lines), "bookworm") == [
         "deb http://mirror.test/debian/ bookworm main",
         "deb http://mirror.test/debian/ bookworm-updates main",
     ]
-    newer = debian.sources("http://mirror.test/debian/|trixie|main|Debian")
-    assert newer == ["deb http://mirror.test/debian/ bookworm main"]
-    assert debian.sources("http://vendor.test/apt/|stable|main|Vendor") == []
+    other = debian.sources("\n".join(lines[:2]), "trixie")
+    assert other == [
+        "deb http://mirror.test/debian/ trixie main",
+        "deb http://mirror.test/debian/ trixie-updates main",
+    ]
+    assert debian.sources("http://vendor.test/apt/|stable|main|Vendor", "bookworm") == []
+
+
+def test_an_older_machine_gets_the_keys_of_a_newer_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[str] = []
+
+    def upgrade(package: str) -> None:
+        installed.append(package)
+        (tmp_path / "debian-archive-trixie-stable.gpg").touch()
+
+    monkeypatch.setattr(host, "upgrade", upgrade)
+    debian.ensure_keys("trixie", tmp_path)
+    debian.ensure_keys("trixie", tmp_path)
+    assert installed == ["debian-archive-keyring"]
+
+
+def test_a_machine_whose_archive_has_no_keys_of_a_suite_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "upgrade", lambda _package: None)
+    with pytest.raises(UserError, match="doesn't know the keys of Debian trixie"):
+        debian.ensure_keys("trixie", tmp_path)
