@@ -1,0 +1,37 @@
+#!/bin/sh
+# Writes users and addresses into memory, then becomes the server, closed and a replica of nothing. Its agent
+# (filewallball/valkey) opens it in the place that the Sentinels agree on.
+# Needs: POD_NAME, and the addresses of the pods' Services.
+set -eu
+config=/etc/filewallball
+run=/run/valkey
+data=/data
+. "$config/common.sh"
+
+# Loads what was written last: an AOF, or a snapshot where the AOF is switched on or off by the settings. The
+# server would start empty if told to read an AOF that isn't there; the agent switches it on once it is up.
+# A running AOF is written each second, so one that is a minute older than the snapshot was left behind.
+append_only() {
+    aof=$(find "$data/appendonlydir" -type f -exec stat -c %Y {} + 2>/dev/null | sort -n | tail -n 1)
+    rdb=$(stat -c %Y "$data/dump.rdb" 2>/dev/null || true)
+    if [ -z "$rdb" ] && [ -z "$aof" ]; then
+        sed -n 's/^appendonly //p' "$config/valkey.conf"
+    elif [ -n "$aof" ] && [ "$aof" -ge $((${rdb:-0} - 60)) ]; then
+        echo yes
+    else
+        echo no
+    fi
+}
+
+umask 007
+own=$(address "$POD_NAME")
+password=$(secret replica-password)
+users "$config/users.acl" app checks backup replica watch agent >"$run/users.acl"
+rm -f "$run/released"
+cat >"$run/valkey.conf" <<EOF
+include $config/valkey.conf
+masterauth $password
+replica-announce-ip $own
+appendonly $(append_only)
+EOF
+exec valkey-server "$run/valkey.conf"
