@@ -16,6 +16,7 @@ from components.provider import Cluster, ClusterArgs
 from components.redis import Redis, RedisArgs
 from components.stackoutputs import outputs
 from components.store import Store, StoreArgs
+from components.valkey import Valkey, ValkeyArgs
 
 stack = settings.from_pulumi()
 toolkit = stack.toolkit.image or toolkit_reference()
@@ -28,8 +29,9 @@ in_cluster = pulumi.ResourceOptions(providers=[cluster.provider])
 namespace = Namespace("namespace", NamespaceArgs(stack.namespace, cluster.keeping), in_cluster)
 mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.keeping), in_cluster)
 redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
+valkey = Valkey("valkey", ValkeyArgs(namespace.name, stack.valkey, cluster.keeping, toolkit), in_cluster)
 backup = Backup("backup", BackupArgs(namespace.name, stack.backup, toolkit, stack.time_zone), in_cluster)
-tested: list[Mariadb | Redis | Backup | Store] = [mariadb, redis, backup]
+tested: list[Mariadb | Redis | Valkey | Backup | Store] = [mariadb, redis, valkey, backup]
 if stack.backup.store.in_cluster:
     tested.append(Store("store", StoreArgs(namespace.name, stack.backup.store, cluster.keeping), in_cluster))
 
@@ -39,7 +41,11 @@ Checks(
         namespace.name,
         stack,
         toolkit,
-        redis_conf=redis.config,
+        configurations={
+            "redis.conf": redis.config,
+            "valkey.conf": valkey.config["valkey.conf"],
+            "sentinel.conf": valkey.config["sentinel.conf"],
+        },
         fingerprints=[part.fingerprint for part in tested],
         after=tested,
         run=os.environ.get("FWB_NO_CHECKS") != "1",

@@ -15,7 +15,7 @@ from typing import Any, cast
 from pydantic import Field, TypeAdapter, ValidationError
 
 from components.faults import Fault, SettingsError, from_pydantic, parse_values
-from components.schema import Backup, Checks, Cluster, Mariadb, Model, Redis, Toolkit
+from components.schema import Backup, Checks, Cluster, Mariadb, Model, Redis, Toolkit, Valkey
 from components.values import DnsLabel, TimeZone, image_is_pinned
 
 __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load", "read_stack"]
@@ -39,6 +39,7 @@ class Settings(Model):
     time_zone: TimeZone = Field(default="Asia/Seoul", description="Time zone of schedules.")
     mariadb: Mariadb = Field(default=Mariadb(), description="The database.")
     redis: Redis = Field(default=Redis(), description="The cache.")
+    valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
     backup: Backup = Field(description="The nightly backup.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
     checks: Checks = Field(default=Checks(), description="Limits that the smoke checks hold the stack to.")
@@ -49,7 +50,9 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
     if not parts.get("protect"):
         return []
     images: dict[str, str | None] = {
-        f"{name}.image": part.image for name in ("mariadb", "redis", "toolkit") if (part := parts.get(name))
+        f"{name}.image": part.image
+        for name in ("mariadb", "redis", "valkey", "toolkit")
+        if (part := parts.get(name))
     }
     if (backup := parts.get("backup")) and backup.store.in_cluster:
         images["backup.store.image"] = backup.store.image

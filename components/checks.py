@@ -7,13 +7,13 @@ the deployment; no change, no Job. `fwb check` runs the same pod on demand, from
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import backup, mariadb, network, pods, redis, schema
+from components import backup, mariadb, network, pods, redis, schema, valkey
 from components.kube import Object, config_map, fingerprint, labels, metadata
 from components.values import quantity_bytes
 
@@ -29,7 +29,7 @@ class ChecksArgs:
     namespace: pulumi.Input[str]
     settings: settings.Settings
     image: str
-    redis_conf: str
+    configurations: Mapping[str, str]  # file name → text, as the servers read it
     fingerprints: Sequence[str]
     after: Sequence[pulumi.Resource]
     run: bool = True
@@ -41,7 +41,7 @@ class Checks(pulumi.ComponentResource):
     def __init__(self, name: str, args: ChecksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Checks", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        config = {"checks.json": json.dumps(_config(args.settings), indent=2), "redis.conf": args.redis_conf}
+        config = {"checks.json": json.dumps(_config(args.settings), indent=2), **args.configurations}
         template = _template(args, fingerprint(config))
         rules = _rules(disposable=args.settings.disposable)
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
@@ -103,6 +103,7 @@ def _config(stack: settings.Settings) -> dict[str, Any]:
             "claim": mariadb.CLAIM,
             "statefulset": mariadb.NAME,
         },
+        "valkey": valkey.for_checks(stack.valkey),
         "backup": {
             "cronjob": backup.CRON_JOB,
             "schedule": stack.backup.schedule,
@@ -172,12 +173,16 @@ def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
         "config": pods.CONFIG_PATH,
         "database": f"/secrets/{mariadb.CREDENTIALS}",
         "cache": f"/secrets/{redis.CREDENTIALS}",
+        "sessions": f"/secrets/{valkey.CREDENTIALS}",
         "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
     }
     volumes = [
         pods.config_volume("config", NAME),
         pods.secret_volume("database", mariadb.CREDENTIALS, ["app-password", "monitor-password"]),
         pods.secret_volume("cache", redis.CREDENTIALS, ["checks-password"]),
+        pods.secret_volume(
+            "sessions", valkey.CREDENTIALS, ["app-password", "sentinel-password", "checks-password"]
+        ),
         # An object is downloaded and unpacked here: as much room as the backup that wrote it had.
         pods.scratch_volume("tmp", f"{quantity_bytes(args.settings.backup.work_size) // 2**20}Mi"),
     ]
@@ -195,7 +200,7 @@ def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
         args=["--json-lines"],
     )
     return pods.template(
-        _LABELS | network.access("mariadb", "redis", "store", "kubernetes"),
+        _LABELS | network.access("mariadb", "redis", "valkey", "store", "kubernetes"),
         [container],
         volumes,
         annotations={"filewallball.io/config": config},

@@ -2,7 +2,7 @@
 
 The generated classes of pulumi_kubernetes cost 2 to 4 seconds to import (core/v1 alone is 4.5 MB of source);
 a `CustomResource` with the same token and camelCase properties is the same resource to either engine.
-Misspelt fields are found by tests/unit/program/test_schema.py, which knows the API's types.
+Misspelt fields are found by tests/unit/program/test_objects_schema.py, which knows the API's types.
 """
 
 from __future__ import annotations
@@ -130,17 +130,20 @@ def service(
     namespace: pulumi.Input[str],
     labels: Mapping[str, str],
     select: Mapping[str, str],
-    port: int,
-    target: str,
+    ports: Mapping[str, int],
     **spec: object,
 ) -> Manifest:
+    """A Service. `ports`: name of a container's port → the number that it has here as well."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(name, namespace, labels),
         "spec": {
             "selector": dict(select),
-            "ports": [{"name": target, "port": port, "targetPort": target, "protocol": "TCP"}],
+            "ports": [
+                {"name": target, "port": port, "targetPort": target, "protocol": "TCP"}
+                for target, port in ports.items()
+            ],
             **spec,
         },
     }

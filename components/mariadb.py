@@ -60,12 +60,12 @@ class Mariadb(pulumi.ComponentResource):
         Object(
             f"{name}-pods",
             # Published before ready: a server that is still starting can be reached for diagnosis.
-            service("mariadb-pods", args.namespace, _LABELS, selector(NAME), PORT, "mysql", clusterIP="None",
-                    publishNotReadyAddresses=True),
+            service("mariadb-pods", args.namespace, _LABELS, selector(NAME), {"mysql": PORT},
+                    clusterIP="None", publishNotReadyAddresses=True),
             child,
         )  # fmt: skip
         Object(
-            f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, "mysql"), child
+            f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {"mysql": PORT}), child
         )
         Object(
             f"{name}-server",

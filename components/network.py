@@ -40,9 +40,11 @@ def _tcp(*ports: int) -> list[dict[str, Any]]:
     return [{"protocol": "TCP", "port": port} for port in ports]
 
 
-def server(name: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
-    """Lets pods with the access label in to a server's port; the server itself calls nobody."""
-    who = {"matchLabels": access(name)}
+def server(
+    name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
+) -> Manifest:
+    """Lets pods with the access label in to a server's port. `label`: whose label it is, if not its own."""
+    who = {"matchLabels": access(label or name)}
     return policy(
         name, namespace, component,
         {
@@ -61,16 +63,32 @@ def server(name: str, namespace: pulumi.Input[str], component: str, port: int) -
     )  # fmt: skip
 
 
-def clients(name: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
+def clients(
+    name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
+) -> Manifest:
     """Lets pods of this namespace with the access label out to a server's port."""
     return policy(
         f"{name}-clients", namespace, component,
         {
-            "podSelector": {"matchLabels": access(name)},
+            "podSelector": {"matchLabels": access(label or name)},
             "policyTypes": ["Egress"],
             "egress": [
                 {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": _tcp(port)}
             ],
+        },
+    )  # fmt: skip
+
+
+def peers(name: str, server: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
+    """Lets the pods of one server reach each other's port, which nobody else can."""
+    pods = {"podSelector": {"matchLabels": selector(server)}}
+    return policy(
+        name, namespace, component,
+        {
+            **pods,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [pods], "ports": _tcp(port)}],
+            "egress": [{"to": [pods], "ports": _tcp(port)}],
         },
     )  # fmt: skip
 

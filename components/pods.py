@@ -7,7 +7,7 @@ from typing import Any
 
 from components.schema import Resources
 
-UID = 999  # the user of the upstream MariaDB and Redis images, and of the toolkit
+UID = 999  # the user of the upstream MariaDB, Redis and Valkey images, and of the toolkit
 CONFIG_PATH = "/etc/filewallball"
 
 
@@ -62,16 +62,20 @@ def template(
     annotations: Mapping[str, str] | None = None,
     service_account: str | None = None,
     token: bool = False,
+    service_links: bool = False,
     grace_seconds: int = 30,
     **more: object,
 ) -> dict[str, Any]:
-    """A pod template. Without a `service_account` the namespace's default one is used, without its token."""
+    """A pod template. Without a `service_account` the namespace's default one is used, without its token.
+
+    With `service_links` the containers find the addresses of the namespace's Services in their environment.
+    """
     metadata: dict[str, Any] = {"labels": dict(labels)}
     if annotations:
         metadata["annotations"] = dict(annotations)
     spec: dict[str, Any] = {
         "automountServiceAccountToken": token,
-        "enableServiceLinks": False,
+        "enableServiceLinks": service_links,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": UID,

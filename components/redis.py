@@ -49,7 +49,7 @@ class Redis(pulumi.ComponentResource):
         self.fingerprint = fingerprint(template)
         generated_secret(CREDENTIALS, args.namespace, _LABELS, ["app-password", "checks-password"], self)
         Object(f"{name}-config", config_map(CONFIG_MAP, args.namespace, _LABELS, config), child)
-        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, NAME), child)
+        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {NAME: PORT}), child)
         Object(
             f"{name}-server",
             _deployment(args.namespace, template),

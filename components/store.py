@@ -50,7 +50,7 @@ class Store(pulumi.ComponentResource):
         generated_secret(CREDENTIALS, args.namespace, _LABELS, ["access-key", "secret-key"], self)
         Object(f"{name}-config", config_map("store-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "object-store", args.settings.storage, args.keeping, self)
-        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), PORT, "s3"), child)
+        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {"s3": PORT}), child)
         Object(
             f"{name}-server",
             _deployment(args.namespace, template),

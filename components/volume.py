@@ -22,8 +22,13 @@ def claim(
     storage: Storage,
     keeping: Keeping,
     parent: pulumi.Resource,
+    resource: str | None = None,
 ) -> Object:
-    """The claim, and the static volume when the data lies in a node's folder. Both outlive `destroy`."""
+    """The claim, and the static volume when the data lies in a node's folder. Both outlive `destroy`.
+
+    `resource`: the name in the stack, where the claim's own doesn't begin with its component's.
+    """
+    resource = resource or name
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": storage.size}},
@@ -31,7 +36,7 @@ def claim(
     if storage.host_path:
         volume_name = pulumi.Output.concat(namespace, "-", name)
         Object(
-            f"{name}-volume",
+            f"{resource}-volume",
             _static(name, volume_name, namespace, component, storage),
             keeping.options(parent),
         )
@@ -47,7 +52,7 @@ def claim(
         "metadata": metadata(name, namespace, labels(name, component), keeping.annotations | _SKIP_AWAIT),
         "spec": spec,
     }
-    return Object(name, manifest, keeping.options(parent))
+    return Object(resource, manifest, keeping.options(parent))
 
 
 def _static(

@@ -8,7 +8,7 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configuration.md"
@@ -42,8 +42,9 @@ config:
       region: eu-central-1
 ```
 
-Values across keys are checked too: MariaDB's `bufferPool` and Redis' `maxmemory` against their memory
-limits, `protect` against `disposable` and against images without a digest.
+Values across keys are checked too: MariaDB's `bufferPool` and the `maxmemory` of Redis and Valkey against
+their memory limits, the quorum against the number of Sentinels, `protect` against `disposable` and against
+images without a digest.
 """
 
 AFTERWORD = """
@@ -111,6 +112,8 @@ def _models(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseM
         if inner and not (inner is schema.Resources and key != "mariadb.resources"):
             if inner is schema.Storage and key != "mariadb.storage":
                 continue
+            if inner is schema.SetStorage and key != "valkey.storage":
+                continue
             yield from _models(key, inner)
 
 
@@ -120,6 +123,8 @@ def _section(path: str, model: type[BaseModel]) -> str:
         title = "`….resources`"
     if model is schema.Storage:
         title = "`….storage`"
+    if model is schema.SetStorage:
+        title = "`valkey.storage` and `valkey.sentinelStorage`"
     rows = "".join(_row(name, model) for name in model.model_fields)
     head = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
     return f"\n## {title}\n\n{model.__doc__}\n\n{head}{rows}"
@@ -145,6 +150,8 @@ def _kind(annotation: Any) -> str:
         return _kind(next(a for a in get_args(annotation) if a is not type(None)))
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return "text"
     if _inner(annotation):
         return "mapping"
     if get_origin(annotation) is dict:
@@ -163,7 +170,7 @@ def _default(value: object) -> str:
         return ""
     if isinstance(value, schema.Resources):
         return f"`{value.cpu}` CPU, `{value.memory}` to `{value.memory_limit}`"
-    if isinstance(value, schema.Storage):
+    if isinstance(value, (schema.Storage, schema.SetStorage)):
         return f"`{value.size}`"
     return "see below" if isinstance(value, BaseModel) else f"`{json.dumps(value, ensure_ascii=False)}`"
 

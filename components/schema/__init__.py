@@ -1,0 +1,26 @@
+"""The parts of a stack's configuration, as types that check themselves; settings.py puts them together.
+
+Pure: nothing here declares a resource or needs a cluster. A component takes its own part as an argument.
+"""
+
+from components.schema.backup import Backup, Store
+from components.schema.base import Model, Resources, Storage
+from components.schema.servers import Mariadb, Redis
+from components.schema.stack import Checks, Cluster, Toolkit
+from components.schema.valkey import SetStorage, Snapshots, Valkey
+
+__all__ = [
+    "Backup",
+    "Checks",
+    "Cluster",
+    "Mariadb",
+    "Model",
+    "Redis",
+    "Resources",
+    "SetStorage",
+    "Snapshots",
+    "Storage",
+    "Store",
+    "Toolkit",
+    "Valkey",
+]

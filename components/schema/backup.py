@@ -1,0 +1,75 @@
+"""The nightly backup of the database, and where it goes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.schema.base import PLACEHOLDER, Model, Resources, Storage, resources_field
+from components.values import Bucket, Cron, DnsName, Endpoint, Image, Prefix, Quantity
+
+
+class Store(Model):
+    """Where backups go: a bucket of any S3 service, or one kept in the cluster (for development)."""
+
+    in_cluster: bool = Field(
+        default=False, description="Run an S3 server in the namespace, on a volume of its own."
+    )
+    bucket: Bucket | None = Field(
+        default=None, description="Name of the bucket; in the cluster `filewallball-backups`."
+    )
+    endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service; left out: AWS.")
+    region: str = Field(default="us-east-1", description="Region of the bucket.")
+    prefix: Prefix = Field(default="", description="What every object's key starts with; ends in /.")
+    credentials_secret: DnsName | None = Field(
+        default=None,
+        description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's role.",
+    )
+    image: Image = Field(
+        default="ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster."
+    )
+    storage: Storage = Field(
+        default=Storage(size="5Gi"), description="Volume of the S3 server, when in the cluster."
+    )
+    resources: Resources = resources_field("50m", "64Mi", "256Mi")
+
+    @field_validator("bucket", "region", mode="before")
+    @classmethod
+    def _is_set(cls, value: object) -> object:
+        if value == PLACEHOLDER:
+            raise ValueError("has not been said yet; write that of an existing bucket")
+        return value
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if self.in_cluster and (self.endpoint or self.credentials_secret):
+            raise ValueError("a store in the cluster has its own endpoint and credentials; leave both out")
+        if not self.in_cluster and not self.bucket:
+            raise ValueError(
+                "no bucket is named; write bucket: NAME of an existing bucket, or inCluster: true"
+            )
+        return self
+
+    @property
+    def bucket_name(self) -> str:
+        return self.bucket or "filewallball-backups"
+
+
+class Backup(Model):
+    """The nightly backup of the database: dumped, restored on trial, uploaded."""
+
+    schedule: Cron = Field(default="0 2 * * *", description="When, as cron writes it, in timeZone.")
+    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
+        default=26, description="The newest verified backup must be younger than this, or the checks fail."
+    )
+    work_size: Quantity = Field(default="2Gi", description="Room on the node for dump and trial restore.")
+    deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
+        default=120, description="A longer run is stopped."
+    )
+    resources: Resources = resources_field("100m", "256Mi", "768Mi")
+    service_account_annotations: dict[str, str] = Field(
+        default={},
+        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
+    )
+    store: Store = Field(description="Where backups go.")

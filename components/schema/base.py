@@ -1,0 +1,92 @@
+"""What all parts of a configuration have in common, and what several of them share."""
+
+from __future__ import annotations
+
+from typing import Any, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from components.values import AbsolutePath, Cpu, DnsName, Quantity, quantity_bytes
+
+PLACEHOLDER = "SET-ME"  # what Pulumi.prd.yaml holds until its owner says which cluster and bucket are meant
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, validate_default=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """Let `resources: {memoryLimit: 1Gi}` keep the other defaults of the place where it stands."""
+        if not isinstance(given, dict):
+            return given
+        given = cast("dict[str, Any]", given)
+        filled = dict(given)
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if isinstance(field.default, BaseModel) and isinstance(given.get(key), dict):
+                filled[key] = field.default.model_dump(by_alias=True) | given[key]
+        return filled
+
+
+class Storage(Model):
+    """A persistent volume: by a StorageClass, an existing one, or a folder of the node."""
+
+    size: Quantity = Field(
+        default="5Gi", description="May grow later where the StorageClass allows it; never shrinks."
+    )
+    storage_class: DnsName | None = Field(
+        default=None, description="StorageClass; left out: the cluster's default."
+    )
+    volume_name: DnsName | None = Field(default=None, description="Bind to this existing PersistentVolume.")
+    host_path: AbsolutePath | None = Field(
+        default=None,
+        description="Folder on the node, owned by uid 999; makes a static PersistentVolume of it.",
+    )
+    node: DnsName | None = Field(
+        default=None,
+        description="With hostPath: the node that has the folder, by its label kubernetes.io/hostname.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        sources = {
+            "storageClass": self.storage_class,
+            "volumeName": self.volume_name,
+            "hostPath": self.host_path,
+        }
+        given = [name for name, value in sources.items() if value is not None]
+        if "hostPath" in given and len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; write only one of them")
+        if self.host_path and not self.node:
+            raise ValueError(
+                "hostPath without node: on another node the folder may be an empty one, and the server would"
+                " start without its data; write node: NAME, as `kubectl get nodes -L kubernetes.io/hostname`"
+                " shows it"
+            )
+        if self.node and not self.host_path:
+            raise ValueError("node means nothing without hostPath; leave it out, or write hostPath: /FOLDER")
+        return self
+
+
+class Resources(Model):
+    """What a container asks for and may use. There is no CPU limit: throttling costs latency for nothing."""
+
+    cpu: Cpu = Field(default="100m", description="CPU requested.")
+    memory: Quantity = Field(default="128Mi", description="Memory requested.")
+    memory_limit: Quantity = Field(default="256Mi", description="Memory at which the container is stopped.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if quantity_bytes(self.memory) > quantity_bytes(self.memory_limit):
+            raise ValueError(f"memory is more than memoryLimit; write a memoryLimit of {self.memory} or more")
+        return self
+
+
+def resources_field(cpu: str, memory: str, limit: str) -> Any:
+    return Field(
+        Resources(cpu=cpu, memory=memory, memory_limit=limit), description="CPU and memory of the container."
+    )

@@ -1,0 +1,62 @@
+"""The database and the cache."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from components.schema.base import Model, Resources, Storage, resources_field
+from components.values import Image, Quantity, RedisMemory, quantity_bytes, redis_bytes
+
+
+class Mariadb(Model):
+    """The database."""
+
+    image: Image = Field(default="docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
+    storage: Storage = Field(default=Storage(), description="Where the data lies.")
+    buffer_pool: Quantity = Field(
+        default="128Mi", description="InnoDB's page cache; at most 60% of the memory limit."
+    )
+    max_connections: Annotated[int, Field(ge=10, le=10000)] = Field(
+        default=100, description="Connections at once."
+    )
+    binlog_days: Annotated[int, Field(ge=1, le=90)] = Field(
+        default=7, description="Days that the binary log is kept."
+    )
+    resources: Resources = resources_field("100m", "384Mi", "640Mi")
+
+    @model_validator(mode="after")
+    def _pool_fits(self) -> Self:
+        pool, limit = quantity_bytes(self.buffer_pool), quantity_bytes(self.resources.memory_limit)
+        if pool > 0.6 * limit:
+            raise ValueError(
+                f"bufferPool {self.buffer_pool} leaves too little of resources.memoryLimit"
+                f" {self.resources.memory_limit} for connections; write a memoryLimit of"
+                f" {pool * 10 // 6 // 2**20 + 1}Mi or more, or a smaller bufferPool"
+            )
+        return self
+
+
+class Redis(Model):
+    """The cache. It keeps nothing on disk: a restart empties it."""
+
+    image: Image = Field(
+        default="docker.io/library/redis:7.2-bookworm", description="Redis 7.0 to 7.4 image."
+    )
+    maxmemory: RedisMemory = Field(
+        default="256mb", description="Memory for data; beyond it least recently used keys go."
+    )
+    resources: Resources = resources_field("100m", "128Mi", "384Mi")
+
+    @model_validator(mode="after")
+    def _data_fits(self) -> Self:
+        data, limit = redis_bytes(self.maxmemory), quantity_bytes(self.resources.memory_limit)
+        needed = data * 5 // 4 + 32 * 2**20  # a quarter for fragmentation, 32 Mi for clients' buffers
+        if limit < needed:
+            raise ValueError(
+                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit"
+                f" {self.resources.memory_limit} with room for buffers and fragmentation; write a"
+                f" memoryLimit of {-(-needed // 2**20)}Mi or more"
+            )
+        return self

@@ -1,0 +1,84 @@
+"""Where a stack lives, which tools it runs, and which limits its checks hold it to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.schema.base import PLACEHOLDER, Model
+from components.values import DnsLabel, Image
+
+
+class Cluster(Model):
+    """Which cluster the stack lives on: a sandbox on this machine, or a context of a kubeconfig."""
+
+    sandbox: DnsLabel | None = Field(
+        default=None, description="Name of an embedded cluster, made by `fwb sandbox up --name`."
+    )
+    context: str | None = Field(
+        default=None, description="Context of a kubeconfig, as `kubectl config get-contexts` names it."
+    )
+    kubeconfig: str | None = Field(
+        default=None,
+        description="Path of the kubeconfig; the default is kubectl's own: $KUBECONFIG, then ~/.kube/config.",
+    )
+
+    @field_validator("context")
+    @classmethod
+    def _is_set(cls, context: str | None) -> str | None:
+        if context in ("", PLACEHOLDER):
+            raise ValueError(
+                "the cluster of this stack has not been named yet; write one of the names that"
+                " `kubectl config get-contexts -o name` prints"
+            )
+        return context
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.sandbox is None) == (self.context is None):
+            raise ValueError("needs one of the two; write either sandbox: NAME or context: NAME")
+        if self.sandbox and self.kubeconfig:
+            raise ValueError(
+                "a sandbox has a kubeconfig of its own; leave kubeconfig out, or write context: NAME"
+            )
+        return self
+
+    def kubeconfig_path(self) -> str | None:
+        """The kubeconfig to use; None leaves it to the client's search. Same rule as filewallball.paths."""
+        if self.sandbox:
+            state = os.environ.get("FWB_STATE") or "/var/lib/filewallball"
+            return str(Path(state) / "sandbox" / self.sandbox / "kubeconfig")
+        return str(Path(self.kubeconfig).expanduser()) if self.kubeconfig else None
+
+
+class Toolkit(Model):
+    """The image of this repository's own tools, which backups and checks run in."""
+
+    image: Image | None = Field(
+        default=None,
+        description="Left out: named after this checkout's sources, and built by `fwb up` for a sandbox.",
+    )
+
+
+class Checks(Model):
+    """Limits that the smoke checks hold the stack to."""
+
+    cache_latency_ms: Annotated[float, Field(gt=0)] = Field(
+        default=10, description="p99 of the cache, in milliseconds."
+    )
+    cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.8, description="Least share of reads served."
+    )
+    cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="Largest share of maxmemory in use."
+    )
+    service_account_annotations: dict[str, str] = Field(
+        default={},
+        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may read there.",
+    )
+    database_latency_ms: Annotated[float, Field(gt=0)] = Field(
+        default=50, description="p99 of a query, in milliseconds."
+    )

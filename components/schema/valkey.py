@@ -1,0 +1,197 @@
+"""The session servers: how many, how fast they fail over, what they keep, and when they are saved."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.schema.base import Model, Resources, resources_field
+from components.values import Cron, DnsName, Image, Quantity, RedisMemory, quantity_bytes, redis_bytes
+
+LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
+
+
+class SetStorage(Model):
+    """A volume for each server of a set, named `data-<pod>`."""
+
+    size: Quantity = Field(
+        default="1Gi", description="May grow later where the StorageClass allows it; never shrinks."
+    )
+    storage_class: DnsName | None = Field(
+        default=None, description="StorageClass; left out: the cluster's default."
+    )
+
+
+class Snapshots(Model):
+    """Copies of the sessions in the backups' store."""
+
+    schedule: Cron = Field(default="15 * * * *", description="When, as cron writes it, in timeZone.")
+    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
+        default=3, description="The newest snapshot must be younger than this, or the checks fail."
+    )
+
+
+class Valkey(Model):
+    """The session servers: a primary, its replicas, and the Sentinels that decide which is which."""
+
+    image: Image = Field(default="docker.io/valkey/valkey:8.1", description="Valkey 8.1 image.")
+    replicas: int = Field(default=2, description="Replicas beside the primary, 1 to 6.")
+    sentinels: int = Field(default=5, description="Sentinels: 3, 5, 7 or 9.")
+    quorum: int | None = Field(
+        default=None,
+        description="Sentinels that must miss the primary before one replaces it; left out: a majority.",
+    )
+    down_after_ms: int = Field(
+        default=1000, description="Silence after which a server counts as down: 500 to 60000 milliseconds."
+    )
+    failover_timeout_ms: int = Field(
+        default=5000,
+        description="What a failover may take before another is tried: from twice downAfterMs to 600000"
+        " milliseconds.",
+    )
+    min_replicas_max_lag: int = Field(
+        default=5,
+        description="Seconds, 2 to 10, without a word of any replica after which a primary refuses writes.",
+    )
+    reads_from_replicas: bool = Field(
+        default=True, description="Offer the Service `valkey-read`: all servers that are in place."
+    )
+    log_level: LogLevel = Field(
+        default="notice", description="One of debug, verbose, notice, warning, nothing."
+    )
+    append_only: bool = Field(
+        default=False, description="Log each write as well; a power cut then costs at most a second."
+    )
+    maxmemory: RedisMemory = Field(
+        default="256mb", description="Memory for data; beyond it least recently used keys go."
+    )
+    storage: SetStorage = Field(default=SetStorage(), description="Volume of each server.")
+    sentinel_storage: SetStorage = Field(
+        default=SetStorage(size="64Mi"), description="Volume of each Sentinel: what it has voted for."
+    )
+    resources: Resources = resources_field("100m", "384Mi", "768Mi")
+    agent_resources: Resources = resources_field("25m", "48Mi", "128Mi")
+    sentinel_resources: Resources = resources_field("50m", "32Mi", "128Mi")
+    snapshots: Snapshots = Field(
+        default=Snapshots(), description="Copies of the sessions in the backups' store."
+    )
+
+    @property
+    def members(self) -> int:
+        """How many servers hold the data."""
+        return 1 + self.replicas
+
+    @property
+    def majority(self) -> int:
+        return self.sentinels // 2 + 1
+
+    @property
+    def votes(self) -> int:
+        """The quorum that holds."""
+        return self.majority if self.quorum is None else self.quorum
+
+    @field_validator("replicas")
+    @classmethod
+    def _some_replicas(cls, count: int) -> int:
+        if count < 1:
+            raise ValueError("without a replica a lost primary takes all sessions along; write 1 to 6")
+        if count > 6:
+            raise ValueError("each replica costs the primary a copy of every write; write 1 to 6")
+        return count
+
+    @field_validator("sentinels")
+    @classmethod
+    def _odd_sentinels(cls, count: int) -> int:
+        if count < 3:
+            raise ValueError("with fewer than three, losing one leaves no majority; write 3, 5, 7 or 9")
+        if count > 9:
+            raise ValueError("each asks all others, and more than nine decide no better; write 3, 5, 7 or 9")
+        if count % 2 == 0:
+            raise ValueError(
+                "an even number survives no more losses than one fewer, and can be split in halves; write"
+                f" {count - 1} or {count + 1}"
+            )
+        return count
+
+    @field_validator("down_after_ms")
+    @classmethod
+    def _patient(cls, milliseconds: int) -> int:
+        if milliseconds < 500:
+            raise ValueError("a busy server pauses that long and would lose its place; write 500 or more")
+        if milliseconds > 60_000:
+            raise ValueError("a dead primary would go unnoticed for over a minute; write 60000 or less")
+        return milliseconds
+
+    @field_validator("min_replicas_max_lag")
+    @classmethod
+    def _noticing(cls, seconds: int) -> int:
+        if seconds < 2:
+            raise ValueError(
+                "replicas report once a second, so one late word would refuse writes; write 2 to 10"
+            )
+        if seconds > 10:
+            raise ValueError("a primary that is cut off would take writes that are lost; write 2 to 10")
+        return seconds
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _known_level(cls, level: object) -> object:
+        levels = ("debug", "verbose", "notice", "warning", "nothing")
+        if level not in levels:
+            raise ValueError(f"no such log level; write one of {', '.join(levels)}")
+        return level
+
+    @model_validator(mode="after")
+    def _quorum_decides(self) -> Self:
+        if self.votes < self.majority:
+            raise ValueError(
+                f"quorum {self.votes} is no majority of {self.sentinels} sentinels: a cut-off minority would"
+                f" call the primary down; write {self.majority} to {self.sentinels}, or leave quorum out"
+            )
+        if self.votes > self.sentinels:
+            raise ValueError(
+                f"quorum {self.votes} is more than the {self.sentinels} sentinels, so nothing would ever fail"
+                f" over; write {self.majority} to {self.sentinels}, or leave quorum out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _time_to_fail_over(self) -> Self:
+        least = 2 * self.down_after_ms
+        if not least <= self.failover_timeout_ms <= 600_000:
+            why = (
+                f"is less than twice downAfterMs {self.down_after_ms}: a failover would be given up before it"
+                " could end"
+                if self.failover_timeout_ms < least
+                else "leaves the set without a primary for over ten minutes when a failover goes wrong"
+            )
+            raise ValueError(f"failoverTimeoutMs {self.failover_timeout_ms} {why}; write {least} to 600000")
+        return self
+
+    @model_validator(mode="after")
+    def _data_fits(self) -> Self:
+        data, limit = redis_bytes(self.maxmemory), quantity_bytes(self.resources.memory_limit)
+        # A save forks. While it runs, each page that is written to is there twice: at worst all of the data.
+        needed = (
+            data * 9 // 4 + 128 * 2**20
+        )  # a quarter for fragmentation, 128 Mi for buffers and the backlog
+        if limit < needed:
+            raise ValueError(
+                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit"
+                f" {self.resources.memory_limit} while a save runs, which may copy all of it; write a"
+                f" memoryLimit of {-(-needed // 2**20)}Mi or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _saves_fit(self) -> Self:
+        data, room = redis_bytes(self.maxmemory), quantity_bytes(self.storage.size)
+        # A new file stands beside the old one until it is whole; with a log of writes, that one as well.
+        files = 5 if self.append_only else 3
+        if room < data * files // 2:
+            raise ValueError(
+                f"maxmemory {self.maxmemory} doesn't fit onto storage.size {self.storage.size} with a new"
+                f" save beside the old one; write a size of {-(-data * files // 2 // 2**20)}Mi or more"
+            )
+        return self

@@ -1,0 +1,245 @@
+"""Valkey for sessions: a primary, replicas, and the Sentinels that decide which server is the primary.
+
+No server is writable on its own word: each starts closed, and the agent beside it opens it when the Sentinels
+agree on its place. Names are no part of a failover: each pod has a Service whose address never changes, and
+learns all these addresses from its environment, which is why the Services come before the pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import network, pods, schema, valkey_pods, volume
+from components.kube import (
+    Keeping,
+    Manifest,
+    Object,
+    config_map,
+    files,
+    fingerprint,
+    generated_secret,
+    metadata,
+    selector,
+    service,
+)
+from components.valkey_pods import AGENT_PORT, CONFIG_MAP, CREDENTIALS, NAME, PORT, SENTINEL, SENTINEL_PORT
+
+READS = "valkey-read"
+PASSWORDS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
+_LABELS = {name: valkey_pods.labels_of(name) for name in (NAME, SENTINEL)}
+_CLAIM_TEMPLATE = "data"
+
+
+@dataclass
+class ValkeyArgs:
+    namespace: pulumi.Input[str]
+    settings: schema.Valkey
+    keeping: Keeping
+    toolkit: str
+
+
+class Valkey(pulumi.ComponentResource):
+    """The session servers. `config`: file name → text, as servers and Sentinels read them."""
+
+    config: dict[str, str]
+    fingerprint: str
+
+    def __init__(self, name: str, args: ValkeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("filewallball:index:Valkey", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace, settings = args.namespace, args.settings
+        self.config = _config(settings)
+        ours, theirs = _split(self.config)
+        members = valkey_pods.members(settings, args.toolkit, fingerprint(ours))
+        sentinels = valkey_pods.sentinels(settings, fingerprint(theirs))
+        self.fingerprint = fingerprint(members, sentinels)
+        before: list[pulumi.Resource] = [
+            generated_secret(
+                CREDENTIALS, namespace, _LABELS[NAME], [f"{user}-password" for user in PASSWORDS], self
+            ),
+            Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], self.config), child),
+            *(Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)),
+            *(Object(f"{name}-{each}", manifest, child) for each, manifest in _policies(namespace)),
+        ]
+        # What a set leaves out is never deleted, and `protect` would refuse to leave it out.
+        keeping = Keeping(args.keeping.provider)
+        voting = self._set(f"{name}-sentinels", SENTINEL, args, keeping, sentinels, before)
+        # One after the other: with Sentinels coming and going, a server that stops has nobody to appoint
+        # its successor.
+        self._set(f"{name}-members", NAME, args, keeping, members, [*before, voting])
+        self.register_outputs({})
+
+    def _set(
+        self,
+        name: str,
+        server: str,
+        args: ValkeyArgs,
+        keeping: Keeping,
+        template: Manifest,
+        before: Sequence[pulumi.Resource],
+    ) -> Object:
+        """The StatefulSet with its claims and its disruption budget."""
+        count, storage = _sizes(args.settings)[server]
+        claims = [
+            volume.claim(
+                f"{_CLAIM_TEMPLATE}-{pod}", args.namespace, valkey_pods.COMPONENT,
+                schema.Storage(size=storage.size, storage_class=storage.storage_class), keeping, self,
+                resource=f"{name}-{_CLAIM_TEMPLATE}-{pod}",
+            )
+            for pod in pods_of(server, count)
+        ]  # fmt: skip
+        Object(
+            f"{name}-disruptions",
+            _disruption_budget(server, args.namespace),
+            pulumi.ResourceOptions(parent=self),
+        )
+        return Object(
+            name,
+            _stateful_set(server, count, args.namespace, template),
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*before, *claims],
+                # A pod's turn in a rolling update: hand over, stop, load, resynchronise.
+                custom_timeouts=pulumi.CustomTimeouts(create="10m", update="20m", delete="5m"),
+            ),
+        )
+
+
+def pods_of(server: str, count: int) -> list[str]:
+    """The names of a set's pods, which are those of their Services, too."""
+    return [f"{server}-{ordinal}" for ordinal in range(count)]
+
+
+def for_checks(settings: schema.Valkey) -> dict[str, Any]:
+    """The section of checks.json: where the set answers, and what it is to be like."""
+    return {
+        "master": valkey_pods.MASTER,
+        "members": [f"{pod}:{PORT}" for pod in pods_of(NAME, settings.members)],
+        "sentinels": [f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels)],
+        "reads": f"{READS}:{PORT}" if settings.reads_from_replicas else None,
+        "quorum": settings.votes,
+        "down_after_ms": settings.down_after_ms,
+        "failover_timeout_ms": settings.failover_timeout_ms,
+        "parallel_syncs": settings.members,  # sentinel-start.sh: nobody waits for another's resynchronisation
+        **{
+            f"{user}_password_file": f"/secrets/{CREDENTIALS}/{user}-password"
+            for user in ("app", "sentinel", "checks")
+        },
+        "conf": f"{pods.CONFIG_PATH}/valkey.conf",
+    }
+
+
+def _sizes(settings: schema.Valkey) -> dict[str, tuple[int, schema.SetStorage]]:
+    return {
+        NAME: (settings.members, settings.storage),
+        SENTINEL: (settings.sentinels, settings.sentinel_storage),
+    }
+
+
+def _config(settings: schema.Valkey) -> dict[str, str]:
+    return files(
+        NAME,
+        maxmemory=settings.maxmemory,
+        loglevel=settings.log_level,
+        appendonly="yes" if settings.append_only else "no",
+        min_replicas_max_lag=str(settings.min_replicas_max_lag),
+    )
+
+
+def _split(config: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The files of the servers and those of the Sentinels: a change of one's rolls only these pods."""
+    theirs = {name for name in config if name.startswith("sentinel")}
+    return (
+        {name: text for name, text in config.items() if name not in theirs},
+        {name: text for name, text in config.items() if name in theirs | {"common.sh"}},
+    )
+
+
+def _services(args: ValkeyArgs) -> Iterator[tuple[str, Manifest]]:
+    """Resource name → Service. Nothing to wait for: the pods come later, and the address is there at once."""
+    namespace, settings = args.namespace, args.settings
+    ports = {NAME: {NAME: PORT, "agent": AGENT_PORT}, SENTINEL: {"sentinel": SENTINEL_PORT}}
+    for server, (count, _) in _sizes(settings).items():
+        for pod in pods_of(server, count):
+            select = selector(server) | {"statefulset.kubernetes.io/pod-name": pod}
+            # Published before ready: the others must see a server that is coming back.
+            one = service(
+                pod, namespace, _LABELS[server], select, ports[server], publishNotReadyAddresses=True
+            )
+            yield pod, _unawaited(one)
+    yield NAME, service(NAME, namespace, _LABELS[NAME], selector(NAME), {NAME: PORT}, clusterIP="None",
+                        publishNotReadyAddresses=True)  # fmt: skip
+    yield (
+        SENTINEL,
+        _unawaited(service(SENTINEL, namespace, _LABELS[SENTINEL], selector(SENTINEL), ports[SENTINEL])),
+    )
+    if settings.reads_from_replicas:
+        reads = service(READS, namespace, _LABELS[NAME], selector(NAME), {NAME: PORT})
+        yield READS, _unawaited(reads)
+
+
+def _unawaited(manifest: Manifest) -> Manifest:
+    return {
+        **manifest,
+        "metadata": {**manifest["metadata"], "annotations": {"pulumi.com/skipAwait": "true"}},
+    }
+
+
+def _policies(namespace: pulumi.Input[str]) -> Iterator[tuple[str, Manifest]]:
+    """One label opens both ports: whoever asks a Sentinel for the primary goes there next."""
+    component = valkey_pods.COMPONENT
+    for server, port, name in ((NAME, PORT, ""), (SENTINEL, SENTINEL_PORT, "sentinels-")):
+        yield f"{name}network", network.server(server, namespace, component, port, label=NAME)
+        yield f"{name}clients", network.clients(server, namespace, component, port, label=NAME)
+    yield "agents", network.peers("valkey-agents", NAME, namespace, component, AGENT_PORT)
+
+
+def _stateful_set(
+    server: str, count: int, namespace: pulumi.Input[str], template: Manifest
+) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(server, namespace, _LABELS[server]),
+        "spec": {
+            "serviceName": server,
+            "replicas": count,
+            "selector": {"matchLabels": selector(server)},
+            # After a power cut they need each other to get ready; one by one the first would wait for ever.
+            "podManagementPolicy": "Parallel",
+            "updateStrategy": {"type": "RollingUpdate"},
+            # The others must have noticed that one is back before the next one goes.
+            "minReadySeconds": 5 if server == NAME else 3,
+            "revisionHistoryLimit": 5,
+            "template": template,
+            # Never used, but the pods' claims are named by it: the program makes these claims itself, since
+            # what stands here can't change, and a volume is to grow.
+            "volumeClaimTemplates": [
+                {
+                    "metadata": {"name": _CLAIM_TEMPLATE},
+                    "spec": {
+                        "accessModes": ["ReadWriteOnce"],
+                        "resources": {"requests": {"storage": "1Gi"}},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def _disruption_budget(server: str, namespace: pulumi.Input[str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(server, namespace, _LABELS[server]),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": selector(server)},
+            # One that isn't ready serves nobody: then nothing is lost by moving it.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }

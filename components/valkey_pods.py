@@ -1,0 +1,176 @@
+"""The pods of the session servers: a server with its agent, and a Sentinel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components import network, pods, schema
+from components.kube import labels, selector
+
+NAME = "valkey"
+SENTINEL = "valkey-sentinel"
+COMPONENT = "sessions"
+MASTER = "valkey-session-master"
+PORT = 6379
+AGENT_PORT = 8080
+SENTINEL_PORT = 26379
+CONFIG_MAP = "valkey-config"
+CREDENTIALS = "valkey-credentials"
+# Only what each needs: the servers' file of users, what an agent logs in with, the Sentinels' file of users.
+SERVER_KEYS = ("app", "checks", "backup", "replica", "watch", "agent")
+AGENT_KEYS = ("agent", "peer")
+SENTINEL_KEYS = ("sentinel", "checks", "peer", "watch")
+_SECRETS = f"/secrets/{CREDENTIALS}"
+_TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
+_MOUNTS = {
+    "config": pods.CONFIG_PATH,
+    "credentials": _SECRETS,
+    "data": "/data",
+    "run": "/run/valkey",
+    "tmp": _TMP,
+}
+_WRITABLE = ("data", "run", "tmp")
+
+
+def labels_of(server: str) -> dict[str, str]:
+    return labels(server, COMPONENT)
+
+
+def members(valkey: schema.Valkey, toolkit: str, config: str) -> dict[str, Any]:
+    """The template of the servers' pods. `config`: fingerprint of the files that the server reads."""
+    return pods.template(
+        labels_of(NAME) | network.access(NAME),
+        [_server(valkey), _agent(valkey, toolkit)],
+        [
+            pods.config_volume("config", CONFIG_MAP),
+            _credentials("credentials", SERVER_KEYS),
+            _credentials("agent-credentials", AGENT_KEYS),
+            pods.scratch_volume("run", "1Mi", memory=True),
+            pods.scratch_volume("tmp", "16Mi"),
+        ],
+        annotations={"filewallball.io/config": config},
+        service_links=True,
+        grace_seconds=60,
+        affinity=_apart(NAME),
+    )
+
+
+def sentinels(valkey: schema.Valkey, config: str) -> dict[str, Any]:
+    """The template of the Sentinels' pods."""
+    sentinel = pods.container(
+        "sentinel",
+        valkey.image,
+        valkey.sentinel_resources,
+        _script("sentinel-start.sh"),
+        _MOUNTS,
+        writable=_WRITABLE,
+        env=_environment(valkey, failover=True),
+        ports=[_port("sentinel", SENTINEL_PORT)],
+        startupProbe=pods.script_probe("sentinel-probe.sh", period=1, failures=60, timeout=5),
+        readinessProbe=pods.script_probe("sentinel-probe.sh", period=5, failures=3, timeout=5),
+        livenessProbe=pods.script_probe("sentinel-probe.sh", period=20, failures=6, timeout=5),
+    )
+    return pods.template(
+        labels_of(SENTINEL) | network.access(NAME),
+        [sentinel],
+        [
+            pods.config_volume("config", CONFIG_MAP),
+            _credentials("credentials", SENTINEL_KEYS),
+            pods.scratch_volume("run", "1Mi", memory=True),
+            pods.scratch_volume("tmp", "16Mi"),
+        ],
+        annotations={"filewallball.io/config": config},
+        service_links=True,
+        grace_seconds=15,
+        affinity=_apart(SENTINEL),
+    )
+
+
+def _server(valkey: schema.Valkey) -> dict[str, Any]:
+    release = {"preStop": {"exec": {"command": _script("release.sh")}}}
+    return pods.container(
+        NAME,
+        valkey.image,
+        valkey.resources,
+        _script("start.sh"),
+        _MOUNTS,
+        writable=_WRITABLE,
+        env=_environment(valkey),
+        ports=[_port(NAME, PORT)],
+        lifecycle=release,
+        # Over its own socket, and up to 10 minutes to load what it has saved. Whether it is in its place is
+        # the agent's to say.
+        startupProbe=pods.script_probe("probe.sh", period=1, failures=600, timeout=5),
+        livenessProbe=pods.script_probe("probe.sh", period=10, failures=6, timeout=5),
+    )
+
+
+def _agent(valkey: schema.Valkey, toolkit: str) -> dict[str, Any]:
+    def ask(path: str, period: int, failures: int) -> dict[str, Any]:
+        return {
+            "httpGet": {"path": path, "port": "agent"},
+            "periodSeconds": period,
+            "failureThreshold": failures,
+            "timeoutSeconds": 5,
+        }
+
+    return pods.container(
+        "agent",
+        toolkit,
+        valkey.agent_resources,
+        ["python3", "-m", "filewallball.valkey", "agent"],
+        {"agent-credentials": _SECRETS, "run": "/run/valkey", "tmp": _TMP},
+        writable=["run", "tmp"],
+        env={
+            **_environment(valkey),
+            "FWB_DOWN_AFTER_MS": str(valkey.down_after_ms),
+            "HOME": _TMP,
+        },
+        ports=[_port("agent", AGENT_PORT)],
+        startupProbe=ask("/alive", 1, 60),
+        readinessProbe=ask("/ready", 2, 2),
+        livenessProbe=ask("/alive", 10, 6),
+    )
+
+
+def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, object]:
+    """What the scripts build their configuration from. A change of a count rolls the pods, and each then
+    finds the Services of all others in its environment."""
+    environment: dict[str, object] = {
+        "POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "FWB_MEMBERS": str(valkey.members),
+        "FWB_SENTINELS": str(valkey.sentinels),
+        "FWB_QUORUM": str(valkey.votes),
+        "FWB_MASTER_NAME": MASTER,
+    }
+    if failover:
+        environment["FWB_DOWN_AFTER_MS"] = str(valkey.down_after_ms)
+        environment["FWB_FAILOVER_TIMEOUT_MS"] = str(valkey.failover_timeout_ms)
+    return environment
+
+
+def _script(name: str) -> list[str]:
+    return ["/bin/sh", f"{pods.CONFIG_PATH}/{name}"]
+
+
+def _port(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _credentials(name: str, users: tuple[str, ...]) -> dict[str, Any]:
+    return pods.secret_volume(name, CREDENTIALS, [f"{user}-password" for user in users])
+
+
+def _apart(server: str) -> dict[str, Any]:
+    """Apart where the cluster has room: on other nodes, and in other zones where it has any.
+
+    No topology spread constraints: where nodes have no zone, these stop spreading over nodes as well.
+    """
+    terms = [
+        {
+            "weight": weight,
+            "podAffinityTerm": {"topologyKey": key, "labelSelector": {"matchLabels": selector(server)}},
+        }
+        for key, weight in (("kubernetes.io/hostname", 100), ("topology.kubernetes.io/zone", 50))
+    ]
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
