@@ -20,6 +20,7 @@ from filewallball.sandbox import (
     certificates,
     cgroups,
     configuration,
+    faults,
     host,
     images,
     network,
@@ -64,6 +65,8 @@ def up(name: str, progress: Progress | None = None) -> Path:
         built = binaries(progress)
         running = process.running(directory) is not None
         if running and readiness.serving(name, _version(built)):
+            for healed in faults.heal_abandoned(name):
+                progress.say(f"ended a fault that nobody watches over: {healed}")
             return paths.sandbox_kubeconfig(name)
         images.build(images.OWN, built, progress)
         other = running and readiness.serving(name)
@@ -153,6 +156,8 @@ def _repair(name: str, directory: Path, progress: Progress, stop: str) -> None:
     """End the sandbox, or whatever an interrupted command or a crash has left of it."""
     if identity := process.running(directory):
         with progress.step(f"{stop} sandbox {name}") as step:
+            # A frozen process would not heed its SIGTERM, and be waited for.
+            faults.thaw(identity)
             process.stop(identity, step.note)
     cgroups.clear(f"fwb-{name}", cgroups.mounted())
     if (directory / "network.json").exists():
