@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import mariadb, pods, redis, store
+from components import mariadb, pods, redis, store, valkey
 
 if TYPE_CHECKING:
     import settings
@@ -21,33 +21,51 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
     if stack.cluster.context:
         kubectl += f" --context {stack.cluster.context}"
     kubectl += f" -n {stack.namespace}"
-    hosts = {
-        "mariadb": f"{mariadb.NAME}.{stack.namespace}.svc:{mariadb.PORT}",
-        "redis": f"{redis.NAME}.{stack.namespace}.svc:{redis.PORT}",
+
+    def host(server: str, port: int) -> str:
+        return f"{server}.{stack.namespace}.svc:{port}"
+
+    hosts: dict[str, str | list[str]] = {
+        "mariadb": host(mariadb.NAME, mariadb.PORT),
+        "redis": host(redis.NAME, redis.PORT),
+        "valkey-sentinel": [
+            host(pod, valkey.SENTINEL_PORT) for pod in valkey.pods_of(valkey.SENTINEL, stack.valkey.sentinels)
+        ],
     }
-    versions = {"mariadb": stack.mariadb.image, "redis": stack.redis.image, "toolkit": toolkit}
+    versions = {
+        "mariadb": stack.mariadb.image,
+        "redis": stack.redis.image,
+        "valkey": stack.valkey.image,
+        "toolkit": toolkit,
+    }
+    if stack.valkey.reads_from_replicas:
+        hosts[valkey.READS] = host(valkey.READS, valkey.PORT)
     if stack.backup.store.in_cluster:
-        hosts["store"] = f"{store.NAME}.{stack.namespace}.svc:{store.PORT}"
+        hosts["store"] = host(store.NAME, store.PORT)
         versions["store"] = stack.backup.store.image
     return {
         "namespace": stack.namespace,
         "hosts": hosts,
-        "users": {"mariadb": "filewallball_app", "redis": "app"},
+        "masters": {"valkey": valkey.MASTER},  # what a client asks the Sentinels for
+        "users": {"mariadb": "filewallball_app", "redis": "app", "valkey": "default"},
         "passwords": {
             "mariadb": _password(kubectl, mariadb.CREDENTIALS),
             "redis": _password(kubectl, redis.CREDENTIALS),
+            "valkey": _password(kubectl, valkey.CREDENTIALS),
+            "valkey-sentinel": _password(kubectl, valkey.CREDENTIALS, "sentinel-password"),
         },
         "connect": {
             "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --defaults-file={pods.CONFIG_PATH}/my.cnf"
             f" --user=mysql {mariadb.DATABASE}",
             "redis": f"{kubectl} exec -it deploy/redis -- redis-cli --user app --askpass",
+            "valkey": f"{kubectl} exec -it valkey-0 -c valkey -- valkey-cli --askpass",
+            "valkey-sentinel": f"{kubectl} exec -it valkey-sentinel-0 -- valkey-cli -p {valkey.SENTINEL_PORT}"
+            " --askpass",
         },
         "versions": versions,
     }
 
 
-def _password(kubectl: str, secret: str) -> str:
+def _password(kubectl: str, secret: str, key: str = "app-password") -> str:
     """The command that prints the application's password."""
-    return (
-        f"{kubectl} get secret {secret} -o go-template='{{{{index .data \"app-password\" | base64decode}}}}'"
-    )
+    return f"{kubectl} get secret {secret} -o go-template='{{{{index .data \"{key}\" | base64decode}}}}'"

@@ -26,7 +26,16 @@ from components.kube import (
     selector,
     service,
 )
-from components.valkey_pods import AGENT_PORT, CONFIG_MAP, CREDENTIALS, NAME, PORT, SENTINEL, SENTINEL_PORT
+from components.valkey_pods import (
+    AGENT_PORT,
+    CONFIG_MAP,
+    CREDENTIALS,
+    MASTER,
+    NAME,
+    PORT,
+    SENTINEL,
+    SENTINEL_PORT,
+)
 
 READS = "valkey-read"
 PASSWORDS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
@@ -117,7 +126,7 @@ def pods_of(server: str, count: int) -> list[str]:
 def for_checks(settings: schema.Valkey) -> dict[str, Any]:
     """The section of checks.json: where the set answers, and what it is to be like."""
     return {
-        "master": valkey_pods.MASTER,
+        "master": MASTER,
         "members": [f"{pod}:{PORT}" for pod in pods_of(NAME, settings.members)],
         "sentinels": [f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels)],
         "reads": f"{READS}:{PORT}" if settings.reads_from_replicas else None,

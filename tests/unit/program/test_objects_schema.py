@@ -18,6 +18,7 @@ VARIANTS = {
     "dev": DEV,
     "prd": PRD,
     "host path": merged(DEV, {"mariadb": {"storage": {"hostPath": "/srv/mariadb", "node": "node-1"}}}),
+    "larger set": merged(DEV, {"valkey": {"replicas": 6, "sentinels": 9, "readsFromReplicas": False}}),
     "named class": merged(DEV, {"mariadb": {"storage": {"storageClass": "fast", "volumeName": "pv-1"}}}),
     "other S3": merged(
         PRD, {"backup": {"store": {"endpoint": "http://s3.example.org:9000", "credentialsSecret": "keys"}}}

@@ -25,6 +25,7 @@ def test_the_checks_configuration_has_no_secret_and_right_paths(dev: Rendered) -
     files = [
         config["redis"]["password_file"],
         config["mariadb"]["app_password_file"],
+        config["valkey"]["app_password_file"],
         config["backup"]["store"]["access_key_file"],
     ]
     assert {file.rpartition("/")[0] for file in files} <= mounted
@@ -59,6 +60,9 @@ def test_the_checks_run_last_and_again_only_after_a_change(dev: Rendered, render
     [
         {"redis": {"maxmemory": "128mb"}},
         {"mariadb": {"maxConnections": 200}},
+        {"valkey": {"maxmemory": "128mb"}},
+        {"valkey": {"sentinels": 7}},
+        {"valkey": {"readsFromReplicas": False}},
         {"mariadb": {"image": "docker.io/library/mariadb:10.11.9"}},
         {"backup": {"schedule": "0 3 * * *"}},
         {"timeZone": "Etc/UTC"},

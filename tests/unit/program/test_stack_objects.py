@@ -17,6 +17,8 @@ KEPT = {
     ("Namespace", "filewallball"),
     ("PersistentVolumeClaim", "mariadb-data"),
     ("PersistentVolumeClaim", "store-data"),
+    *(("PersistentVolumeClaim", f"data-valkey-{ordinal}") for ordinal in range(3)),
+    *(("PersistentVolumeClaim", f"data-valkey-sentinel-{ordinal}") for ordinal in range(5)),
 }
 
 
@@ -38,12 +40,17 @@ def test_no_object_needs_a_value_that_only_a_cluster_can_give(stack: Rendered) -
 
 def test_the_dev_stack_has_what_the_contract_names(dev: Rendered) -> None:
     expected = {
-        "StatefulSet": {"mariadb"},
+        "StatefulSet": {"mariadb", "valkey", "valkey-sentinel"},
         "Deployment": {"redis", "store"},
-        "Service": {"mariadb", "mariadb-pods", "redis", "store"},
-        "ConfigMap": {"mariadb-config", "redis-advanced-configmap", "filewallball-checks"},
-        "Secret": {"mariadb-credentials", "redis-credentials", "store-credentials"},
-        "PodDisruptionBudget": {"mariadb"},
+        "Service": {"mariadb", "mariadb-pods", "redis", "store", "valkey", "valkey-read", "valkey-sentinel"},
+        "ConfigMap": {
+            "mariadb-config",
+            "redis-advanced-configmap",
+            "valkey-config",
+            "filewallball-checks",
+        },
+        "Secret": {"mariadb-credentials", "redis-credentials", "store-credentials", "valkey-credentials"},
+        "PodDisruptionBudget": {"mariadb", "valkey", "valkey-sentinel"},
         "CronJob": {"filewallball-backup-cronjob"},
         "ServiceAccount": {"filewallball-backup", "filewallball-checks"},
         "PodTemplate": {"filewallball-checks"},
@@ -138,14 +145,15 @@ def test_every_pod_is_restricted(stack: Rendered) -> None:
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["runAsUser"] == 999, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert spec["enableServiceLinks"] is False, name
+        # The environment grows with the namespace's Services: only who reads it gets it.
+        assert spec["enableServiceLinks"] is name.startswith("valkey-"), name
         for container in spec["containers"]:
             security = container["securityContext"]
             assert security["readOnlyRootFilesystem"] is True, name
             assert security["allowPrivilegeEscalation"] is False, name
             assert security["capabilities"] == {"drop": ["ALL"]}, name
             assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
-            assert container["resources"]["limits"]["memory"], name
+            assert set(container["resources"]["limits"]) == {"memory"}, f"{name}: a CPU limit throttles"
             assert container["imagePullPolicy"] == "IfNotPresent", name
         assert not [volume for volume in spec["volumes"] if "hostPath" in volume], name
 
@@ -176,6 +184,7 @@ def test_the_namespace_admits_restricted_pods_only_and_no_traffic(stack: Rendere
     [
         ("mariadb", 3306, {"backup-schedule", "checks-template"}),
         ("redis", 6379, {"checks-template"}),
+        ("valkey", 6379, {"checks-template", "valkey-members", "valkey-sentinels"}),
         ("store", 7070, {"backup-schedule", "checks-template"}),
     ],
 )
@@ -246,12 +255,12 @@ def test_the_backup_runs_as_the_requirements_ask(dev: Rendered) -> None:
 
 def test_the_file_of_every_credential_is_mounted(stack: Rendered) -> None:
     for name, template in stack.pod_templates():
-        container = template["spec"]["containers"][0]
-        mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
-        for each in container["env"]:
-            path = each.get("value") or ""
-            if path.startswith("/secrets/"):
-                assert path.rpartition("/")[0] in mounted, f"{name}: {each['name']}"
+        for container in template["spec"]["containers"]:
+            mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+            for each in container["env"]:
+                path = each.get("value") or ""
+                if path.startswith("/secrets/"):
+                    assert path.rpartition("/")[0] in mounted, f"{name}: {each['name']}"
 
 
 def test_a_changed_file_rolls_the_pods(dev: Rendered, render: Render) -> None:
@@ -272,6 +281,10 @@ def test_outputs_tell_how_to_connect_and_hold_no_secret(dev: Rendered) -> None:
     assert dev.outputs["hosts"]["mariadb"] == "mariadb.filewallball.svc:3306"
     assert dev.outputs["versions"]["redis"] == "docker.io/library/redis:7.2-bookworm"
     assert "mariadb-credentials" in dev.outputs["passwords"]["mariadb"]
+    assert dev.outputs["hosts"]["valkey-sentinel"][4] == "valkey-sentinel-4.filewallball.svc:26379"
+    assert dev.outputs["masters"] == {"valkey": "valkey-session-master"}
+    assert "sentinel-password" in dev.outputs["passwords"]["valkey-sentinel"]
+    assert "exec -it valkey-0 -c valkey -- valkey-cli" in dev.outputs["connect"]["valkey"]
     assert dev.outputs["namespace"] == "filewallball"
 
 

@@ -149,6 +149,7 @@ def test_the_production_stack_says_what_is_missing_until_it_is_set() -> None:
         "cluster.context",
         "mariadb.image",
         "redis.image",
+        "valkey.image",
         "toolkit.image",
         "backup.store.bucket",
         "backup.store.region",
@@ -163,6 +164,7 @@ def test_what_the_production_stack_asks_for_makes_it_right() -> None:
     values["cluster"]["context"] = "production"
     values["mariadb"]["image"] += DIGEST
     values["redis"]["image"] += DIGEST
+    values["valkey"]["image"] += DIGEST
     values["toolkit"] = {"image": f"registry.example.org/toolkit:1{DIGEST}"}
     values["backup"]["store"] |= {"bucket": "some-bucket", "region": "ap-northeast-2"}
     assert settings.load(values, "prd").protect

@@ -1,0 +1,360 @@
+"""The session set as declared: addresses before pods, data that stays, passwords only where they belong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from program_run import DEV, PRD, ROOT, Registered, Rendered, merged
+
+Render = Callable[..., Rendered]
+SETS = {"valkey": 3, "valkey-sentinel": 5}
+
+
+def names(rendered: Rendered, kind: str) -> set[str]:
+    found = (each.inputs["metadata"]["name"] for each in rendered.objects if each.kind == kind)
+    return {name for name in found if "valkey" in name}
+
+
+def pod(rendered: Rendered, name: str) -> dict[str, Any]:
+    return rendered.object("StatefulSet", name).inputs["spec"]["template"]
+
+
+def container(rendered: Rendered, name: str) -> dict[str, Any]:
+    owner = "valkey-sentinel" if name == "sentinel" else "valkey"
+    return next(each for each in pod(rendered, owner)["spec"]["containers"] if each["name"] == name)
+
+
+def environment(container: dict[str, Any]) -> dict[str, Any]:
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "members", "sentinels"),
+    [
+        ({}, 3, 5),
+        ({"replicas": 1, "sentinels": 3}, 2, 3),
+        ({"replicas": 6, "sentinels": 9}, 7, 9),
+    ],
+)
+def test_each_pod_has_its_service_and_its_claim(
+    render: Render, change: dict[str, Any], members: int, sentinels: int
+) -> None:
+    rendered = render(merged(DEV, {"valkey": change}))
+    pods = [f"valkey-{n}" for n in range(members)] + [f"valkey-sentinel-{n}" for n in range(sentinels)]
+    assert names(rendered, "Service") == {*pods, "valkey", "valkey-sentinel", "valkey-read"}
+    assert names(rendered, "PersistentVolumeClaim") == {f"data-{pod}" for pod in pods}
+    for name, count in {"valkey": members, "valkey-sentinel": sentinels}.items():
+        assert rendered.object("StatefulSet", name).inputs["spec"]["replicas"] == count
+    for name in ("valkey", "agent", "sentinel"):
+        found = environment(container(rendered, name))
+        assert (found["FWB_MEMBERS"], found["FWB_SENTINELS"]) == (str(members), str(sentinels))
+
+
+@pytest.mark.parametrize("name", list(SETS))
+def test_claims_have_the_names_that_the_controller_looks_for(dev: Rendered, name: str) -> None:
+    spec = dev.object("StatefulSet", name).inputs["spec"]
+    [template] = spec["volumeClaimTemplates"]
+    looked_for = {f"{template['metadata']['name']}-{name}-{ordinal}" for ordinal in range(spec["replicas"])}
+    assert looked_for <= names(dev, "PersistentVolumeClaim")
+    mounted = {mount["name"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]}
+    assert template["metadata"]["name"] in mounted
+
+
+def test_a_volume_grows_by_its_claim_alone(dev: Rendered, render: Render) -> None:
+    larger = render(
+        merged(DEV, {"valkey": {"storage": {"size": "4Gi"}, "sentinelStorage": {"storageClass": "fast"}}})
+    )
+    claim = larger.object("PersistentVolumeClaim", "data-valkey-1").inputs["spec"]
+    assert claim["resources"]["requests"]["storage"] == "4Gi"
+    assert "storageClassName" not in claim
+    voter = larger.object("PersistentVolumeClaim", "data-valkey-sentinel-1").inputs["spec"]
+    assert voter["storageClassName"] == "fast"
+    for name in SETS:
+        assert dev.object("StatefulSet", name).inputs == larger.object("StatefulSet", name).inputs
+
+
+def test_addresses_and_claims_come_before_the_pods_and_sentinels_before_the_members(dev: Rendered) -> None:
+    voting, members = (dev.object("StatefulSet", name) for name in ("valkey-sentinel", "valkey"))
+
+    def needed(*kinds: str) -> set[str]:
+        return {
+            each.urn
+            for each in dev.objects
+            if each.kind in kinds and "valkey" in each.inputs["metadata"]["name"]
+        }
+
+    common = needed("Service", "ConfigMap", "Secret", "NetworkPolicy")
+    for found in (voting, members):
+        assert common <= found.depends_on
+    assert needed("PersistentVolumeClaim") <= voting.depends_on | members.depends_on
+    assert voting.urn in members.depends_on, "both sets must never roll at once"
+
+
+def test_the_service_of_a_pod_selects_it_alone_and_before_it_is_ready(dev: Rendered) -> None:
+    for name, count in SETS.items():
+        labels = pod(dev, name)["metadata"]["labels"]
+        for ordinal in range(count):
+            spec = dev.object("Service", f"{name}-{ordinal}").inputs["spec"]
+            assert spec["selector"].pop("statefulset.kubernetes.io/pod-name") == f"{name}-{ordinal}"
+            assert spec["selector"].items() <= labels.items()
+            assert spec["publishNotReadyAddresses"] is True
+            assert "clusterIP" not in spec
+    ports = {each["name"]: each["port"] for each in dev.object("Service", "valkey-0").inputs["spec"]["ports"]}
+    assert ports == {"valkey": 6379, "agent": 8080}
+
+
+def test_services_for_clients_have_ready_pods_only(dev: Rendered, render: Render) -> None:
+    for name in ("valkey-read", "valkey-sentinel"):
+        assert "publishNotReadyAddresses" not in dev.object("Service", name).inputs["spec"]
+    assert dev.object("Service", "valkey").inputs["spec"]["clusterIP"] == "None"
+    assert "valkey-read" not in names(
+        render(merged(DEV, {"valkey": {"readsFromReplicas": False}})), "Service"
+    )
+
+
+def test_nobody_waits_for_the_pods_of_a_service_that_the_pods_wait_for(dev: Rendered) -> None:
+    # With pulumi-kubernetes each Service with a selector takes 10 s otherwise.
+    for name in names(dev, "Service"):
+        found = dev.object("Service", name).inputs
+        if found["spec"].get("clusterIP") != "None":
+            assert found["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}, name
+
+
+def test_the_containers_know_what_the_scripts_need(dev: Rendered) -> None:
+    common = {"POD_NAME", "FWB_MEMBERS", "FWB_SENTINELS", "FWB_QUORUM", "FWB_MASTER_NAME"}
+    found = {name: environment(container(dev, name)) for name in ("valkey", "agent", "sentinel")}
+    assert set(found["valkey"]) == common
+    assert set(found["agent"]) == common | {"FWB_DOWN_AFTER_MS", "HOME"}
+    assert set(found["sentinel"]) == common | {"FWB_DOWN_AFTER_MS", "FWB_FAILOVER_TIMEOUT_MS"}
+    assert found["sentinel"]["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert found["sentinel"]["FWB_QUORUM"] == "3"
+    for name in SETS:
+        assert pod(dev, name)["spec"]["enableServiceLinks"] is True
+    for name in found:
+        for variable in re.findall(r"FWB_[A-Z_]+", _scripts(name)):
+            assert variable in found[name], f"{name} reads {variable}"
+
+
+def _scripts(container: str) -> str:
+    folder = ROOT / "components" / "files" / "valkey"
+    used = {"valkey": ["start.sh", "probe.sh", "release.sh"], "sentinel": ["sentinel-start.sh"]}
+    return "".join((folder / name).read_text() for name in used.get(container, []))
+
+
+def test_every_script_that_a_container_runs_is_there(dev: Rendered) -> None:
+    files = dev.object("ConfigMap", "valkey-config").inputs["data"]
+    said = json.dumps([pod(dev, name) for name in SETS])
+    scripts = set(re.findall(r"/etc/filewallball/([\w-]+\.sh)", said))
+    assert scripts == {"start.sh", "probe.sh", "release.sh", "sentinel-start.sh", "sentinel-probe.sh"}
+    assert scripts <= set(files)
+
+
+def test_each_container_gets_only_the_passwords_that_it_needs(dev: Rendered) -> None:
+    keys = set(dev.object("Secret", "valkey-credentials").inputs["data"])
+    assert len(keys) == 8
+    mounted: dict[str, set[str]] = {}
+    for name in SETS:
+        spec = pod(dev, name)["spec"]
+        for each in spec["containers"]:
+            inside = {mount["name"]: mount["mountPath"] for mount in each["volumeMounts"]}
+            for volume in spec["volumes"]:
+                if "secret" in volume and inside.get(volume["name"]) == "/secrets/valkey-credentials":
+                    items = volume["secret"]["items"]
+                    mounted[each["name"]] = {item["key"].removesuffix("-password") for item in items}
+                    assert {item["key"] for item in items} <= keys
+    assert mounted == {
+        "valkey": {"app", "checks", "backup", "replica", "watch", "agent"},
+        "agent": {"agent", "peer"},
+        "sentinel": {"sentinel", "checks", "peer", "watch"},
+    }
+
+
+def test_only_what_must_be_written_can_be(dev: Rendered) -> None:
+    written = {}
+    for name in ("valkey", "agent", "sentinel"):
+        mounts = container(dev, name)["volumeMounts"]
+        written[name] = {mount["mountPath"] for mount in mounts if not mount.get("readOnly")}
+    assert written["valkey"] == written["sentinel"] == {"/data", "/run/valkey", "/tmp"}
+    assert written["agent"] == {"/run/valkey", "/tmp"}
+    run = next(each for each in pod(dev, "valkey")["spec"]["volumes"] if each["name"] == "run")
+    assert run["emptyDir"] == {"sizeLimit": "1Mi", "medium": "Memory"}
+
+
+def test_a_stop_waits_for_the_handover_and_readiness_is_the_agents_to_say(dev: Rendered) -> None:
+    server, agent = container(dev, "valkey"), container(dev, "agent")
+    assert server["lifecycle"]["preStop"]["exec"]["command"][-1] == "/etc/filewallball/release.sh"
+    assert pod(dev, "valkey")["spec"]["terminationGracePeriodSeconds"] == 60
+    assert "readinessProbe" not in server
+    assert agent["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "agent"}
+    assert agent["livenessProbe"]["httpGet"] == {"path": "/alive", "port": "agent"}
+    for name in ("valkey", "agent", "sentinel"):
+        assert {"startupProbe", "livenessProbe"} <= set(container(dev, name))
+
+
+def test_settings_reach_the_files(render: Render) -> None:
+    change = {
+        "maxmemory": "128mb",
+        "logLevel": "verbose",
+        "appendOnly": True,
+        "minReplicasMaxLag": 7,
+        "downAfterMs": 700,
+        "failoverTimeoutMs": 4000,
+        "quorum": 4,
+    }
+    rendered = render(merged(DEV, {"valkey": change}))
+    files = rendered.object("ConfigMap", "valkey-config").inputs["data"]
+    lines = set(files["valkey.conf"].splitlines())
+    assert {"maxmemory 128mb", "loglevel verbose", "appendonly yes", "min-replicas-max-lag 7"} <= lines
+    assert "loglevel verbose" in files["sentinel.conf"].splitlines()
+    assert not re.search(r"\$\{", files["valkey.conf"] + files["sentinel.conf"])
+    found = environment(container(rendered, "sentinel"))
+    assert (found["FWB_DOWN_AFTER_MS"], found["FWB_FAILOVER_TIMEOUT_MS"]) == ("700", "4000")
+    assert found["FWB_QUORUM"] == "4"
+    assert environment(container(rendered, "agent"))["FWB_DOWN_AFTER_MS"] == "700"
+
+
+def test_the_set_has_what_the_requirements_ask(dev: Rendered) -> None:
+    lines = dev.object("ConfigMap", "valkey-config").inputs["data"]["valkey.conf"].splitlines()
+    asked = {
+        "maxmemory 256mb",
+        "maxmemory-policy allkeys-lru",
+        "tcp-keepalive 300",
+        "appendonly no",
+        "min-replicas-to-write 1",
+    }
+    assert asked <= set(lines)
+    [save] = [line.split()[1::2] for line in lines if line.startswith("save ")]
+    assert save == ["900", "300", "60"]
+    limits = {line.split()[1] for line in lines if line.startswith("client-output-buffer-limit ")}
+    assert limits == {"normal", "pubsub", "replica"}
+    assert environment(container(dev, "sentinel"))["FWB_MASTER_NAME"] == "valkey-session-master"
+
+
+def changed(before: Rendered, after: Rendered) -> set[str]:
+    return {name for name in SETS if pod(before, name) != pod(after, name)}
+
+
+@pytest.mark.parametrize(
+    ("change", "rolled"),
+    [
+        ({"maxmemory": "128mb"}, {"valkey"}),
+        ({"failoverTimeoutMs": 6000}, {"valkey-sentinel"}),
+        ({"logLevel": "verbose"}, set(SETS)),
+        ({"replicas": 3}, set(SETS)),
+        ({"sentinels": 7}, set(SETS)),
+        ({"image": "docker.io/valkey/valkey:8.1.1"}, set(SETS)),
+        ({"agentResources": {"memoryLimit": "256Mi"}}, {"valkey"}),
+        ({"readsFromReplicas": False}, set()),
+        ({"storage": {"size": "2Gi"}}, set()),
+        ({"snapshots": {"maxAgeHours": 9}}, set()),
+    ],
+)
+def test_a_change_rolls_those_who_read_it_and_nobody_else(
+    dev: Rendered, render: Render, change: dict[str, Any], rolled: set[str]
+) -> None:
+    assert changed(dev, render(merged(DEV, {"valkey": change}))) == rolled
+
+
+def test_what_all_scripts_share_rolls_both_sets() -> None:
+    from components import valkey
+
+    ours, theirs = valkey._split({"common.sh": "", "start.sh": "", "sentinel-start.sh": ""})
+    assert set(ours) == {"common.sh", "start.sh"}
+    assert set(theirs) == {"common.sh", "sentinel-start.sh"}
+
+
+def test_pods_start_together_stop_one_by_one_and_live_apart(dev: Rendered) -> None:
+    for name in SETS:
+        spec = dev.object("StatefulSet", name).inputs["spec"]
+        assert (spec["podManagementPolicy"], spec["updateStrategy"]) == (
+            "Parallel",
+            {"type": "RollingUpdate"},
+        )
+        assert spec["minReadySeconds"] >= 3
+        assert spec["serviceName"] == name
+        budget = dev.object("PodDisruptionBudget", name).inputs["spec"]
+        assert budget["maxUnavailable"] == 1
+        assert budget["selector"] == spec["selector"]
+        affinity = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+        terms = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+        assert [each["podAffinityTerm"]["topologyKey"] for each in terms] == [
+            "kubernetes.io/hostname",
+            "topology.kubernetes.io/zone",
+        ]
+        assert all(each["podAffinityTerm"]["labelSelector"] == spec["selector"] for each in terms)
+
+
+def policy(rendered: Rendered, name: str) -> dict[str, Any]:
+    return rendered.object("NetworkPolicy", name).inputs["spec"]
+
+
+def test_one_label_opens_servers_and_sentinels(dev: Rendered) -> None:
+    label = {"filewallball.io/access-valkey": "true"}
+    for name, port in (("valkey", 6379), ("valkey-sentinel", 26379)):
+        inward, outward = policy(dev, name), policy(dev, f"{name}-clients")
+        assert inward["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == name
+        assert all(peer["podSelector"]["matchLabels"] == label for peer in inward["ingress"][0]["from"])
+        assert outward["podSelector"]["matchLabels"] == label
+        [way] = outward["egress"]
+        assert way["to"] == [{"podSelector": inward["podSelector"]}]
+        assert way["ports"] == inward["ingress"][0]["ports"] == [{"protocol": "TCP", "port": port}]
+        assert label.items() <= pod(dev, name)["metadata"]["labels"].items()
+
+
+def test_agents_talk_among_themselves_only(dev: Rendered) -> None:
+    spec = policy(dev, "valkey-agents")
+    own = {"podSelector": spec["podSelector"]}
+    assert own["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "valkey"
+    assert spec["ingress"] == [{"from": [own], "ports": [{"protocol": "TCP", "port": 8080}]}]
+    assert spec["egress"] == [{"to": [own], "ports": [{"protocol": "TCP", "port": 8080}]}]
+    others = [each for each in dev.objects if each.kind == "NetworkPolicy" and each.inputs["spec"] != spec]
+    assert not [each.name for each in others if "8080" in json.dumps(each.inputs)]
+
+
+def _kept(rendered: Rendered) -> list[Registered]:
+    return [
+        rendered.object("PersistentVolumeClaim", name) for name in names(rendered, "PersistentVolumeClaim")
+    ]
+
+
+def test_production_keeps_the_claims_but_lets_the_set_shrink() -> None:
+    from program_run import run_program
+
+    for each in _kept(run_program(PRD)):
+        assert each.retain_on_delete
+        assert not each.protect, "what is protected can't be left out, so the set could never shrink"
+
+
+def test_the_checks_know_the_whole_set(dev: Rendered, render: Render) -> None:
+    found = _checks(dev)
+    assert found["members"] == ["valkey-0:6379", "valkey-1:6379", "valkey-2:6379"]
+    assert found["sentinels"][-1] == "valkey-sentinel-4:26379"
+    assert (found["quorum"], found["reads"]) == (3, "valkey-read:6379")
+    smaller = _checks(
+        render(merged(DEV, {"valkey": {"replicas": 1, "sentinels": 3, "readsFromReplicas": False}}))
+    )
+    assert (len(smaller["members"]), len(smaller["sentinels"])) == (2, 3)
+    assert (smaller["quorum"], smaller["reads"]) == (2, None)
+
+
+def _checks(rendered: Rendered) -> dict[str, Any]:
+    data = rendered.object("ConfigMap", "filewallball-checks").inputs["data"]
+    config = rendered.object("ConfigMap", "valkey-config").inputs["data"]
+    assert data["valkey.conf"] == config["valkey.conf"]
+    return json.loads(data["checks.json"])["valkey"]
+
+
+def test_the_checks_get_three_of_the_passwords(dev: Rendered) -> None:
+    spec = dev.object("PodTemplate", "filewallball-checks").inputs["template"]["spec"]
+    [secret] = [
+        each["secret"]
+        for each in spec["volumes"]
+        if each.get("secret", {}).get("secretName") == "valkey-credentials"
+    ]
+    files = {f"/secrets/valkey-credentials/{item['path']}" for item in secret["items"]}
+    config = _checks(dev)
+    assert files == {config[f"{user}_password_file"] for user in ("app", "sentinel", "checks")}
