@@ -30,6 +30,20 @@ class Snapshots(Model):
     max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
         default=3, description="The newest snapshot must be younger than this, or the checks fail."
     )
+    keep: Annotated[int, Field(ge=2, le=500)] = Field(
+        default=24, description="Newest verified snapshots that are kept."
+    )
+    work_size: Quantity = Field(
+        default="1Gi", description="Room on the node for two snapshots and the trial load."
+    )
+    deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
+        default=30, description="A longer run is stopped."
+    )
+    resources: Resources = resources_field("50m", "96Mi", "384Mi")
+    service_account_annotations: dict[str, str] = Field(
+        default={},
+        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
+    )
 
 
 class Valkey(Model):
@@ -193,5 +207,10 @@ class Valkey(Model):
             raise ValueError(
                 f"maxmemory {self.maxmemory} doesn't fit onto storage.size {self.storage.size} with a new"
                 f" save beside the old one; write a size of {-(-data * files // 2 // 2**20)}Mi or more"
+            )
+        if quantity_bytes(self.snapshots.work_size) < 2 * data:
+            raise ValueError(
+                f"maxmemory {self.maxmemory} doesn't fit into snapshots.workSize {self.snapshots.work_size}"
+                f" twice; write a workSize of {-(-2 * data // 2**20)}Mi or more"
             )
         return self

@@ -44,6 +44,8 @@ def valkey(change: dict[str, Any]) -> Any:
         ({"sentinelStorage": {"size": "64MB"}}, "sentinelStorage.size", ["not a quantity of bytes"]),
         ({"image": "valkey/valkey:latest"}, "image", ["latest changes without notice"]),
         ({"snapshots": {"schedule": "hourly"}}, "snapshots.schedule", ["a schedule has 5 fields"]),
+        ({"snapshots": {"keep": 1}}, "snapshots.keep", ["greater than or equal to 2"]),
+        ({"snapshots": {"workSize": "500Mi"}}, "", ["snapshots.workSize 500Mi twice", "workSize of 512Mi"]),
         ({"replica": 3}, "replica", ["no such key; did you mean replicas?"]),
     ],
 )  # fmt: skip
