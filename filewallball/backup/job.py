@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from filewallball.backup import database, inventory, restore, snapshot
 from filewallball.backup.catalogue import check_stored, newest_verified
 from filewallball.backup.database import Server
+from filewallball.backup.joblog import Log
 from filewallball.backup.manifest import Manifest, Table
-from filewallball.backup.names import CHECKS_PREFIX, MANIFEST_SUFFIX, backup_name
+from filewallball.backup.names import CHECKS_PREFIX, backup_name
+from filewallball.backup.publish import NAME_TRIES, publish
 from filewallball.backup.settings import Settings
 from filewallball.backup.snapshot import Snapshot
-from filewallball.backup.store import AlreadyThere, Store, StoreError
+from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human, work_dir
 from filewallball.errors import UserError
 
-_PROGRESS_SECONDS = 10.0
-_NAME_TRIES = 5
 # Of the data and indexes that the server reports: the restored copy, its temporary files, the packed dump.
 _ROOM_FACTOR = 1.75
-
-
-class Log:
-    """Plain lines with a UTC time, one or more for each step; progress at most every 10 seconds."""
-
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._write = write
-        self.clock = clock
-        self._next = 0.0
-
-    def say(self, text: str) -> None:
-        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}")
-        self._next = self.clock() + _PROGRESS_SECONDS
-
-    def progress(self, text: str) -> None:
-        if self.clock() >= self._next:
-            self.say(f"… {text}")
-
-    @contextmanager
-    def step(self, name: str) -> Generator[list[str]]:
-        """Say `name: what (seconds)` at the end; the block fills `what`. An error gets the step's name."""
-        self._next = self.clock() + _PROGRESS_SECONDS
-        started = self.clock()
-        what: list[str] = []
-        try:
-            yield what
-        except UserError as error:
-            raise type(error)(f"{name}: {error.message}", error.hint) from error
-        except OSError as error:
-            hint = "Look at the room in the work directory (backup.workSize) and at the image's programs."
-            raise UserError(f"{name}: {error}", hint) from error
-        self.say(f"{name}: {', '.join(what)} ({self.clock() - started:.1f} s)")
 
 
 def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
@@ -186,36 +151,8 @@ def _manifest(settings: Settings, server: Server, taken: Snapshot, seconds: floa
 
 def upload(store: Store, taken: Snapshot, manifest: Manifest) -> Manifest:
     """Put dump and manifest under a free name."""
-    for extra in range(_NAME_TRIES):
-        # A name that another backup took in the same second is left alone; the next second's is as good.
-        named = replace(manifest, name=backup_name(taken.created + timedelta(seconds=extra)))
-        try:
-            _put(store, taken.dumped.path, named)
-        except AlreadyThere:
-            continue
-        return named
-    raise StoreError(f"{_NAME_TRIES} names from {manifest.name} on are taken.", "Run the backup again.")
-
-
-def _put(store: Store, dump: Path, manifest: Manifest) -> None:
-    """The dump, read back, then the manifest, which makes it a backup. On errors what was put is removed."""
-    name, about = manifest.name, manifest.name + MANIFEST_SUFFIX
-    try:
-        store.put_file(dump, name)
-    except AlreadyThere:
-        raise
-    except BaseException:
-        # It may have arrived all the same. With a manifest beside it, it is another's.
-        with suppress(StoreError):
-            if not store.exists(about):
-                store.delete(name)
-        raise
-    try:
-        check_stored(store, manifest)
-        store.put(manifest.to_json(), about)
-    except BaseException:
-        # If the store is gone, so be it: a dump without a manifest is no backup.
-        with suppress(StoreError):
-            store.delete(about)
-            store.delete(name)
-        raise
+    named = [
+        replace(manifest, name=backup_name(taken.created + timedelta(seconds=extra)))
+        for extra in range(NAME_TRIES)
+    ]
+    return publish(store, taken.dumped.path, named, lambda one: check_stored(store, one))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from filewallball.backup.fields import Fields, ManifestError, load, parse_time, utc_text
 from filewallball.backup.names import backup_time
 
 FORMAT = 1
-
-
-class ManifestError(ValueError):
-    """A manifest that cannot be understood; the message says which field and why."""
 
 
 @dataclass(frozen=True)
@@ -57,36 +54,29 @@ class Manifest:
         """The manifest as it is stored: UTF-8, readable by people."""
         values: dict[str, Any] = {"format": FORMAT, **asdict(self)}
         for key in ("created", "verified_at"):
-            values[key] = None if values[key] is None else _utc(values[key])
+            values[key] = None if values[key] is None else utc_text(values[key])
         return (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Manifest:
         """The manifest in `text`. Raises ManifestError."""
-        try:
-            values: Any = json.loads(text)
-        except ValueError as error:
-            raise ManifestError(f"not JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise ManifestError("not a JSON object")
-        return _parse(_Fields(values))  # pyright: ignore[reportUnknownArgumentType]
+        return _parse(load(text))
 
 
-def _parse(fields: _Fields) -> Manifest:
-    if (version := fields.get("format", int)) != FORMAT:
-        raise ManifestError(f"format is {version}, this program reads {FORMAT}")
+def _parse(fields: Fields) -> Manifest:
+    fields.check_format(FORMAT)
     name = fields.get("name", str)
     if backup_time(name) is None:
         raise ManifestError(f"name is {name!r}, not a backup's name")
-    snapshot = _Fields(fields.get("snapshot", dict), "snapshot.")
+    snapshot = Fields(fields.get("snapshot", dict), "snapshot.")
     tables = {
-        table: _table(_Fields(values, f"tables.{table}."))
+        table: _table(Fields(values, f"tables.{table}."))
         for table, values in fields.get("tables", dict).items()
     }
     verified_at = fields.values.get("verified_at")
     return Manifest(
         name=name,
-        created=_time("created", fields.get("created", str)),
+        created=parse_time("created", fields.get("created", str)),
         bytes=fields.get("bytes", int),
         sha256=fields.get("sha256", str),
         sql_bytes=fields.get("sql_bytes", int),
@@ -98,41 +88,10 @@ def _parse(fields: _Fields) -> Manifest:
         tables=tables,
         objects=fields.get("objects", dict),
         verified=fields.get("verified", bool),
-        verified_at=None if verified_at is None else _time("verified_at", verified_at),
+        verified_at=None if verified_at is None else parse_time("verified_at", verified_at),
         restore_seconds=float(fields.get("restore_seconds", (int, float))),
     )
 
 
-def _table(fields: _Fields) -> Table:
+def _table(fields: Fields) -> Table:
     return Table(fields.get("rows", int), fields.get("checksum", int), fields.get("definition", str))
-
-
-class _Fields:
-    def __init__(self, values: Any, path: str = "") -> None:
-        if not isinstance(values, dict):
-            raise ManifestError(f"{path.removesuffix('.')} is not an object")
-        self.values: dict[str, Any] = values
-        self._path = path
-
-    def get(self, key: str, kind: type | tuple[type, ...]) -> Any:
-        if key not in self.values:
-            raise ManifestError(f"{self._path}{key} is missing")
-        value = self.values[key]
-        # JSON's true is an int to Python.
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ManifestError(f"{self._path}{key} is {value!r}")
-        return value
-
-
-def _utc(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _time(key: str, text: object) -> datetime:
-    try:
-        time = datetime.fromisoformat(str(text))
-    except ValueError as error:
-        raise ManifestError(f"{key} is {text!r}, not a time") from error
-    if time.tzinfo is None:
-        raise ManifestError(f"{key} is {text!r}, without a time zone")
-    return time

@@ -67,7 +67,7 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings of `filewallball.backup run`. Raises ConfigError that names all that is wrong."""
-    read = _Reader(environment)
+    read = Reader(environment)
     settings = Settings(
         database=DatabaseSettings(
             host=read.text("FWB_DB_HOST"),
@@ -76,7 +76,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             user=read.text("FWB_DB_USER"),
             password=read.secret("FWB_DB_PASSWORD_FILE") or "",
         ),
-        store=_store(read),
+        store=read_store(read),
         work_dir=read.directory("FWB_WORK_DIR"),
         work_size=read.size("FWB_WORK_SIZE"),
         allow_empty=read.flag("FWB_ALLOW_EMPTY"),
@@ -87,13 +87,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 def store_from_environment(environment: Mapping[str, str]) -> StoreSettings:
     """The store's part alone, for `filewallball.backup list`. Raises ConfigError like `from_environment`."""
-    read = _Reader(environment)
-    settings = _store(read)
+    read = Reader(environment)
+    settings = read_store(read)
     read.finish()
     return settings
 
 
-def _store(read: _Reader) -> StoreSettings:
+def read_store(read: Reader) -> StoreSettings:
     access_key = read.secret("FWB_STORE_ACCESS_KEY_FILE", required=False)
     secret_key = read.secret("FWB_STORE_SECRET_KEY_FILE", required=False)
     if (access_key is None) != (secret_key is None):
@@ -110,7 +110,7 @@ def _store(read: _Reader) -> StoreSettings:
     )
 
 
-class _Reader:
+class Reader:
     """Reads variables one by one and keeps what is wrong for one error at the end."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -13,13 +13,18 @@ from pathlib import Path
 from filewallball.errors import UserError
 
 _MEASURE_SECONDS = 1.0
+SETTING = "filewallball:backup.workSize"
 
 
 class WorkDir:
-    """A private directory below the one that the user named. `limit` is what may be used, in bytes."""
+    """A private directory below the one that the user named. `limit` is what may be used, in bytes.
 
-    def __init__(self, path: Path, limit: int | None) -> None:
+    `setting`: what to raise if it is too small.
+    """
+
+    def __init__(self, path: Path, limit: int | None, setting: str = SETTING) -> None:
         self.path = path
+        self.setting = setting
         self._limit = limit
         self._measured = 0.0
 
@@ -36,25 +41,26 @@ class WorkDir:
             return
         self._measured = now
         if self.room() < 0:
-            raise full(self.path, "its limit is passed")
+            raise full(self.path, "its limit is passed", self.setting)
 
     def need(self, wanted: int, purpose: str) -> None:
         """Raise UserError unless `wanted` bytes are free."""
         room = self.room()
         if room < wanted:
-            raise full(self.path, f"{purpose} needs about {human(wanted)}, {human(max(room, 0))} are free")
+            why = f"{purpose} needs about {human(wanted)}, {human(max(room, 0))} are free"
+            raise full(self.path, why, self.setting)
 
 
-def full(path: Path, why: str) -> UserError:
+def full(path: Path, why: str, setting: str = SETTING) -> UserError:
     """The error of a work directory that is too small."""
     return UserError(
         f"The work directory {path.parent} is too small: {why}.",
-        "Give it more room: filewallball:backup.workSize in the stack's config.",
+        f"Give it more room: {setting} in the stack's config.",
     )
 
 
 @contextmanager
-def work_dir(parent: Path, limit: int | None) -> Generator[WorkDir]:
+def work_dir(parent: Path, limit: int | None, setting: str = SETTING) -> Generator[WorkDir]:
     """A fresh work directory, removed at the end. What an earlier, killed backup left is removed first."""
     with (parent / ".filewallball-backup.lock").open("w") as lock:
         try:
@@ -68,7 +74,7 @@ def work_dir(parent: Path, limit: int | None) -> Generator[WorkDir]:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700)
         try:
-            yield WorkDir(path, limit)
+            yield WorkDir(path, limit, setting)
         finally:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import remote
+from filewallball.backup import cronpod, remote
 from filewallball.checks.stack import Place
 from filewallball.errors import UserError
 
@@ -69,7 +69,7 @@ class Cluster:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(cronpod, "_POLL_SECONDS", 0)
 
 
 def run(cluster: Any, command: str = "run") -> tuple[int, list[str]]:
@@ -130,7 +130,7 @@ def test_a_stack_without_the_cronjob() -> None:
 
 
 def test_a_pod_that_cannot_start_is_reported_and_its_job_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_STUCK_SECONDS", 0)
+    monkeypatch.setattr(cronpod, "_STUCK_SECONDS", 0)
     cluster = Cluster([pod(waiting={"reason": "ErrImagePull", "message": "no such image"})], [])
     with pytest.raises(UserError, match="ErrImagePull: no such image"):
         run(cluster)
@@ -138,7 +138,7 @@ def test_a_pod_that_cannot_start_is_reported_and_its_job_removed(monkeypatch: py
 
 
 def test_a_pod_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_START_SECONDS", 0)
+    monkeypatch.setattr(cronpod, "_START_SECONDS", 0)
     with pytest.raises(UserError, match="did not start"):
         run(Cluster([pod()], []))
 
