@@ -48,6 +48,26 @@ class RedisTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class ValkeyTarget:
+    """The session set. Addresses are `host:port`; `reads` is the one that spreads reads, if there is one."""
+
+    members: tuple[str, ...]
+    sentinels: tuple[str, ...]
+    quorum: int
+    down_after_ms: int
+    failover_timeout_ms: int
+    parallel_syncs: int
+    app_password_file: str
+    sentinel_password_file: str
+    checks_password_file: str
+    conf: str = "/etc/filewallball/valkey.conf"
+    reads: str | None = None
+    master: str = "valkey-session-master"
+    max_lag_seconds: float = 1
+    settle_seconds: float = 15
+
+
+@dataclass(frozen=True, slots=True)
 class MariadbTarget:
     host: str
     database: str
@@ -93,6 +113,7 @@ class ChecksConfig:
     redis: RedisTarget
     mariadb: MariadbTarget
     backup: BackupTarget
+    valkey: ValkeyTarget
 
 
 def load(path: str | None = None) -> ChecksConfig:
@@ -149,6 +170,8 @@ def _load(cls: type[T], raw: object, path: str, faults: list[str]) -> T | None:
 def _value(kind: Any, raw: object, path: str, faults: list[str]) -> object:
     if dataclasses.is_dataclass(kind):
         return _load(typing.cast("type[Any]", kind), raw, path, faults)
+    if typing.get_origin(kind) is tuple:
+        return _values(typing.get_args(kind)[0], raw, path, faults)
     if isinstance(kind, types.UnionType):
         if raw is None:
             return None
@@ -162,6 +185,14 @@ def _value(kind: Any, raw: object, path: str, faults: list[str]) -> object:
     return raw
 
 
+def _values(kind: Any, raw: Any, path: str, faults: list[str]) -> tuple[object, ...]:
+    if not isinstance(raw, list) or not raw:
+        faults.append(f"{path}: expected a list with something in it, got {_shown(raw)}")
+        return ()
+    items = enumerate(typing.cast("list[object]", raw))
+    return tuple(_value(kind, item, f"{path}[{place}]", faults) for place, item in items)
+
+
 _KIND_NAMES: dict[Any, str] = {
     str: "a string",
     bool: "true or false",
@@ -170,7 +201,7 @@ _KIND_NAMES: dict[Any, str] = {
 }
 
 
-def _shown(raw: object) -> str:
+def _shown(raw: Any) -> str:
     return json.dumps(raw, ensure_ascii=False)[:60]
 
 

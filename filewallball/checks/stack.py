@@ -19,6 +19,9 @@ class Place:
     stack: str
     namespace: str
     kube: Kube
+    disposable: bool = False
+    sandbox: str | None = None
+    """The sandbox that is its cluster, if one is."""
 
     def __str__(self) -> str:
         return f"namespace {self.namespace} of {self.kube.context}"
@@ -29,7 +32,13 @@ def find(project: Path, stack: str) -> Place:
     settings = _settings(project.resolve(), stack)
     cluster = settings.cluster
     context = f"fwb-{cluster.sandbox}" if cluster.sandbox else cluster.context
-    return Place(stack, settings.namespace, Kube.connect(cluster.kubeconfig_path(), context))
+    return Place(
+        stack,
+        settings.namespace,
+        Kube.connect(cluster.kubeconfig_path(), context),
+        settings.disposable,
+        cluster.sandbox,
+    )
 
 
 def _settings(project: Path, stack: str) -> Any:

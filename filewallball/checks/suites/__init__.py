@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import backup, mariadb, redis
+from filewallball.checks.suites import backup, mariadb, redis, valkey
 
-ALL: tuple[Check, ...] = (*redis.CHECKS, *mariadb.CHECKS, *backup.CHECKS)
+ALL: tuple[Check, ...] = (*redis.CHECKS, *valkey.CHECKS, *mariadb.CHECKS, *backup.CHECKS)

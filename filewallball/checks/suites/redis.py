@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import cast
 
 from filewallball.checks import latency
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import redis_cache, redis_eviction
-from filewallball.checks.suites.redis_conf import differences, parse
+from filewallball.checks.suites import redis_cache, redis_eviction, server_conf
 from filewallball.checks.suites.redis_session import explain, reading, writing
-from filewallball.errors import UserError
 
 EXPIRY_MS = 300
 EXPIRY_PATIENCE_SECONDS = 5.0
@@ -23,17 +20,10 @@ EVICTING_POLICIES = ("allkeys-", "volatile-")
 
 def configuration(config: ChecksConfig) -> str:
     """Every directive of the declared redis.conf is in force."""
-    path = Path(config.redis.conf)
-    try:
-        declared = parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"cannot read the declared {path}: {error.strerror}",
-            "the ConfigMap redis-advanced-configmap isn't mounted into the checks' pod: run `fwb up`",
-        ) from error
+    declared = server_conf.read(config.redis.conf, "redis-advanced-configmap")
     with reading(config) as session:
         live = cast("dict[str, str]", session.call("CONFIG GET", "*"))
-    found = differences(declared, live)
+    found = server_conf.differences(declared, live, "redis.conf")
     if found:
         raise CheckFailed(
             "; ".join(map(str, found)),

@@ -7,13 +7,11 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-import redis
 from redis import exceptions
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from filewallball.checks.config import ChecksConfig, RedisTarget, read_secret
 from filewallball.checks.result import CheckFailed
+from filewallball.checks.suites import resp
 from filewallball.checks.suites.reach import unreachable
 
 PREFIX = "fwb:check:"
@@ -30,20 +28,9 @@ class Session:
 
     def __init__(self, target: RedisTarget, run: str) -> None:
         self.run = run
-        self._client: Any = redis.Redis(
-            host=target.host,
-            port=target.port,
-            username=target.user,
-            password=read_secret(target.password_file),
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
-            client_name=CLIENT_NAME + run,
-            driver_info=None,  # CLIENT SETINFO is unknown to Redis 7.0 and not allowed to this user
-            single_connection_client=True,
-            decode_responses=True,
-            protocol=2,
-            # a retry would hide the very faults that the checks look for
-            retry=Retry(NoBackoff(), 0),
+        password = read_secret(target.password_file)
+        self._client: Any = resp.client(
+            target.host, target.port, target.user, password, seconds=SOCKET_SECONDS, name=CLIENT_NAME + run
         )
         self._written: list[str] = []
 

@@ -28,6 +28,7 @@ from filewallball.checks.config import (
     MariadbTarget,
     RedisTarget,
     StoreTarget,
+    ValkeyTarget,
 )
 from filewallball.checks.result import Result
 from filewallball.checks.suites import ALL
@@ -217,6 +218,9 @@ def check() -> Check:
         nowhere_redis,
         nowhere_mariadb,
         BackupTarget("filewallball-backup-cronjob", "0 2 * * *", "Asia/Seoul", StoreTarget("none")),
+        ValkeyTarget(
+            ("127.0.0.1:1",), ("127.0.0.1:1",), 1, 1, 1, 1, "/nonexistent", "/nonexistent", "/nonexistent"
+        ),
     )
 
     def run(name: str, **changes: Any) -> Result:

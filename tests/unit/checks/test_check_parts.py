@@ -14,16 +14,26 @@ from filewallball.checks.stats import percentile, zipf_choices
 from filewallball.checks.suites import pods
 from filewallball.checks.suites.mariadb_privileges import excess_grants
 from filewallball.checks.suites.reach import unreachable
-from filewallball.checks.suites.redis_conf import differences, normal, parse, split_words
+from filewallball.checks.suites.server_conf import differences, normal, parse, split_words
 from filewallball.errors import ConfigError
 
-QUICK = ["redis-config", "redis-commands", "mariadb-transactions", "backup-schedule", "backup-freshness"]
+QUICK = [
+    "redis-config",
+    "redis-commands",
+    "valkey-quorum",
+    "valkey-primary",
+    "valkey-replicas",
+    "valkey-config",
+    "mariadb-transactions",
+    "backup-schedule",
+    "backup-freshness",
+]
 
 
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 14
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 21
 
 
 def test_percentiles():
@@ -129,7 +139,7 @@ LIVE = {
     ],
 )
 def test_declared_as_it_runs(text):
-    assert differences(parse(text), LIVE) == []
+    assert differences(parse(text), LIVE, "redis.conf") == []
 
 
 @pytest.mark.parametrize(
@@ -145,14 +155,14 @@ def test_declared_as_it_runs(text):
     ],
 )
 def test_declared_otherwise_than_it_runs(text, told):
-    [found] = differences(parse(text), LIVE)
+    [found] = differences(parse(text), LIVE, "redis.conf")
     assert told in str(found)
     assert "hunter2" not in str(found)
     assert "other," not in str(found)
 
 
 def test_live_save_that_is_empty():
-    assert differences(parse('save ""'), {"save": ""}) == []
+    assert differences(parse('save ""'), {"save": ""}, "redis.conf") == []
 
 
 GRANT = "TO `filewallball_app`@`%`"

@@ -31,6 +31,17 @@ def document() -> dict[str, Any]:
             "time_zone": "Asia/Seoul",
             "store": {"bucket": "b", "endpoint": "http://store:7070", "access_key_file": None},
         },
+        "valkey": {
+            "members": ["valkey-0:6379", "valkey-1:6379", "valkey-2:6379"],
+            "sentinels": [f"valkey-sentinel-{ordinal}:26379" for ordinal in range(5)],
+            "quorum": 3,
+            "down_after_ms": 1000,
+            "failover_timeout_ms": 5000,
+            "parallel_syncs": 3,
+            "app_password_file": "/secrets/v/app-password",
+            "sentinel_password_file": "/secrets/v/sentinel-password",
+            "checks_password_file": "/secrets/v/checks-password",
+        },
     }
 
 
@@ -42,6 +53,8 @@ def test_a_right_document_with_its_defaults():
     assert loaded.backup.max_age_hours == 26
     assert loaded.backup.store.endpoint == "http://store:7070"
     assert loaded.backup.store.access_key_file is None
+    assert loaded.valkey.members == ("valkey-0:6379", "valkey-1:6379", "valkey-2:6379")
+    assert loaded.valkey.reads is None
 
 
 @pytest.mark.parametrize(
@@ -56,6 +69,13 @@ def test_a_right_document_with_its_defaults():
         ("backup.store.bucket", None, "backup.store.bucket: expected a string, got null"),
         ("redis.hostt", "x", "redis.hostt: unknown key, did you mean host?"),
         ("qqqq", 1, "qqqq: unknown key"),
+        ("valkey.members", [], "valkey.members: expected a list with something in it, got []"),
+        (
+            "valkey.members",
+            "valkey-0",
+            'valkey.members: expected a list with something in it, got "valkey-0"',
+        ),
+        ("valkey.sentinels", ["a:1", 2], "valkey.sentinels[1]: expected a string, got 2"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_path(path, value, message):

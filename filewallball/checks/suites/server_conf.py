@@ -1,4 +1,4 @@
-"""redis.conf against what the server says it runs with.
+"""redis.conf or valkey.conf against what the server says it runs with.
 
 The two write the same thing in different ways: 256mb and 268435456, several `save` lines and one answer,
 `replica` and its old name `slave`. Everything is brought to one form before it is compared.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from filewallball.errors import ConfigError
+from filewallball.errors import ConfigError, UserError
 
 _UNITS = {"b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 _SECRET = frozenset({"requirepass", "masterauth", "tls-key-file-pass", "tls-client-key-file-pass"})
@@ -29,13 +30,28 @@ class Difference:
     directive: str
     declared: str
     live: str
+    file: str
 
     def __str__(self) -> str:
-        return f"{self.directive} is {self.live}, redis.conf says {self.declared}"
+        return f"{self.directive} is {self.live}, {self.file} says {self.declared}"
 
 
-def parse(text: str) -> dict[str, list[list[str]]]:
-    """Directives of a redis.conf in lower case, each with the arguments of every line that it stands on."""
+Directives = dict[str, list[list[str]]]
+
+
+def read(path: str, config_map: str) -> Directives:
+    """The directives of the file that the program declares. Raises UserError if it isn't mounted."""
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read the declared {path}: {error.strerror}",
+            f"the ConfigMap {config_map} isn't mounted into the checks' pod: run `fwb up`",
+        ) from error
+
+
+def parse(text: str) -> Directives:
+    """Directives in lower case, each with the arguments of every line that it stands on."""
     directives: dict[str, list[list[str]]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -52,7 +68,7 @@ def split_words(line: str, number: int = 1) -> list[str]:
     while rest:
         match = _WORD.match(rest)
         if match is None:
-            raise ConfigError(f"redis.conf, line {number}: unbalanced quotes: {line.strip()[:80]}")
+            raise ConfigError(f"line {number} of the server's file: unbalanced quotes: {line.strip()[:80]}")
         if match["double"] is not None:
             words.append(_unescape(match["double"]))
         elif match["single"] is not None:
@@ -81,10 +97,13 @@ def _unescape(text: str) -> str:
     return re.sub(r"\\(x[0-9a-fA-F]{2}|.)", one, text)
 
 
-def differences(declared: Mapping[str, list[list[str]]], live: Mapping[str, str]) -> list[Difference]:
+def differences(
+    declared: Mapping[str, list[list[str]]], live: Mapping[str, str], file: str
+) -> list[Difference]:
     """Every declared directive whose live value is another one, or which the server does not know.
 
-    `live` is the answer to CONFIG GET *. Values of secret directives are compared, never shown.
+    `live` is the answer to CONFIG GET *, `file` what the declared file is called. Values of secret
+    directives are compared, never shown.
     """
     found: list[Difference] = []
     for name, lines in declared.items():
@@ -92,12 +111,12 @@ def differences(declared: Mapping[str, list[list[str]]], live: Mapping[str, str]
             continue
         current = live.get(name)
         if current is None:
-            found.append(Difference(name, _text(name, lines), "unknown to the server"))
+            found.append(Difference(name, _text(name, lines), "unknown to the server", file))
         elif not _same(name, lines, current):
             shown = (
                 ("(hidden)", "(another one)") if name in _SECRET else (_text(name, lines), current or '""')
             )
-            found.append(Difference(name, *shown))
+            found.append(Difference(name, *shown, file))
     return found
 
 
