@@ -127,13 +127,17 @@ class Kube:
         propagation: Propagation = "Background",
         uid: str | None = None,
         resource_version: str | None = None,
+        grace: int | None = None,
     ) -> bool:
         """Ask for deletion (finalizers may take their time); False where there was nothing to delete.
 
+        `grace`: seconds that a pod is given to end, in place of its own terminationGracePeriodSeconds.
         `uid` guards against deleting a successor of the same name, `resource_version` against deleting
         what somebody has changed meanwhile.
         """
         body: dict[str, Any] = {"propagationPolicy": propagation}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
         given = {"uid": uid, "resourceVersion": resource_version}
         guards = {name: value for name, value in given.items() if value}
         if guards:
@@ -146,7 +150,7 @@ class Kube:
             raise
         return True
 
-    # ---- logs and watches ----
+    # ---- logs, watches, and what pods serve ----
 
     def logs(
         self,
@@ -208,6 +212,16 @@ class Kube:
                 else:
                     known[uid] = item
                 yield change, item
+
+    def ask_pod(
+        self, pod: str, namespace: str, port: int, path: str, body: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The JSON that a pod answers over HTTP, through the API server: GET, or POST if there is a body.
+
+        Sent again when the connection breaks. Raises KubeError with the pod's status and text.
+        """
+        way = f"{self._path('v1', 'Pod', f'{pod}:{port}', namespace)}/proxy/{path}"
+        return self._http.send("GET" if body is None else "POST", way, body=body).json()
 
     def _watch_from(
         self, path: str, params: dict[str, Any], version: str, deadline: float
