@@ -1,0 +1,1 @@
+"""Drills: a named fault under load, and what clients saw of it."""

@@ -1,0 +1,43 @@
+"""`python3 -m filewallball.drill.load`: the load's pod. Token and port come by environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from filewallball.drill.load.clients import Sessions
+from filewallball.drill.load.recording import Plan
+from filewallball.drill.load.round import Passwords
+from filewallball.drill.load.server import Load, serve
+from filewallball.storage import sessions
+
+SECRETS = Path("/secrets/valkey-credentials")
+SWITCH_SECONDS = 0.001
+"""Threads take turns this often, so that one that has much to do doesn't make the others look slow."""
+
+
+def connect(plan: Plan, passwords: Passwords) -> Sessions:
+    """The client that applications are told to use."""
+    return sessions.connect(
+        list(plan.sentinels.values()),
+        password=passwords.app,
+        sentinel_password=passwords.sentinel,
+        master=plan.master,
+    )
+
+
+def main() -> None:
+    sys.setswitchinterval(SWITCH_SECONDS)
+    read = {
+        name: (SECRETS / f"{name}-password").read_text(encoding="utf-8").strip()
+        for name in ("app", "sentinel", "checks")
+    }
+    load = Load(Passwords(**read), connect)
+    signal.signal(signal.SIGTERM, lambda *_: load.quit.set())
+    serve(load, os.environ["FWB_DRILL_TOKEN"], int(os.environ["FWB_DRILL_PORT"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""One round: all clients, probes and listeners at work at the same time, from `begin` to `finish`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event as Flag
+from threading import Thread
+from typing import Any
+
+from filewallball.drill.load.clients import PREFIX, Reader, Sessions, Writer
+from filewallball.drill.load.probes import MemberProbe
+from filewallball.drill.load.recording import Event, Plan, Recording
+from filewallball.drill.load.sentinels import Listener
+from filewallball.drill.load.whole import Eye, View
+
+HEARTBEAT = 0.01
+LATE_SECONDS = 15.0
+"""A thread in the middle of a call that is retried may need so long to end."""
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """Of the applications' users, and of the user `checks`, who may look at servers and Sentinels."""
+
+    app: str
+    sentinel: str
+    checks: str
+
+
+Connect = Callable[[Plan, Passwords], Sessions]
+
+
+class Round:
+    """Runs in threads of its own until it is told to finish."""
+
+    def __init__(self, plan: Plan, passwords: Passwords, connect: Connect) -> None:
+        self.plan = plan
+        self._stop = Flag()
+        self._sessions = connect(plan, passwords)
+        self._writer = Writer(self._sessions, plan)
+        self._readers = {
+            "primary": Reader(self._sessions, lambda: self._sessions.primary, self._writer, plan),
+            "replica": Reader(self._sessions, lambda: self._sessions.replica, self._writer, plan),
+        }
+        self._probes = {
+            name: MemberProbe(address, ("AUTH", passwords.app), f"{PREFIX}probe:{name}")
+            for name, address in plan.members.items()
+        }
+        self._heard: list[Event] = []
+        self._listeners = [
+            Listener(name, address, ("AUTH", passwords.sentinel), self._heard)
+            for name, address in plan.sentinels.items()
+        ]
+        self._eye = Eye(plan.members, plan.sentinels, plan.master, ("AUTH", "checks", passwords.checks))
+        self._longest_stall = 0.0
+        self._began = 0.0
+        jobs = [*self._readers.values(), *self._probes.values(), *self._listeners, self._eye]
+        self._threads = [Thread(target=job.run, args=(self._stop,), daemon=True) for job in jobs]
+        self._threads += [
+            Thread(target=self._writer.run, args=(self._stop,), daemon=True),
+            Thread(target=self._heartbeat, daemon=True),
+        ]
+
+    def begin(self) -> None:
+        """Raises what the client raises if the first keys can't be written."""
+        self._writer.preload()
+        self._began = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def progress(self) -> dict[str, Any]:
+        """How it goes: what the drill decides by."""
+        now = time.monotonic()
+        acks, view = self._writer.acks, self._eye.view
+        recent = [ack.acked for ack in acks[-1000:] if ack.acked > now - 1]
+        state = self._eye.states[-1] if self._eye.states else None
+        return {
+            "now": now,
+            "acked": len(acks) - self.plan.preload,
+            "last_ack": acks[-1].acked if acks else None,
+            "acked_last_second": len(recent),
+            "error": self._writer.errors[-1][1] if self._writer.errors else "",
+            "accepting": [name for name, probe in self._probes.items() if probe.accepted_lately],
+            "since": state.at if state else None,
+            **_plain(view),
+        }
+
+    def finish(self) -> Recording:
+        """End the round, look up every acknowledged write, and remove all keys."""
+        self.stop()
+        recording = Recording(
+            1 / self.plan.rate,
+            self._began,
+            time.monotonic(),
+            list(self._writer.acks),
+            list(self._writer.errors),
+            {"primary": self._readers["primary"].answered, "replica": self._readers["replica"].answered},
+            {name: probe.samples for name, probe in self._probes.items()},
+            sorted(self._heard),
+            self._eye.states,
+            longest_stall=self._longest_stall,
+        )
+        with contextlib.suppress(Exception):
+            recording.lost = self._writer.verify()
+            recording.verified = True
+        self.clean_up()
+        return recording
+
+    def stop(self) -> None:
+        self._stop.set()
+        deadline = time.monotonic() + LATE_SECONDS
+        for thread in self._threads:
+            if thread.ident:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def clean_up(self) -> None:
+        """Remove the round's keys; what can't be removed now goes by its time to live."""
+        with contextlib.suppress(Exception):
+            self._writer.clean_up()
+            self._sessions.call(
+                lambda: self._sessions.primary.unlink(*(f"{PREFIX}probe:{name}" for name in self._probes))
+            )
+
+    def _heartbeat(self) -> None:
+        """Notices when this process doesn't get to run: that would look like an outage of the servers."""
+        last = time.monotonic()
+        while not self._stop.is_set():
+            time.sleep(HEARTBEAT)
+            now = time.monotonic()
+            self._longest_stall = max(self._longest_stall, now - last - HEARTBEAT)
+            last = now
+
+
+def _plain(view: View) -> dict[str, Any]:
+    return {
+        "whole": view.whole,
+        "why": view.why,
+        "primary": view.primary,
+        "run_ids": dict(view.run_ids),
+        "saves": dict(view.saves),
+        "unsaved": dict(view.unsaved),
+        "append_only": view.append_only,
+    }

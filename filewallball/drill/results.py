@@ -1,0 +1,161 @@
+"""The results of a drill: a round's figures, and the file that rounds are appended to.
+
+`rounds.jsonl` begins with a line about the drill as a whole; then comes a line for each round, written when
+the round is over. A line that was cut off by an interruption is left out when the file is read again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+
+from filewallball.errors import ConfigError, UserError
+
+FILE = "rounds.jsonl"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round. All times in seconds, from the event's beginning; None where there was no such moment."""
+
+    event: str
+    number: int
+    began: str
+    """UTC, ISO 8601."""
+    failed: str = ""
+    """Why the set didn't get whole again, or why the round ended early; what was last seen."""
+    detection: float | None = None
+    outage: float | None = None
+    """The longest time without an acknowledged write, less the pacing interval."""
+    read_outages: dict[str, float] = field(default_factory=dict[str, float])
+    writes: int = 0
+    """Acknowledged ones."""
+    gave_up: int = 0
+    """Writes that the client gave up."""
+    rate: float = 0.0
+    """Acknowledged writes a second before the event."""
+    lost_waited: int = 0
+    lost_plain: int = 0
+    oldest_lost: float | None = None
+    """How long before the event the oldest lost write was acknowledged."""
+    lost_saved: int = 0
+    """Lost ones that are older than the last save."""
+    primaries: int = 0
+    """So many members accepted writes at one moment, at most."""
+    overlap: float = 0.0
+    """So long did more than one of them."""
+    lone_writes: int | None = None
+    """Probes accepted by the old primary while it was cut off or after it woke up."""
+    lone_last: float | None = None
+    redundancy: float | None = None
+    stall: float = 0.0
+    """The longest time for which the client itself didn't get to run."""
+    note: str = ""
+
+    @property
+    def lost(self) -> int:
+        return self.lost_waited + self.lost_plain
+
+
+@dataclass
+class Journal:
+    """The rounds of a drill, in memory and in their file."""
+
+    path: Path
+    about: dict[str, Any]
+    rounds: list[Round] = field(default_factory=list[Round])
+
+    @classmethod
+    def open(cls, folder: Path, about: Mapping[str, Any], *, resume: bool) -> Self:
+        """Begin a new file, or with `resume` go on with the one that is there.
+
+        Raises ConfigError if there is one and `resume` wasn't asked for, none although it was, or one of
+        another stack; UserError if it can't be read or written.
+        """
+        path = folder / FILE
+        if path.exists() != resume:
+            raise ConfigError(
+                f"{path} holds the rounds of an earlier drill" if not resume else f"there is no {path}",
+                "go on with it by --resume, or name another folder with --out"
+                if not resume
+                else "name the folder of the drill to go on with by --out, or leave --resume out",
+            )
+        journal = cls(path, dict(about))
+        if resume:
+            journal._read(about)
+        else:
+            folder_made(folder)
+            journal._write(journal.about, "x")
+        return journal
+
+    def done(self, event: str, number: int) -> bool:
+        return any((each.event, each.number) == (event, number) for each in self.rounds)
+
+    def append(self, result: Round) -> None:
+        """Keep a round; it is on the disk when this returns."""
+        self._write(asdict(result), "a")
+        self.rounds.append(result)
+
+    def _read(self, about: Mapping[str, Any]) -> None:
+        lines = [_line(text) for text in read_text(self.path).splitlines()]
+        if not lines or lines[0] is None or "stack" not in lines[0]:
+            raise ConfigError(f"{self.path} isn't the file of a drill", "name another folder with --out")
+        for name in ("stack", "namespace", "cluster"):
+            if lines[0].get(name) != about.get(name):
+                raise ConfigError(
+                    f"{self.path} is of {name} {lines[0].get(name)}, not {about.get(name)}",
+                    "name another folder with --out",
+                )
+        self.about = lines[0]
+        self.rounds = [Round(**line) for line in lines[1:] if line]
+        if not read_text(self.path).endswith("\n"):
+            self._write_text("\n")
+
+    def _write(self, data: Mapping[str, Any], mode: str) -> None:
+        self._write_text(json.dumps(data, ensure_ascii=False) + "\n", mode)
+
+    def _write_text(self, text: str, mode: str = "a") -> None:
+        try:
+            with self.path.open(mode, encoding="utf-8") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror}", _ELSEWHERE) from error
+
+
+_ELSEWHERE = "name another folder with --out"
+
+
+def folder_made(folder: Path) -> None:
+    """Raises UserError if it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}", _ELSEWHERE) from error
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}", _ELSEWHERE) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}", _ELSEWHERE) from error
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    try:
+        found: Any = json.loads(text)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
