@@ -1,0 +1,1 @@
+"""What applications use of the stack. Imports nothing else of this project."""

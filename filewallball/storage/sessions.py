@@ -1,0 +1,99 @@
+"""Sessions in Valkey, through the Sentinels: timeouts and retries with which a fail-over goes unnoticed.
+
+redis-py's own defaults wait without end for a server that has frozen, and then up to ten seconds between
+tries. Here one try takes half a second at most, and whatever a fail-over throws is tried again.
+
+    sessions = connect([("valkey-sentinel-0", 26379), …], password=…, sentinel_password=…)
+    sessions.call(lambda valkey: valkey.set("session:1", "…", ex=1800))
+    sessions.read(lambda valkey: valkey.get("session:1"))
+
+A write may be done twice: its first answer can be lost with the connection. SET, HSET, EXPIRE and DEL bear
+that; a command that doesn't (INCR, LPUSH) needs a condition or an id of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+MASTER = "valkey-session-master"
+ATTEMPT_SECONDS = 0.5
+"""How long a connection, or an answer, is waited for in one try."""
+PAUSE_SECONDS = 0.025
+"""Between two tries."""
+_PASSING = ("NOREPLICAS", "MASTERDOWN", "READONLY", "LOADING", "UNBLOCKED")
+
+T = TypeVar("T")
+
+
+def passes(error: Exception) -> bool:
+    """Whether a fail-over explains the error, so that trying again helps."""
+    if isinstance(error, ConnectionError | TimeoutError | ReadOnlyError):
+        return True
+    return isinstance(error, ResponseError) and str(error).startswith(_PASSING)
+
+
+class Sessions:
+    """`primary` and `replica` are redis-py clients, for any number of threads; neither retries."""
+
+    def __init__(self, sentinel: Sentinel, master: str, timeout: float) -> None:
+        make: Any = sentinel  # its methods have no types
+        self.primary: Redis = make.master_for(master)
+        self.replica: Redis = make.slave_for(master)
+        self.timeout = timeout
+
+    def call(self, function: Callable[[Redis], T]) -> T:
+        """`function` with the primary, tried again while a fail-over lasts; at most `timeout` seconds.
+
+        Raises what the last try raised (a RedisError), and at once what no fail-over explains.
+        """
+        return self._try(function, self.primary)
+
+    def read(self, function: Callable[[Redis], T]) -> T:
+        """The same with a replica, which may be some milliseconds behind; the primary if there is none."""
+        return self._try(function, self.replica)
+
+    def _try(self, function: Callable[[Redis], T], client: Redis) -> T:
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                return function(client)
+            except Exception as error:
+                if not passes(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(PAUSE_SECONDS)
+
+    def close(self) -> None:
+        self.primary.close()
+        self.replica.close()
+
+
+def connect(
+    sentinels: Sequence[tuple[str, int]],
+    *,
+    password: str,
+    sentinel_password: str,
+    master: str = MASTER,
+    timeout: float = 10.0,
+) -> Sessions:
+    """Sessions of the set that these Sentinels watch; connects with the first use. `timeout` in seconds."""
+    limits: dict[str, Any] = {
+        "socket_timeout": ATTEMPT_SECONDS,
+        "socket_connect_timeout": ATTEMPT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    sentinel = Sentinel(
+        list(sentinels),
+        sentinel_kwargs={"password": sentinel_password, **limits},
+        password=password,
+        decode_responses=True,
+        **limits,
+    )
+    return Sessions(sentinel, master, timeout)

@@ -1,0 +1,183 @@
+"""The agent beside a member: keeps its server in the place that the Sentinels agree on.
+
+It looks, decides (decide.py) and acts: twice a second while all is well, ten times a second while it isn't.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from filewallball.errors import UserError
+from filewallball.valkey import peers as peer_agents
+from filewallball.valkey.appoint import Appointments, Failed
+from filewallball.valkey.decide import Step, decide
+from filewallball.valkey.layout import AGENT_PORT, Layout, Pod
+from filewallball.valkey.member import Server, View
+from filewallball.valkey.sentinels import NotElected, Opinion, Panel
+
+SETTLED_SECONDS = 0.5
+UNSETTLED_SECONDS = 0.1
+TICK_SECONDS = 1.0
+TUNE_SECONDS = 5.0
+HANDOVER_SECONDS = 12.0
+"""How long a stopping primary looks for a successor; release.sh waits a little longer."""
+RETRY_SECONDS = 1.0
+
+
+class Agent:
+    """`run` works until `stop` is called, and then hands the primary's place over if this member has it."""
+
+    def __init__(self, layout: Layout, agent_port: int = AGENT_PORT) -> None:
+        self._layout = layout
+        self._port = agent_port
+        self._panel = Panel(layout)
+        self._servers = {pod.name: Server(layout, pod) for pod in layout.members}
+        self._server = self._servers[layout.me.name]
+        self._appointments = Appointments(layout, self._panel, self._servers, self._say)
+        self._pool = ThreadPoolExecutor(max(1, len(layout.peers)), "peers")
+        self._stopping = threading.Event()
+        self._view = View(layout.me.name, "down")
+        self._named: Opinion | None = None
+        self._step = Step("stay", why="just started")
+        self._said = ""
+        self._settled_at = self._leading_since = time.monotonic()
+        self._ticked_at = self._tuned_at = self._looked_at = 0.0
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def state(self) -> dict[str, object]:
+        """What peers and probes are told. `ready`: it has its place; `idle`: seconds since it looked."""
+        named = self._named
+        return {
+            "member": self._view.as_dict(),
+            "ready": self._step.do == "serve" and self._view.open,
+            "why": self._step.why,
+            "named": named.primary.name if named else None,
+            "epoch": named.epoch if named else None,
+            "idle": time.monotonic() - self._looked_at,
+        }
+
+    def run(self) -> None:
+        released = self._layout.run / "released"
+        released.unlink(missing_ok=True)
+        while not self._stopping.is_set():
+            settled = self._turn()
+            self._stopping.wait(SETTLED_SECONDS if settled else UNSETTLED_SECONDS)
+        try:
+            self._leave()
+        finally:
+            released.touch()
+
+    def _turn(self) -> bool:
+        """Look, decide, act. Returns whether this member has its place."""
+        self._look()
+        needs_peers = self._step.do != "serve" or self._view.role == "primary"
+        peers = self._ask_peers() if needs_peers else {}
+        now = time.monotonic()
+        step = decide(
+            self._view,
+            self._named,
+            peers,
+            unsettled=now - self._settled_at,
+            leading=now - self._leading_since if self._view.role in ("primary", "stuck") else 0,
+        )
+        if step.do != "serve" and not needs_peers:
+            step = Step("stay", why=step.why)  # decided without the peers' word: look again, with it
+        self._step = step
+        self._explain(step)
+        try:
+            self._act(step)
+        except (NotElected, Failed) as error:
+            self._say(str(error))
+            self._stopping.wait(RETRY_SECONDS)
+        except (RedisError, OSError) as error:
+            self._say(f"{step.do} {step.who}: {error}")
+        if step.do == "serve":
+            self._settled_at = time.monotonic()
+        return step.do == "serve"
+
+    def _look(self) -> None:
+        before = self._view.role
+        self._named = self._panel.opinion()
+        self._view = self._server.view()
+        self._looked_at = now = time.monotonic()
+        # A server that freezes as a primary wakes as one.
+        if self._view.role == "primary" and before not in ("primary", "stuck"):
+            self._leading_since = now
+        if now - self._tuned_at > TUNE_SECONDS:
+            self._panel.tune()
+            self._tuned_at = now
+
+    def _ask_peers(self) -> dict[str, View | None]:
+        def ask(pod: Pod) -> View | None:
+            return peer_agents.ask(pod, self._port)
+
+        peers = self._layout.peers
+        views = self._pool.map(ask, peers)
+        return {pod.name: view for pod, view in zip(peers, views, strict=True)}
+
+    def _act(self, step: Step) -> None:
+        if step.do == "serve":
+            self._serve()
+        elif step.do == "follow":
+            if self._view.role in ("primary", "stuck"):
+                # What it took alone is lost; until it is a copy again nobody may take it for a good replica.
+                with suppress(RedisError, OSError):
+                    self._server.close()
+            self._server.follow(self._layout.named(step.who))
+        elif step.do == "appoint" and self._named:
+            self._appoint(self._layout.named(step.who), self._named)
+
+    def _appoint(self, target: Pod, named: Opinion) -> None:
+        begun = time.monotonic()
+        epoch = self._appointments.appoint(target, named, self._view.epoch)
+        self._say(f"{target.name} leads in epoch {epoch}, {(time.monotonic() - begun) * 1000:.0f} ms")
+
+    def _serve(self) -> None:
+        if not self._view.open:
+            self._server.open()
+            self._say("open")
+        now = time.monotonic()
+        if self._view.role == "primary" and self._named and now - self._ticked_at >= TICK_SECONDS:
+            self._ticked_at = now
+            with suppress(RedisError):  # without a replica it takes no writes, ours neither
+                self._server.tick(self._named.epoch)
+
+    def _leave(self) -> None:
+        deadline = time.monotonic() + HANDOVER_SECONDS
+        while time.monotonic() < deadline:
+            self._look()
+            if self._view.role not in ("primary", "stuck") or self._named is None:
+                return
+            if self._named.primary != self._layout.me:
+                return
+            try:
+                self._appointments.hand_over(self._named, self._ask_peers())
+            except UserError as error:
+                self._say(f"no handover yet: {error.message}")
+                time.sleep(RETRY_SECONDS / 4)
+            except (RedisError, OSError) as error:
+                self._say(f"handover: {error}")
+
+    def _explain(self, step: Step) -> None:
+        line = f"{self._view.role}: {step.do} {step.who}".rstrip() + f" ({step.why})"
+        if line != self._said:
+            self._say(line)
+            self._said = line
+
+    def _say(self, text: str) -> None:
+        stamp = time.strftime("%H:%M:%S", time.gmtime())
+        print(f"{stamp}.{int(time.time() * 1000) % 1000:03d} {self._layout.me.name} {text}", flush=True)
+
+
+def layout_summary(layout: Layout) -> str:
+    """One line about the set, for the log's head."""
+    members: Mapping[str, str] = {pod.name: pod.host for pod in layout.members}
+    return f"{layout.master}: members {members}, {len(layout.sentinels)} Sentinels, quorum {layout.quorum}"

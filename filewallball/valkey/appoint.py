@@ -1,0 +1,108 @@
+"""Putting a primary in its place: the freshest after a loss, a caught-up replica before a planned stop.
+
+Both are elected first (sentinels.Panel.elect) and announced last; Sentinels follow, and clients follow them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from filewallball.errors import UserError
+from filewallball.valkey.layout import Layout, Pod
+from filewallball.valkey.member import Server, View, wait_until
+from filewallball.valkey.sentinels import Opinion, Panel, agree
+
+PAUSE_SECONDS = 3.0
+"""How long writes wait at most while the primary's place is handed over."""
+CAUGHT_UP_SECONDS = 1.0
+ATTACHED_SECONDS = 0.5
+
+Say = Callable[[str], None]
+
+
+class Failed(UserError):
+    """The place could not be filled; everything is as it was, and may be tried again."""
+
+
+class Appointments:
+    """What a member's agent does in the Sentinels' name."""
+
+    def __init__(self, layout: Layout, panel: Panel, servers: Mapping[str, Server], say: Say) -> None:
+        self._layout = layout
+        self._panel = panel
+        self._servers = servers
+        self._say = say
+
+    def appoint(self, target: Pod, named: Opinion, newest: int) -> int:
+        """Make `target` the primary of a new epoch, above `newest` and what Sentinels know; return it.
+
+        Raises NotElected or Failed.
+        """
+        server = self._servers[target.name]
+        self._reach(server)  # before the election: a vote keeps the Sentinels from acting for a while
+        epoch = self._panel.elect(self._layout.me.identity, max(named.epoch, newest))
+        try:
+            server.lead()
+            if target == self._layout.me:
+                server.open()
+        except (RedisError, OSError) as error:
+            raise Failed(f"{target.name} was elected for epoch {epoch} but can't lead: {error}") from error
+        self._gather(target)
+        if not agree(self._panel, target, epoch, self._layout.majority):
+            raise Failed(f"too few Sentinels took {target.name} as the primary of epoch {epoch}")
+        return epoch
+
+    def hand_over(self, named: Opinion, peers: Mapping[str, View | None]) -> str:
+        """Give this member's place as the primary to a replica that has every write; return its name.
+
+        Writes wait in the server meanwhile, a few hundredths of a second; none is lost or refused. Raises
+        NotElected or Failed, and then this member leads on.
+        """
+        own = self._servers[self._layout.me.name]
+        target = _successor(peers)
+        if target is None:
+            raise Failed("no replica is linked, so nobody can take over")
+        successor = self._servers[target]
+        pod = self._layout.named(target)
+        self._reach(successor)
+        epoch = self._panel.elect(self._layout.me.identity, named.epoch)
+        with own.writes_paused(PAUSE_SECONDS):
+            end = own.offset()
+            begun = time.monotonic()
+            if not wait_until(lambda: successor.offset() >= end, CAUGHT_UP_SECONDS):
+                raise Failed(f"{target} didn't catch up with offset {end} in {CAUGHT_UP_SECONDS} s")
+            successor.lead()
+            # From here on this member is no primary, whatever fails: two would be worse than none.
+            own.follow(pod)
+            self._gather(pod, but=self._layout.me)
+            # It takes writes only with a replica of its own.
+            wait_until(lambda: successor.replicas_online() > 0, ATTACHED_SECONDS)
+            agreed = agree(self._panel, pod, epoch, self._layout.majority)
+            own.disconnect_clients()
+            self._say(f"handed over to {target} in {(time.monotonic() - begun) * 1000:.0f} ms, epoch {epoch}")
+        if not agreed:
+            raise Failed(f"too few Sentinels took {target} as the primary of epoch {epoch}")
+        return target
+
+    def _reach(self, server: Server) -> None:
+        try:
+            server.call("PING")
+        except (RedisError, OSError) as error:
+            raise Failed(f"{server.pod.name} can't be reached: {error}") from error
+
+    def _gather(self, primary: Pod, but: Pod | None = None) -> None:
+        """Have the others follow at once. Those that can't be reached do so by their own agents."""
+        for name, server in self._servers.items():
+            if name != primary.name and server.pod != but:
+                with suppress(RedisError, OSError):
+                    server.follow(primary)
+
+
+def _successor(peers: Mapping[str, View | None]) -> str | None:
+    """Of the linked replicas the one that started last: in a rolling update it has been updated already."""
+    linked = [view for view in peers.values() if view and view.ready_to_lead and view.linked]
+    return min(linked, key=lambda view: view.uptime).name if linked else None

@@ -1,0 +1,67 @@
+"""What agents tell each other, and the kubelet: a few lines of JSON over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+from filewallball.valkey.layout import Pod
+from filewallball.valkey.member import View
+
+TIMEOUT = 0.5
+STALLED_SECONDS = 20.0
+
+State = Callable[[], dict[str, Any]]
+
+
+def ask(pod: Pod, port: int) -> View | None:
+    """What the member's agent says of it; None if it doesn't answer."""
+    connection = http.client.HTTPConnection(pod.host, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/member")
+        answer = cast("dict[str, Any]", json.loads(connection.getresponse().read()))
+        return View(**answer["member"])
+    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
+        return None
+    finally:
+        connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
+
+def serve(state: State, host: str, port: int) -> ThreadingHTTPServer:
+    """Answer in the background: /member to the others, /ready and /alive to the kubelet's probes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told = state()
+            fine = {
+                "/member": True,
+                "/ready": bool(told["ready"]),
+                "/alive": told["idle"] < STALLED_SECONDS,
+            }.get(self.path)
+            body = json.dumps(told).encode()
+            self.send_response(404 if fine is None else 200 if fine else 503)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Probes come each second; the agent's own lines are the log."""
+
+    server = _Server((host, port), Handler)
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    return server

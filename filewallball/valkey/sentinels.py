@@ -1,0 +1,183 @@
+"""The Sentinels as one panel: whom they name, their vote for an epoch, and telling them of a new primary.
+
+An agent speaks the Sentinels' own protocol (https://valkey.io/topics/sentinel, "configuration epochs" and
+"configuration propagation"): a leader is who a majority voted for in an epoch, each Sentinel votes once in an
+epoch, and the configuration of the highest epoch wins. So no agent and Sentinel can lead in the same epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from filewallball.errors import UserError
+from filewallball.valkey.layout import PORT, SENTINEL_PORT, Layout, Pod
+
+T = TypeVar("T")
+TIMEOUT = 0.5
+TRIES = 4
+
+# In milliseconds. The defaults (ping 1000, ask 1000, publish 2000, info 10000, reconnect 15000, tilt 30000)
+# make up most of the time that a fail-over takes with a down-after of one second.
+TUNING: dict[str, int] = {
+    "ping-period": 250,
+    "ask-period": 200,
+    "publish-period": 1000,
+    "info-period": 2000,
+    "min-link-reconnect-period": 2000,
+    "tilt-period": 5000,
+}
+
+
+class NotElected(UserError):
+    """No majority of Sentinels voted for us: too few can be reached, or another one leads this epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """Whom a majority of the declared Sentinels names, and the highest epoch among those that do."""
+
+    primary: Pod
+    epoch: int
+    down: bool
+    """Whether a majority also finds it down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    host: str
+    port: int
+    epoch: int
+    down: bool
+
+
+class Panel:
+    """Connections to all Sentinels; each question goes to all of them at once, half a second at most."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._pool = ThreadPoolExecutor(len(layout.sentinels), "sentinels")
+        self._clients: dict[Pod, Any] = {pod: _client(layout, pod) for pod in layout.sentinels}
+        self._tuned: dict[Pod, str] = {}
+
+    def opinion(self) -> Opinion | None:
+        """None unless a majority names one and the same member."""
+        answers = [answer for answer in self._ask(self._answer).values() if answer]
+        counted = Counter((answer.host, answer.port) for answer in answers)
+        if not counted:
+            return None
+        (host, port), votes = counted.most_common(1)[0]
+        primary = self._layout.member(host)
+        if votes < self._layout.majority or primary is None or port != PORT:
+            return None
+        agreeing = [answer for answer in answers if (answer.host, answer.port) == (host, port)]
+        down = sum(answer.down for answer in agreeing) >= self._layout.majority
+        return Opinion(primary, max(answer.epoch for answer in agreeing), down)
+
+    def elect(self, candidate: str, above: int) -> int:
+        """Have `candidate` (an identity) voted for by a majority in an epoch above `above`; return it.
+
+        Raises NotElected. The voters then leave a fail-over of their own for twice the fail-over timeout.
+        """
+        epoch = above + 1
+        seen: list[tuple[str, int]] = []
+        for _ in range(TRIES):
+
+            def vote(pod: Pod, client: Any, epoch: int = epoch) -> tuple[str, int]:
+                answer = self._answer(pod, client)
+                reply = client.execute_command(
+                    "SENTINEL", "IS-MASTER-DOWN-BY-ADDR", answer.host, answer.port, epoch, candidate
+                )
+                _, leader, leader_epoch = cast("list[Any]", reply)
+                return str(leader), int(leader_epoch)
+
+            seen = [each for each in self._ask(vote).values() if each]
+            if seen.count((candidate, epoch)) >= self._layout.majority:
+                return epoch
+            if len(seen) < self._layout.majority:
+                break
+            epoch = max(epoch, *(each[1] for each in seen)) + 1
+        raise NotElected(
+            f"{len(seen)} of {len(self._layout.sentinels)} Sentinels answered; a majority of"
+            f" {self._layout.majority} didn't vote for us in epoch {epoch}: {sorted(set(seen))}"
+        )
+
+    def announce(self, primary: Pod, epoch: int) -> int:
+        """Tell every Sentinel that `primary` leads since `epoch`; return how many took it."""
+
+        def tell(pod: Pod, client: Any) -> None:
+            # A Sentinel learns of a new configuration from a peer; any other will do as the one that says so.
+            peer = next(each for each in self._layout.sentinels if each != pod)
+            hello = (peer.host, SENTINEL_PORT, peer.identity, epoch, self._layout.master)
+            message = ",".join(map(str, (*hello, primary.host, PORT, epoch)))
+            client.execute_command("PUBLISH", "__sentinel__:hello", message)
+
+        self._ask(tell)
+        answers = self._ask(self._answer).values()
+        return sum(bool(each) and each.host == primary.host for each in answers if each)
+
+    def tune(self) -> None:
+        """Set the Sentinels' periods, in those that have started since they were last set."""
+
+        def set_periods(pod: Pod, client: Any) -> None:
+            run = str(cast("dict[str, Any]", client.execute_command("INFO", "server"))["run_id"])
+            if self._tuned.get(pod) != run:
+                periods = [word for name, value in TUNING.items() for word in (name, value)]
+                client.execute_command("SENTINEL", "DEBUG", *periods)
+                self._tuned[pod] = run
+
+        self._ask(set_periods)
+
+    def _answer(self, _pod: Pod, client: Any) -> Answer:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._layout.master)
+        pipeline.execute_command("SENTINEL", "MASTER", self._layout.master)
+        # A leader in the midst of a fail-over gives the new address here, the old one in its state.
+        address, flat = cast("list[list[str]]", pipeline.execute())
+        state = dict(zip(flat[::2], flat[1::2], strict=True))
+        down = "s_down" in state["flags"].split(",")
+        return Answer(address[0], int(address[1]), int(state["config-epoch"]), down)
+
+    def _ask(self, question: Callable[[Pod, Any], T]) -> dict[Pod, T | None]:
+        """The answers of all Sentinels; None for those that gave none."""
+
+        def one(pod: Pod) -> T | None:
+            try:
+                return question(pod, self._clients[pod])
+            except (RedisError, OSError):
+                return None
+
+        return dict(zip(self._clients, self._pool.map(one, self._clients), strict=True))
+
+
+def _client(layout: Layout, pod: Pod) -> Redis:
+    return Redis(
+        host=pod.host,
+        port=SENTINEL_PORT,
+        username="peer",
+        password=layout.peer_password,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+        decode_responses=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def agree(panel: Panel, primary: Pod, epoch: int, majority: int, seconds: float = 3.0) -> bool:
+    """Announce until a majority has taken it; False if that doesn't happen in time."""
+    deadline = time.monotonic() + seconds
+    while panel.announce(primary, epoch) < majority:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

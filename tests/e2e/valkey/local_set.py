@@ -1,0 +1,232 @@
+"""The set as plain processes on loopback addresses: the image's files, the pods' own scripts, no cluster.
+
+Each "pod" has a mount namespace of its own with the folders that a pod has. Members have addresses 127.N.0.x,
+Sentinels 127.N.1.x. What Kubernetes does (restart what ends, stop with a handover first) is done here by hand, so
+that a test can choose the order.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from filewallball.valkey import peers
+from filewallball.valkey.agent import Agent
+from filewallball.valkey.layout import Layout, Pod
+
+FILES = Path(__file__).parents[3] / "components" / "files" / "valkey"
+MASTER = "valkey-session-master"
+KEYS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
+MOUNTS = ("etc/filewallball", "data", "run/valkey", "secrets/valkey-credentials")
+AGENT_PORT = 18080
+
+
+@dataclass
+class Process:
+    """A pod without its container; `folder` keeps its data."""
+
+    pod: Pod
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    agent: Agent | None = None
+    threads: list[threading.Thread] = field(default_factory=list)
+    http: Any = None
+
+
+class LocalSet:
+    """`members` and `sentinels` by number; start() starts everything at once."""
+
+    def __init__(self, root: Path, folder: Path, net: int, members: int = 3, sentinels: int = 5) -> None:
+        self.root = root
+        self.folder = folder
+        self.net = net
+        self.passwords = {key: secrets.token_urlsafe(12) for key in KEYS}
+        self.settings = {
+            "maxmemory": "64mb",
+            "loglevel": "notice",
+            "appendonly": "no",
+            "min_replicas_max_lag": "5",
+        }
+        self.options = {
+            "FWB_QUORUM": str(sentinels // 2 + 1),
+            "FWB_DOWN_AFTER_MS": "1000",
+            "FWB_FAILOVER_TIMEOUT_MS": "3000",
+        }
+        self.members = [self._process(f"valkey-{n}", f"127.{net}.0.{n + 1}") for n in range(members)]
+        self.sentinels = [
+            self._process(f"valkey-sentinel-{n}", f"127.{net}.1.{n + 1}") for n in range(sentinels)
+        ]
+        for place in MOUNTS:
+            (root / place).mkdir(parents=True, exist_ok=True)
+
+    def _process(self, name: str, host: str) -> Process:
+        folder = self.folder / name
+        for place in MOUNTS:
+            (folder / place).mkdir(parents=True, exist_ok=True)
+        for key, value in self.passwords.items():
+            (folder / "secrets/valkey-credentials" / f"{key}-password").write_text(value)
+        return Process(Pod(name, host), folder)
+
+    @property
+    def everything(self) -> list[Process]:
+        return [*self.members, *self.sentinels]
+
+    def start(self, which: Iterable[Process] | None = None) -> None:
+        for each in which if which is not None else self.everything:
+            self.start_server(each)
+            if each in self.members:
+                self.start_agent(each)
+
+    def start_server(self, each: Process) -> None:
+        for source in FILES.iterdir():
+            text = Template(source.read_text()).safe_substitute(self.settings)
+            if source.name == "sentinel.conf":  # all share one host here
+                text = text.replace("bind * -::*", f"bind {each.pod.host}")
+            (each.folder / "etc/filewallball" / source.name).write_text(text)
+        script = "start.sh" if each in self.members else "sentinel-start.sh"
+        binds = " && ".join(f"mount --bind {each.folder / place} {self.root / place}" for place in MOUNTS)
+        command = f"{binds} && exec chroot {self.root} /bin/sh /etc/filewallball/{script}"
+        log = (each.folder / "log").open("ab")
+        each.process = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", command],
+            env=self._environment(each), stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+    def _environment(self, each: Process) -> dict[str, str]:
+        hosts = {
+            f"{other.pod.name.upper().replace('-', '_')}_SERVICE_HOST": other.pod.host
+            for other in self.everything
+        }
+        counts = {"FWB_MEMBERS": str(len(self.members)), "FWB_SENTINELS": str(len(self.sentinels))}
+        own = {"POD_NAME": each.pod.name, "FWB_MASTER_NAME": MASTER, "PATH": os.environ["PATH"]}
+        return {**hosts, **counts, **own, **self.options}
+
+    def layout(self, each: Process) -> Layout:
+        return Layout(
+            each.pod,
+            tuple(other.pod for other in self.members),
+            tuple(other.pod for other in self.sentinels),
+            MASTER,
+            int(self.options["FWB_QUORUM"]),
+            self.passwords["agent"],
+            self.passwords["peer"],
+            each.folder / "run/valkey",
+            each.pod.host,
+        )
+
+    def start_agent(self, each: Process) -> None:
+        each.agent = Agent(self.layout(each), AGENT_PORT)
+        each.http = peers.serve(each.agent.state, each.pod.host, AGENT_PORT)
+        thread = threading.Thread(target=each.agent.run, name=f"agent-{each.pod.name}", daemon=True)
+        thread.start()
+        each.threads = [thread]
+
+    def stop_agent(self, each: Process) -> None:
+        """End the agent in order: a primary's hands over first."""
+        if each.agent:
+            each.agent.stop()
+            for thread in each.threads:
+                thread.join(20)
+            each.http.shutdown()
+            each.http.server_close()
+            each.agent = None
+
+    def kill(self, each: Process, number: int = signal.SIGKILL) -> None:
+        """Send the server a signal; for SIGKILL and SIGTERM wait for its end."""
+        assert each.process
+        os.kill(each.process.pid, number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            each.process.wait(20)
+            each.process = None
+
+    def stop(self, each: Process) -> None:
+        """As a pod is deleted: handover, then SIGTERM."""
+        self.stop_agent(each)
+        self.kill(each, signal.SIGTERM)
+
+    def power_cut(self) -> None:
+        """Every process at once, agents included."""
+        for each in self.everything:
+            if each.process:
+                os.kill(each.process.pid, signal.SIGKILL)
+        for each in self.everything:
+            if each.process:
+                each.process.wait(20)
+                each.process = None
+        for each in self.members:  # their servers are gone, so nothing can be handed over
+            self.stop_agent(each)
+
+    def lose_volume(self, each: Process) -> None:
+        shutil.rmtree(each.folder / "data")
+        (each.folder / "data").mkdir()
+
+    def close(self) -> None:
+        self.power_cut()
+
+    def client(self, each: Process, key: str = "app", **options: Any) -> Redis:
+        port = 6379 if each in self.members else 26379
+        user = {"app": "default", "sentinel": "default"}.get(key, key)
+        return Redis(
+            host=each.pod.host, port=port, username=user, password=self.passwords[key], protocol=2,
+            socket_timeout=2, socket_connect_timeout=1, decode_responses=True, retry=Retry(NoBackoff(), 0), **options,
+        )  # fmt: skip
+
+    def roles(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for each in self.members:
+            try:
+                role = self.client(each).execute_command("ROLE")
+                found[each.pod.name] = role[0] if role[0] == "master" else f"{role[0]} of {role[1]} {role[3]}"
+            except (RedisError, OSError) as error:
+                found[each.pod.name] = type(error).__name__
+        return found
+
+    def named(self) -> list[str]:
+        found: list[str] = []
+        for each in self.sentinels:
+            try:
+                address = self.client(each, "sentinel").execute_command(
+                    "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER
+                )
+                found.append(next(m.pod.name for m in self.members if m.pod.host == address[0]))
+            except (RedisError, OSError) as error:
+                found.append(type(error).__name__)
+        return found
+
+    def whole(self) -> str | None:
+        """The primary's name when the set is whole: one primary that all name, all others linked to it."""
+        named = set(self.named())
+        roles = self.roles()
+        masters = [name for name, role in roles.items() if role == "master"]
+        if len(named) != 1 or masters != list(named):
+            return None
+        host = next(each.pod.host for each in self.members if each.pod.name == masters[0])
+        others = [role for name, role in roles.items() if name != masters[0]]
+        return masters[0] if all(role == f"slave of {host} connected" for role in others) else None
+
+    def wait_whole(self, seconds: float = 30) -> Process:
+        name = wait_for(self.whole, seconds, lambda: f"named {self.named()}, roles {self.roles()}")
+        return next(each for each in self.members if each.pod.name == name)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, seen: Callable[[], str]) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not in {seconds} s; last seen: {seen()}"
+        time.sleep(0.05)
+    return found
