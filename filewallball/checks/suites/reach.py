@@ -19,7 +19,7 @@ def unreachable(seen: str, what: str, namespace: str, workload: str) -> CheckFai
     elif any(sign in text for sign in _NO_WAY):
         hint = (
             f"`kubectl -n {namespace} get networkpolicies` must let the checks in, and `kubectl -n "
-            f"{namespace} get endpointslices` must list the pod of {workload}"
+            f"{namespace} get endpointslices` must list {_pod(workload)}"
         )
     else:
         hint = (
@@ -27,3 +27,7 @@ def unreachable(seen: str, what: str, namespace: str, workload: str) -> CheckFai
             f"{workload}` why not"
         )
     return CheckFailed(seen, f"{what} answers", hint)
+
+
+def _pod(workload: str) -> str:
+    return workload if workload.startswith("pod/") else f"the pod of {workload}"

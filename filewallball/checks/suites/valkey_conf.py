@@ -23,7 +23,8 @@ def configuration(config: ChecksConfig) -> str:
 
     def look() -> str:
         primary = known_primary(config)
-        wrong = [*_members(config, declared, primary), *_sentinels(config, primary)]
+        found = _members(config, declared, primary) | _sentinels(config, primary)
+        wrong = [f"{node}: {', '.join(faults)}" for node, faults in found.items() if faults]
         if wrong:
             raise CheckFailed(
                 "; ".join(wrong),
@@ -39,13 +40,13 @@ def configuration(config: ChecksConfig) -> str:
     return valkey_nodes.settled(config, look)
 
 
-def _members(config: ChecksConfig, declared: Directives, primary: Node) -> list[str]:
+def _members(config: ChecksConfig, declared: Directives, primary: Node) -> dict[Node, list[str]]:
     def ask(_node: Node, member: Connection) -> dict[str, str]:
         return fields(member.call("CONFIG", "GET", "*"))
 
     nodes = valkey_nodes.members(config)
     answers = valkey_nodes.ask_all(nodes, valkey_nodes.checks_login(config), ask)
-    wrong: list[str] = []
+    wrong: dict[Node, list[str]] = {}
     for node, live in valkey_nodes.all_answered(config, answers).items():
         # We ask over TCP, so it is open already; `bind ""` would be the only thing that is wrong then.
         expected = {
@@ -53,8 +54,7 @@ def _members(config: ChecksConfig, declared: Directives, primary: Node) -> list[
             ANNOUNCED: [[node.ip]],
             "replicaof": [[""]] if node == primary else [[primary.ip, str(primary.port)]],
         }
-        found = server_conf.differences(expected, live, "valkey.conf")
-        wrong += [f"{node}: {_told(one)}" for one in found]
+        wrong[node] = [_told(one) for one in server_conf.differences(expected, live, "valkey.conf")]
     return wrong
 
 
@@ -64,7 +64,7 @@ def _told(one: server_conf.Difference) -> str:
     return str(one)
 
 
-def _sentinels(config: ChecksConfig, primary: Node) -> list[str]:
+def _sentinels(config: ChecksConfig, primary: Node) -> dict[Node, list[str]]:
     nodes = valkey_nodes.sentinels(config)
     replicas = [node for node in valkey_nodes.members(config) if node != primary]
     target = config.valkey
@@ -88,8 +88,7 @@ def _sentinels(config: ChecksConfig, primary: Node) -> list[str]:
         return wrong
 
     answers = valkey_nodes.ask_all(nodes, valkey_nodes.checks_login(config), ask)
-    told = valkey_nodes.all_answered(config, answers)
-    return [f"{node}: {one}" for node, wrong in told.items() for one in wrong]
+    return valkey_nodes.all_answered(config, answers)
 
 
 def _listed(sentinel: Connection, what: str, master: str) -> list[str]:

@@ -98,11 +98,15 @@ def _node(config: ChecksConfig, address: str, container: str) -> Node:
     if not host or not port.isdigit():
         raise ConfigError(f"checks.json: {address!r} is not host:port", "run `fwb up` on the stack again")
     try:
-        ip = str(socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][4][0])
+        return Node(host, resolve(host), int(port), container)
     except OSError as error:
         seen = f"{host}: {error.strerror}"
         raise unreachable(seen, host, config.namespace, STATEFULSETS[container]) from error
-    return Node(host, ip, int(port), container)
+
+
+def resolve(host: str) -> str:
+    """The address of a Service, under which the set's servers know each other."""
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 Answer = T | exceptions.RedisError
@@ -166,6 +170,13 @@ def fault(config: ChecksConfig, node: Node, error: Exception) -> CheckFailed:
             "every member answers",
             "a member is closed until its agent has found its place as primary or linked replica: `kubectl "
             f"-n {namespace} logs {node} -c agent` says what it waits for; {logs} whether the server runs",
+        )
+    if "reading from socket" in str(error):
+        return CheckFailed(
+            f"{node}: no answer within {ANSWER_SECONDS:g} s",
+            f"every {what} answers",
+            f"it takes connections and does nothing: the process hangs, or its node is overloaded: `kubectl "
+            f"-n {namespace} get pods -o wide`; `kubectl -n {namespace} delete pod {node}` starts it anew",
         )
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
         failed = unreachable(seen, f"every {what}", namespace, f"pod/{node}")
