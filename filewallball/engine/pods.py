@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Object = dict[str, Any]
@@ -24,6 +24,8 @@ CERTAIN_AFTER = {
 }
 # the first crashes may only mean that a server it needs was not up yet
 CRASHES = 2  # restarts, that is three crashes; the third restart would come after more than a minute
+# where the kubelet is told to pause for a second only, no state lasts for long, but the restarts add up
+CERTAIN_CRASHES = 5
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff")
 
 
@@ -88,7 +90,8 @@ def _crash_loop(pod: Object, status: Object) -> Trouble | None:
     done = ended.get("exitCode") == 0 and any(each["name"] == status["name"] for each in inits)
     waiting: Object = state.get("waiting") or {}
     if (ended and not done) or waiting.get("reason") == CRASH_LOOP:
-        return _trouble(pod["metadata"], status, CRASH_LOOP, _last_words(status), crashed=True)
+        found = _trouble(pod["metadata"], status, CRASH_LOOP, _last_words(status), crashed=True)
+        return replace(found, certain_after=0.0) if status["restartCount"] >= CERTAIN_CRASHES else found
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_every_broken_rollout_is_reported_and_the_healthy_are_left_alone(lab: La
     assert set(told) == {"image", "crash", "nowhere", "probe", "config"}, lab.said
     assert "ImagePullBackOff" in told["image"] or "ErrImagePull" in told["image"]
     assert "no-such:1" in told["image"]
-    assert "CrashLoopBackOff: exit code 3, restarted 2 times" in told["crash"]
+    assert re.search(r"CrashLoopBackOff: exit code 3, restarted [2-5] times", told["crash"])
     assert "| dying words" in told["crash"]
     assert "Unschedulable" in told["nowhere"]
     assert "not ready after 25 s" in told["probe"]

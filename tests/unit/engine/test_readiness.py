@@ -144,6 +144,10 @@ def test_a_crash_or_two_is_no_crash_loop() -> None:
     found = pods.trouble(pod(waiting("CrashLoopBackOff", restarts=2, last=last)), [])
     assert found
     assert found.message == "exit code 137 (OOMKilled), restarted 2 times; too big"
+    assert found.certain_after > 0
+    often = pods.trouble(pod(waiting("CrashLoopBackOff", restarts=5, last=last)), [])
+    assert often
+    assert often.certain_after == 0, "it may be restarted too soon for any state to last"
     ended = pod({"state": {"terminated": {"exitCode": 1}}, "restartCount": 2})
     assert pods.trouble(ended, []), "between its tries the kubelet only says that it ended"
     init = {**ended, "spec": {"initContainers": [{"name": "main"}]}}

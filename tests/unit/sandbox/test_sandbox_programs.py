@@ -57,6 +57,11 @@ def test_the_kubelet_never_collects_images_that_cannot_be_pulled_again(node: Nod
     assert configuration.kubelet_configuration(node)["cgroupRoot"] == "/fwb-x"
 
 
+def test_a_container_that_a_drill_kills_again_and_again_is_restarted_soon(node: Node) -> None:
+    pause = configuration.kubelet_configuration(node)["crashLoopBackOff"]
+    assert pause == {"maxContainerRestartPeriod": "1s"}
+
+
 def test_kubeadm_gets_the_address_and_the_version(node: Node) -> None:
     init, kube = certificates.kubeadm_configuration(node)
     assert init["localAPIEndpoint"]["advertiseAddress"] == "10.213.0.2"
