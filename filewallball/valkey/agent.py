@@ -142,6 +142,7 @@ class Agent:
 
     def _serve(self) -> None:
         if not self._view.open:
+            self._server.set_append_only()
             self._server.open()
             self._say("open")
         now = time.monotonic()

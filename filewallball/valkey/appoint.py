@@ -48,6 +48,7 @@ class Appointments:
         try:
             server.lead()
             if target == self._layout.me:
+                server.set_append_only()
                 server.open()
         except (RedisError, OSError) as error:
             raise Failed(f"{target.name} was elected for epoch {epoch} but can't lead: {error}") from error

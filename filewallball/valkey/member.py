@@ -164,8 +164,9 @@ class Server:
     def follow(self, source: Pod) -> None:
         self.call("REPLICAOF", source.host, PORT)
 
-    def set_append_only(self, wanted: str) -> None:
-        """Switch the AOF to what the settings declare; start.sh may have had to start without."""
+    def set_append_only(self) -> None:
+        """Switch the AOF to what the settings declare; start.sh may have had to start otherwise."""
+        wanted = (self._layout.run / "appendonly").read_text(encoding="utf-8").strip()
         if self.call("CONFIG GET", "appendonly")["appendonly"] != wanted:
             self.call("CONFIG SET", "appendonly", wanted)
 

@@ -8,14 +8,15 @@ run=/run/valkey
 data=/data
 . "$config/common.sh"
 
-# Loads what was written last: an AOF, or a snapshot where the AOF is switched on or off by the settings. The
-# server would start empty if told to read an AOF that isn't there; the agent switches it on once it is up.
+# Loads what was written last: an AOF, or a snapshot where the settings have just switched the AOF on or off. The
+# server would start empty if told to read an AOF that isn't there; the agent switches to what is declared later.
 # A running AOF is written each second, so one that is a minute older than the snapshot was left behind.
+declared=$(sed -n 's/^appendonly //p' "$config/valkey.conf")
 append_only() {
     aof=$(find "$data/appendonlydir" -type f -exec stat -c %Y {} + 2>/dev/null | sort -n | tail -n 1)
     rdb=$(stat -c %Y "$data/dump.rdb" 2>/dev/null || true)
     if [ -z "$rdb" ] && [ -z "$aof" ]; then
-        sed -n 's/^appendonly //p' "$config/valkey.conf"
+        echo "$declared"
     elif [ -n "$aof" ] && [ "$aof" -ge $((${rdb:-0} - 60)) ]; then
         echo yes
     else
@@ -28,6 +29,7 @@ own=$(address "$POD_NAME")
 password=$(secret replica-password)
 users "$config/users.acl" app checks backup replica watch agent >"$run/users.acl"
 rm -f "$run/released"
+echo "$declared" >"$run/appendonly"
 cat >"$run/valkey.conf" <<EOF
 include $config/valkey.conf
 masterauth $password

@@ -1,8 +1,8 @@
 """The set as plain processes on loopback addresses: the image's files, the pods' own scripts, no cluster.
 
 Each "pod" has a mount namespace of its own with the folders that a pod has. Members have addresses 127.N.0.x,
-Sentinels 127.N.1.x. What Kubernetes does (restart what ends, stop with a handover first) is done here by hand, so
-that a test can choose the order.
+Sentinels 127.N.1.x. What Kubernetes does (restart what ends, hand over before a stop) is done here by hand,
+so that a test can choose the order.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class LocalSet:
         ]
         for place in MOUNTS:
             (root / place).mkdir(parents=True, exist_ok=True)
+        (root / "dev").mkdir(exist_ok=True)
+        (root / "dev/null").touch()
 
     def _process(self, name: str, host: str) -> Process:
         folder = self.folder / name
@@ -99,7 +101,9 @@ class LocalSet:
                 text = text.replace("bind * -::*", f"bind {each.pod.host}")
             (each.folder / "etc/filewallball" / source.name).write_text(text)
         script = "start.sh" if each in self.members else "sentinel-start.sh"
-        binds = " && ".join(f"mount --bind {each.folder / place} {self.root / place}" for place in MOUNTS)
+        mounts = {Path("/dev/null"): self.root / "dev/null"}
+        mounts |= {each.folder / place: self.root / place for place in MOUNTS}
+        binds = " && ".join(f"mount --bind {source} {target}" for source, target in mounts.items())
         command = f"{binds} && exec chroot {self.root} /bin/sh /etc/filewallball/{script}"
         log = (each.folder / "log").open("ab")
         each.process = subprocess.Popen(
@@ -146,6 +150,12 @@ class LocalSet:
             each.http.server_close()
             each.agent = None
 
+    def stop_agent_roughly(self, each: Process) -> None:
+        """As if the agent were killed: nothing is handed over."""
+        if each.agent:
+            each.agent._leave = lambda: None  # type: ignore[method-assign]
+            self.stop_agent(each)
+
     def kill(self, each: Process, number: int = signal.SIGKILL) -> None:
         """Send the server a signal; for SIGKILL and SIGTERM wait for its end."""
         assert each.process
@@ -168,8 +178,8 @@ class LocalSet:
             if each.process:
                 each.process.wait(20)
                 each.process = None
-        for each in self.members:  # their servers are gone, so nothing can be handed over
-            self.stop_agent(each)
+        for each in self.members:
+            self.stop_agent_roughly(each)
 
     def lose_volume(self, each: Process) -> None:
         shutil.rmtree(each.folder / "data")
@@ -183,7 +193,8 @@ class LocalSet:
         user = {"app": "default", "sentinel": "default"}.get(key, key)
         return Redis(
             host=each.pod.host, port=port, username=user, password=self.passwords[key], protocol=2,
-            socket_timeout=2, socket_connect_timeout=1, decode_responses=True, retry=Retry(NoBackoff(), 0), **options,
+            socket_timeout=2, socket_connect_timeout=1, decode_responses=True,
+            retry=Retry(NoBackoff(), 0), **options,
         )  # fmt: skip
 
     def roles(self) -> dict[str, str]:

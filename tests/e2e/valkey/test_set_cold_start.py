@@ -1,0 +1,115 @@
+"""Starts from nothing, after a power cut, in any order, without some volumes: one primary, the freshest."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from local_set import LocalSet, Process, wait_for
+
+
+def freshest(found: LocalSet) -> Process:
+    """Write, have a replica alone save it, and cut the power; returns that replica."""
+    primary = found.wait_whole()
+    replica = next(each for each in reversed(found.members) if each is not primary)
+    client = found.client(primary)
+    client.set("kept", "by one")
+    assert client.wait(2, 5000) == 2
+    found.stop_agent_roughly(replica)
+    found.kill(replica, signal.SIGTERM)  # saves, as the others have not
+    found.power_cut()
+    return replica
+
+
+def test_the_freshest_member_leads_after_a_power_cut(whole: LocalSet) -> None:
+    replica = freshest(whole)
+    assert replica is not whole.members[0]
+    whole.start()
+    assert whole.wait_whole() is replica
+    assert whole.client(replica).get("kept") == "by one"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_in_whatever_order_pods_start_the_freshest_leads(whole: LocalSet, seed: int) -> None:
+    replica = freshest(whole)
+    order = whole.everything
+    random.Random(seed).shuffle(order)
+    for each in order:
+        whole.start([each])
+        time.sleep(0.2)  # a stagger is what is tested
+    assert whole.wait_whole() is replica
+    assert whole.client(replica).get("kept") == "by one"
+
+
+def test_a_member_that_stays_away_is_not_waited_for_for_ever(whole: LocalSet) -> None:
+    replica = freshest(whole)
+    whole.start([each for each in whole.everything if each is not replica])
+    others = [each.pod.name for each in whole.members if each is not replica]
+    wait_for(
+        lambda: sorted(whole.roles()[name].split()[0] for name in others) == ["master", "slave"],
+        30,
+        lambda: str(whole.roles()),
+    )
+
+
+def test_lost_volumes_of_members_and_sentinels(whole: LocalSet) -> None:
+    primary = whole.wait_whole()
+    replica = freshest(whole)
+    for each in (primary, *whole.sentinels[:2]):
+        whole.lose_volume(each)
+    whole.start()
+    assert whole.wait_whole() is replica
+    assert whole.client(primary).get("kept") == "by one"
+
+
+def test_sentinels_that_lose_their_memory_learn_of_the_living_primary(whole: LocalSet) -> None:
+    old = whole.wait_whole()
+    whole.stop(old)
+    whole.start([old])
+    primary = whole.wait_whole()
+    assert primary is not whole.members[0], "Sentinels without memory name the first"
+    whole.client(primary).set("alive", "yes")
+    for each in whole.sentinels:
+        whole.kill(each)
+        whole.lose_volume(each)
+    whole.start(whole.sentinels)
+    assert whole.wait_whole() is primary
+    assert whole.client(primary).get("alive") == "yes"
+
+
+def test_addresses_that_have_changed_meanwhile(whole: LocalSet, tree: Path, tmp_path: Path, net: int) -> None:
+    """As when Services are made anew: no address that a Sentinel has kept is right any more."""
+    replica = freshest(whole)
+    moved = LocalSet(tree, tmp_path, net + 50)
+    try:
+        moved.start()
+        assert moved.wait_whole().pod.name == replica.pod.name
+        assert moved.client(moved.wait_whole()).get("kept") == "by one"
+    finally:
+        moved.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [("no", "yes"), ("yes", "no")])
+def test_switching_the_append_only_file_keeps_the_data(idle: LocalSet, before: str, after: str) -> None:
+    idle.settings["appendonly"] = before
+    idle.start()
+    primary = idle.wait_whole()
+    idle.client(primary).set("kept", "through the switch")
+    idle.client(primary).wait(2, 5000)
+    for each in idle.members:
+        idle.stop_agent_roughly(each)
+        idle.kill(each, signal.SIGTERM)
+    idle.power_cut()
+    idle.settings["appendonly"] = after
+    idle.start()
+    primary = idle.wait_whole()
+    assert idle.client(primary).get("kept") == "through the switch"
+    live = idle.client(primary, "checks")
+    wait_for(
+        lambda: live.config_get("appendonly") == {"appendonly": after},
+        10,
+        lambda: str(live.config_get("appendonly")),
+    )

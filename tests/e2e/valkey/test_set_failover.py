@@ -1,0 +1,131 @@
+"""What happens to clients and data when the primary goes: in order, by a crash, frozen, or cut off."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from local_set import LocalSet, wait_for
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from writing import writer
+
+
+def test_a_primary_that_stops_in_order_loses_no_write(whole: LocalSet) -> None:
+    """SENTINEL FAILOVER lost more than half: the old primary went on taking writes."""
+    old = whole.wait_whole()
+    with writer(whole) as written:
+        whole.stop(old)
+        written.wait_for_more()
+        whole.start([old])
+        assert whole.wait_whole() is not old
+    assert written.lost(whole) == []
+
+
+def test_the_place_goes_round_and_no_write_is_lost(whole: LocalSet) -> None:
+    with writer(whole) as written:
+        for each in reversed(whole.members):
+            whole.stop(each)
+            whole.start([each])
+            whole.wait_whole()
+    assert written.lost(whole) == []
+
+
+def test_applications_cannot_fail_over_by_hand(whole: LocalSet) -> None:
+    client = whole.client(whole.sentinels[0], "sentinel")
+    for command in (
+        ("FAILOVER", "valkey-session-master"),
+        ("RESET", "*"),
+        ("SET", "valkey-session-master", "quorum", "1"),
+    ):
+        with pytest.raises(NoPermissionError):
+            client.execute_command("SENTINEL", *command)
+
+
+def test_an_operators_failover_leaves_one_primary(whole: LocalSet) -> None:
+    old = whole.wait_whole()
+    operator = whole.client(whole.sentinels[0], "peer")
+
+    def begun() -> bool:
+        try:
+            operator.execute_command("SENTINEL", "FAILOVER", "valkey-session-master")
+        except ResponseError as error:  # it has just started, and hasn't looked at the replicas yet
+            assert str(error).startswith("NOGOODSLAVE")
+            return False
+        return True
+
+    wait_for(begun, 10, lambda: "no suitable replica")
+    wait_for(lambda: whole.whole() not in (None, old.pod.name), 20, lambda: str(whole.roles()))
+
+
+def test_a_killed_primary_that_is_back_at_once_takes_the_place_of_a_replica(whole: LocalSet) -> None:
+    """Its file on disk is old, or missing: were it to lead again, all others would lose what they have."""
+    old = whole.wait_whole()
+    with writer(whole) as written:
+        client = whole.client(old)
+        client.set("before", "the crash")
+        assert client.wait(2, 5000) == 2
+        whole.kill(old)
+        whole.start_server(old)
+        written.wait_for_more()
+    new = whole.wait_whole()
+    assert new is not old
+    assert whole.client(new).get("before") == "the crash"
+    assert whole.client(old).get("before") == "the crash"
+
+
+def test_a_killed_primary_that_stays_away_is_replaced(whole: LocalSet) -> None:
+    old = whole.wait_whole()
+    with writer(whole) as written:
+        whole.stop_agent_roughly(old)
+        whole.kill(old)
+        written.wait_for_more()
+    whole.start([old])
+    assert whole.wait_whole() is not old
+
+
+def test_a_frozen_primary_wakes_as_a_replica(whole: LocalSet) -> None:
+    old = whole.wait_whole()
+    client = whole.client(old)
+    client.set("connected", "before")
+    with writer(whole) as written:
+        whole.kill(old, signal.SIGSTOP)
+        written.wait_for_more()
+    whole.kill(old, signal.SIGCONT)
+    wait_for(lambda: whole.whole() not in (None, old.pod.name), 20, lambda: str(whole.roles()))
+    # The connection that it had is closed, or refuses writes: nothing is taken that would be lost.
+    with pytest.raises(RedisError):
+        client.set("connected", "after")
+
+
+def test_a_lone_primary_refuses_writes(whole: LocalSet) -> None:
+    primary = whole.wait_whole()
+    client = whole.client(primary)
+    for each in whole.members:
+        if each is not primary:
+            whole.kill(each, signal.SIGSTOP)
+
+    def refused() -> bool:
+        try:
+            client.set("alone", 1)
+        except ResponseError as error:
+            return str(error).startswith("NOREPLICAS")
+        return False
+
+    wait_for(refused, 10, lambda: "writes are taken")
+    for each in whole.members:
+        if each is not primary:
+            whole.kill(each, signal.SIGCONT)
+    whole.wait_whole()
+
+
+def test_a_member_without_its_agent_lets_nobody_in(idle: LocalSet) -> None:
+    for each in idle.everything:
+        idle.start_server(each)
+    wait_for(
+        lambda: len(set(idle.named())) == 1 and "Error" not in idle.named()[0], 10, lambda: str(idle.named())
+    )
+    assert set(idle.roles().values()) == {"ConnectionError"}
+    idle.start_agent(idle.members[1])
+    idle.start_agent(idle.members[2])
+    idle.start_agent(idle.members[0])
+    idle.wait_whole()
