@@ -14,6 +14,7 @@ from components.mariadb import Mariadb, MariadbArgs
 from components.namespace import Namespace, NamespaceArgs
 from components.provider import Cluster, ClusterArgs
 from components.redis import Redis, RedisArgs
+from components.snapshots import Snapshots, SnapshotsArgs
 from components.stackoutputs import outputs
 from components.store import Store, StoreArgs
 from components.valkey import Valkey, ValkeyArgs
@@ -31,7 +32,13 @@ mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.
 redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
 valkey = Valkey("valkey", ValkeyArgs(namespace.name, stack.valkey, cluster.keeping, toolkit), in_cluster)
 backup = Backup("backup", BackupArgs(namespace.name, stack.backup, toolkit, stack.time_zone), in_cluster)
-tested: list[Mariadb | Redis | Valkey | Backup | Store] = [mariadb, redis, valkey, backup]
+snapshots = Snapshots(
+    "snapshots",
+    SnapshotsArgs(namespace.name, stack.valkey, stack.backup.store, toolkit, stack.time_zone),
+    in_cluster,
+)
+tested: list[Mariadb | Redis | Valkey | Backup | Snapshots | Store]
+tested = [mariadb, redis, valkey, backup, snapshots]
 if stack.backup.store.in_cluster:
     tested.append(Store("store", StoreArgs(namespace.name, stack.backup.store, cluster.keeping), in_cluster))
 

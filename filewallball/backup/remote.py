@@ -28,5 +28,5 @@ def show(project: Path, stack_name: str) -> int:
 
 
 def run(place: Place, command: str, write: Callable[[str], None] = print) -> int:
-    """Run a command of `filewallball.backup` in the cluster; `write` gets its lines. Returns the exit code."""
+    """Run a command of `filewallball.backup` in the cluster, with its lines to `write`; its exit code."""
     return cronpod.run(place, POD, [command], write, in_its_turn=command == "run")
