@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from filewallball.errors import UserError
+from filewallball.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from filewallball.engine import Graph
@@ -32,6 +32,10 @@ sandbox_app = typer.Typer(
     help="The embedded cluster: a real one-node Kubernetes on this machine.", no_args_is_help=True
 )
 app.add_typer(sandbox_app, name="sandbox")
+drill_app = typer.Typer(
+    help="Faults on purpose, under load, and what clients saw of them.", no_args_is_help=True
+)
+app.add_typer(drill_app, name="drill")
 backup_app = typer.Typer(help="The database's backups in the stack's store.", no_args_is_help=True)
 app.add_typer(backup_app, name="backup")
 
@@ -196,6 +200,37 @@ def backup_list(stack: Stack, cwd: Project = HERE) -> None:
     from filewallball.backup import remote
 
     raise typer.Exit(remote.show(cwd, stack))
+
+
+@drill_app.command("valkey")
+def drill_valkey(
+    stack: Annotated[str, typer.Argument(help="The stack; a disposable one.")] = "",
+    event: Annotated[
+        list[str] | None, typer.Option("--event", help="Which event, as often as you like; all by default.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", help="How often each event is to happen.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the rounds and the report; drill-STACK by default."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted drill; its rounds count.")
+    ] = False,
+    yes: Yes = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the events and their limits, and stop.")] = False,
+    as_json: AsJson = False,
+    cwd: Project = HERE,
+) -> None:
+    """Break the session servers under load, and measure what clients notice; exit 1 if it is too much."""
+    from filewallball.drill import command
+
+    if show:
+        print(command.events_as_text())
+        return
+    if not stack:
+        raise ConfigError("which stack?", "fwb drill valkey STACK, with NAME of a Pulumi.NAME.yaml")
+    options: dict[str, bool] = {"resume": resume, "yes": yes, "as_json": as_json}
+    raise typer.Exit(command.drill(cwd, stack, event or [], rounds=rounds, out=out, **options))
 
 
 @sandbox_app.command("up")

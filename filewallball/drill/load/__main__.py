@@ -35,7 +35,11 @@ def main() -> None:
         for name in ("app", "sentinel", "checks")
     }
     load = Load(Passwords(**read), connect)
-    signal.signal(signal.SIGTERM, lambda *_: load.quit.set())
+
+    def end(_signal: int, _frame: object) -> None:
+        load.quit.set()
+
+    signal.signal(signal.SIGTERM, end)
     serve(load, os.environ["FWB_DRILL_TOKEN"], int(os.environ["FWB_DRILL_PORT"]))
 
 

@@ -23,11 +23,9 @@ PAUSE = 0.02
 class Sessions(Protocol):
     """What is used of `filewallball.storage.sessions.Sessions`."""
 
-    @property
-    def primary(self) -> Any: ...
-    @property
-    def replica(self) -> Any: ...
-    def call(self, function: Callable[[], Any], /) -> Any: ...
+    def call(self, function: Callable[[Any], Any]) -> Any: ...
+    def read(self, function: Callable[[Any], Any]) -> Any: ...
+    def close(self) -> None: ...
 
 
 class Pace:
@@ -58,7 +56,7 @@ class Writer:
         while self._seq < self._plan.preload:
             batch = range(self._seq + 1, min(self._seq + BATCH, self._plan.preload) + 1)
             sent = time.monotonic()
-            self._sessions.call(lambda batch=batch: self._write_all(batch))
+            self._sessions.call(lambda valkey, batch=batch: self._write_all(valkey, batch))
             self._seq = batch[-1]
             acked = time.monotonic()
             self.acks += [Ack(seq, sent, acked) for seq in batch]
@@ -75,7 +73,7 @@ class Writer:
         lost: list[int] = []
         for part in _batches([ack.seq for ack in self.acks]):
             keys = [self._key(seq) for seq in part]
-            found = self._sessions.call(lambda keys=keys: self._sessions.primary.mget(keys))
+            found = self._sessions.call(lambda valkey, keys=keys: valkey.mget(keys))
             lost += [seq for seq, value in zip(part, found, strict=True) if _text(value) != self._value(seq)]
         return lost
 
@@ -83,31 +81,31 @@ class Writer:
         """Remove every key that may have been written."""
         for part in _batches(range(1, self._seq + 1)):
             keys = [self._key(seq) for seq in part]
-            self._sessions.call(lambda keys=keys: self._sessions.primary.unlink(*keys))
+            self._sessions.call(lambda valkey, keys=keys: valkey.unlink(*keys))
 
     def _write(self, seq: int, stop: Flag) -> None:
         with_wait = seq % self._plan.wait_every == 0
         sent = time.monotonic()
         try:
-            waited = self._sessions.call(lambda: self._write_one(seq, with_wait=with_wait))
+            waited = self._sessions.call(lambda valkey: self._write_one(valkey, seq, with_wait=with_wait))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gave this write up
             self.errors.append((time.monotonic(), f"{type(error).__name__}: {error}"))
             stop.wait(PAUSE)
         else:
             self.acks.append(Ack(seq, sent, time.monotonic(), waited))
 
-    def _write_one(self, seq: int, *, with_wait: bool) -> int | None:
+    def _write_one(self, valkey: Any, seq: int, *, with_wait: bool) -> int | None:
         if not with_wait:
-            self._sessions.primary.set(self._key(seq), self._value(seq), ex=TTL)
+            valkey.set(self._key(seq), self._value(seq), ex=TTL)
             return None
         # One connection for both: WAIT speaks of the writes of its own connection.
-        pipe = self._sessions.primary.pipeline(transaction=False)
+        pipe = valkey.pipeline(transaction=False)
         pipe.set(self._key(seq), self._value(seq), ex=TTL)
         pipe.execute_command("WAIT", 1, WAIT_MS)
         return int(pipe.execute()[1])
 
-    def _write_all(self, batch: Sequence[int]) -> None:
-        pipe = self._sessions.primary.pipeline(transaction=False)
+    def _write_all(self, valkey: Any, batch: Sequence[int]) -> None:
+        pipe = valkey.pipeline(transaction=False)
         for seq in batch:
             pipe.set(self._key(seq), self._value(seq), ex=TTL)
         pipe.execute()
@@ -120,18 +118,18 @@ class Writer:
 
 
 class Reader:
-    """Reads at a steady pace and remembers when it was answered."""
+    """Reads at a steady pace and remembers when it was answered. `read`: Sessions.call or Sessions.read."""
 
-    def __init__(self, sessions: Sessions, client: Callable[[], Any], writer: Writer, plan: Plan) -> None:
+    def __init__(self, read: Callable[[Callable[[Any], Any]], Any], writer: Writer, plan: Plan) -> None:
         self.answered: list[float] = []
-        self._sessions, self._client, self._writer, self._plan = sessions, client, writer, plan
+        self._read, self._writer, self._plan = read, writer, plan
 
     def run(self, stop: Flag) -> None:
         pace = Pace(self._plan.read_rate)
         while not stop.is_set():
             seq = self._writer.acks[-1].seq if self._writer.acks else 0
             try:
-                self._sessions.call(lambda seq=seq: self._client().get(f"{PREFIX}{self._plan.round}:{seq}"))
+                self._read(lambda valkey, seq=seq: valkey.get(f"{PREFIX}{self._plan.round}:{seq}"))
             except Exception:  # noqa: BLE001 - a read that the client gave up: the gap tells
                 stop.wait(PAUSE)
             else:

@@ -42,8 +42,8 @@ class Round:
         self._sessions = connect(plan, passwords)
         self._writer = Writer(self._sessions, plan)
         self._readers = {
-            "primary": Reader(self._sessions, lambda: self._sessions.primary, self._writer, plan),
-            "replica": Reader(self._sessions, lambda: self._sessions.replica, self._writer, plan),
+            "primary": Reader(self._sessions.call, self._writer, plan),
+            "replica": Reader(self._sessions.read, self._writer, plan),
         }
         self._probes = {
             name: MemberProbe(address, ("AUTH", passwords.app), f"{PREFIX}probe:{name}")
@@ -90,11 +90,12 @@ class Round:
 
     def finish(self) -> Recording:
         """End the round, look up every acknowledged write, and remove all keys."""
+        ended = time.monotonic()
         self.stop()
         recording = Recording(
             1 / self.plan.rate,
             self._began,
-            time.monotonic(),
+            ended,
             list(self._writer.acks),
             list(self._writer.errors),
             {"primary": self._readers["primary"].answered, "replica": self._readers["replica"].answered},
@@ -120,9 +121,9 @@ class Round:
         """Remove the round's keys; what can't be removed now goes by its time to live."""
         with contextlib.suppress(Exception):
             self._writer.clean_up()
-            self._sessions.call(
-                lambda: self._sessions.primary.unlink(*(f"{PREFIX}probe:{name}" for name in self._probes))
-            )
+            probed = [f"{PREFIX}probe:{name}" for name in self._probes]
+            self._sessions.call(lambda valkey: valkey.unlink(*probed))
+        self._sessions.close()
 
     def _heartbeat(self) -> None:
         """Notices when this process doesn't get to run: that would look like an outage of the servers."""

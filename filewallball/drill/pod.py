@@ -1,0 +1,219 @@
+"""The load's pod in the stack's cluster: made for a drill, asked through the API server, gone with the drill.
+
+Should this machine die, the process ends by itself, and the cluster removes the finished Job with all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from filewallball.checks.stack import Place
+from filewallball.checks.suites import pods
+from filewallball.drill.load.recording import Plan, Recording
+from filewallball.errors import UserError
+
+Object = dict[str, Any]
+
+NAME = "filewallball-drill"
+PORT = 8079
+CREDENTIALS = "valkey-credentials"
+PASSWORDS = ("app-password", "sentinel-password", "checks-password")
+USER = 999
+MAX_SECONDS = 12 * 3600
+KEEP_SECONDS = 60
+"""The cluster removes a Job that ended by itself after so long."""
+START_SECONDS = 120.0
+POLL_SECONDS = 0.3
+CLOCK_READINGS = 5
+
+
+class LoadPod:
+    """A running one. `to_pod(t)` is the pod's monotonic time at wall-clock time `t` of this machine."""
+
+    def __init__(self, place: Place, pod: str, token: str) -> None:
+        self._place, self._pod, self._token = place, pod, token
+        self._offset = self._wall_offset = 0.0
+
+    def start(self, plan: Plan) -> None:
+        """Begin a round. Raises UserError if the pod can't."""
+        self._set_clocks()
+        self._ask("start", plan._asdict())
+
+    def progress(self) -> dict[str, Any]:
+        """See `load.round.Round.progress`."""
+        return self._ask("progress")
+
+    def finish(self, round_name: str) -> Recording:
+        return Recording.from_json(self._ask("finish", {"round": round_name}))
+
+    def quit(self) -> None:
+        self._ask("quit", {})
+
+    def to_pod(self, wall: float) -> float:
+        return wall + self._offset
+
+    def from_pods_wall(self, wall: float) -> float:
+        """The pod's monotonic time at a wall-clock time of the servers' node."""
+        return wall - self._wall_offset
+
+    def _set_clocks(self) -> None:
+        """Compare both machines' clocks by the quickest of a few questions."""
+        readings: list[tuple[float, float, float]] = []
+        for _ in range(CLOCK_READINGS):
+            before = time.time()
+            clock = self._ask("clock")
+            after = time.time()
+            offset = clock["monotonic"] - (before + after) / 2
+            readings.append((after - before, offset, clock["wall"] - clock["monotonic"]))
+        _, self._offset, self._wall_offset = min(readings)
+
+    def _ask(self, what: str, body: Object | None = None) -> Any:
+        path = f"{self._token}/{what}"
+        return self._place.kube.ask_pod(self._pod, self._place.namespace, PORT, path, body)
+
+
+@contextmanager
+def running(place: Place, image: str, pull: str) -> Generator[LoadPod]:
+    """The load's pod, for as long as the block runs. Raises UserError if it can't start."""
+    name, token = f"{NAME}-{secrets.token_hex(3)}", secrets.token_urlsafe(12)
+    kube = place.kube
+    try:
+        # inside the try: a Ctrl-C may come after the cluster has made it and before we know
+        job = kube.create(job_manifest(name, place.namespace, image, pull, token))
+        kube.create(policy_manifest(job))
+        load = LoadPod(place, _started(place, name), token)
+        _answering(load)
+        yield load
+        with contextlib.suppress(UserError):
+            load.quit()
+    finally:
+        with contextlib.suppress(UserError):
+            kube.delete("batch/v1", "Job", name, place.namespace)
+            kube.delete("networking.k8s.io/v1", "NetworkPolicy", name, place.namespace)
+
+
+def _started(place: Place, job: str) -> str:
+    """The name of the Job's pod, once it runs. Raises UserError with the reason if it doesn't."""
+    deadline = time.monotonic() + START_SECONDS
+    pod: Object | None = None
+    while time.monotonic() < deadline:
+        found = place.kube.list("v1", "Pod", place.namespace, f"batch.kubernetes.io/job-name={job}")
+        pod = found[0] if found else None
+        if pod and pods.exited(pod, "load"):
+            tail = place.kube.logs(pod["metadata"]["name"], place.namespace, container="load", tail=8)
+            raise UserError(f"the load's pod ended at once: {pods.state(pod)}\n{tail}".rstrip(), _RUN_UP)
+        if pod and pods.begun(pod, "load"):
+            return str(pod["metadata"]["name"])
+        time.sleep(POLL_SECONDS)
+    raise UserError(f"the load's pod didn't start in {START_SECONDS:.0f} s: {pods.state(pod)}", _RUN_UP)
+
+
+def _answering(load: LoadPod) -> None:
+    """Wait until the way to the pod is open: policies begin to hold a moment after a pod's start."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return load._set_clocks()  # pyright: ignore[reportPrivateUsage]
+        except UserError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+_RUN_UP = "run `fwb up` on the stack, which brings the toolkit's image and the passwords, then try again"
+
+
+def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -> Object:
+    """A Job that runs the load once, and is bounded in every way."""
+    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": "drill", NAME: name}
+    container: Object = {
+        "name": "load",
+        "image": image,
+        "imagePullPolicy": pull,
+        "command": ["python3", "-m", "filewallball.drill.load"],
+        "env": [
+            {"name": "FWB_DRILL_TOKEN", "value": token},
+            {"name": "FWB_DRILL_PORT", "value": str(PORT)},
+        ],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        # no CPU limit: throttling would look like an outage of the servers
+        "resources": {"requests": {"cpu": "200m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "credentials", "mountPath": f"/secrets/{CREDENTIALS}", "readOnly": True},
+        ],
+    }
+    template: Object = {
+        "metadata": {"labels": {**labels, "filewallball.io/access-valkey": "true"}},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 5,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [
+                {
+                    "name": "credentials",
+                    "secret": {
+                        "secretName": CREDENTIALS,
+                        "defaultMode": 0o440,
+                        "items": [{"key": key, "path": key} for key in PASSWORDS],
+                    },
+                }
+            ],
+        },
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": MAX_SECONDS,
+            "ttlSecondsAfterFinished": KEEP_SECONDS,
+            "template": template,
+        },
+    }
+
+
+def policy_manifest(job: Object) -> Object:
+    """Opens the pod's port. The API server is no pod, so there is no better word for where it calls from."""
+    meta = job["metadata"]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "labels": meta["labels"],
+            "ownerReferences": [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "name": meta["name"],
+                    "uid": meta["uid"],
+                }
+            ],
+        },
+        "spec": {
+            "podSelector": {"matchLabels": {NAME: meta["name"]}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"protocol": "TCP", "port": PORT}]}],
+        },
+    }

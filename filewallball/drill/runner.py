@@ -1,0 +1,191 @@
+"""Round after round: a sound set, the load, the event, a whole set again, and what clients saw of it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from filewallball.drill.events import Event, Faults, Scene
+from filewallball.drill.figures import Circumstances, figures
+from filewallball.drill.load.recording import Plan, Probe
+from filewallball.drill.members import Set, waiting
+from filewallball.drill.pod import CREDENTIALS, LoadPod
+from filewallball.drill.results import Journal, Round
+from filewallball.drill.rolls import Rolls
+from filewallball.errors import UserError
+
+RATE = 420.0
+"""Writes a second that the load aims at, to get more than AT_LEAST."""
+AT_LEAST = 400
+READ_RATE = 100.0
+WAIT_EVERY = 10
+MASTER = "valkey-session-master"
+PRELOAD = 12000
+"""Writes that make a save due, by `save 60 10000`."""
+SAVE_SECONDS = 62.0
+SAVE_PATIENCE = 30.0
+"""If the next save is due later than this, the round goes without."""
+SETTLE_SECONDS = 90.0
+STEADY_SECONDS = 60.0
+STAYS_WHOLE = 0.5
+"""The set is whole when it has been for so long."""
+
+
+class Drill:
+    """The rounds of one drill."""
+
+    def __init__(
+        self,
+        set_: Set,
+        load: LoadPod,
+        rolls: Rolls,
+        faults: Faults | None,
+        journal: Journal,
+        say: Callable[[Round], None],
+    ) -> None:
+        self._set, self._load, self._rolls, self._faults = set_, load, rolls, faults
+        self._journal, self._say = journal, say
+        secret = set_.place.kube.get("v1", "Secret", CREDENTIALS, set_.place.namespace) or {"data": {}}
+        self._password = base64.b64decode(secret["data"].get("app-password", "")).decode()
+
+    def run(self, events: Sequence[Event], rounds: int, now: Callable[[Event, int], None]) -> None:
+        """Run what isn't done yet; `now` hears what comes next.
+
+        All events once, then all again: an hour's weather of the machine meets each of them. Raises
+        UserError if the set isn't sound before a round; rounds that fail are results like others.
+        """
+        for event, number in _order(events, rounds):
+            if not self._journal.done(event.name, number):
+                now(event, number)
+                result = self.round(event, number)
+                self._journal.append(result)
+                self._say(result)
+
+    def round(self, event: Event, number: int) -> Round:
+        """One round. Raises UserError if it can't begin, or the load's pod is lost."""
+        self._set.settle(SETTLE_SECONDS)
+        plan = Plan(
+            f"{event.name}-{number}",
+            self._set.members,
+            self._set.sentinels,
+            MASTER,
+            RATE,
+            READ_RATE,
+            WAIT_EVERY,
+            PRELOAD if event.saved_first else 0,
+        )
+        began = datetime.now(UTC)
+        self._load.start(plan)
+        before = self._steady()
+        if event.saved_first:
+            before = self._saved(before)
+        scene = Scene(
+            self._set, before["primary"], number, self._load.progress, RATE, self._rolls, self._faults,
+            self._password, at=time.time(),
+        )  # fmt: skip
+        failed = self._play(event, scene, before)
+        recording = self._load.finish(plan.round)
+        saves = [self._load.from_pods_wall(each) for each in before["saves"].values() if each]
+        lone = [
+            Probe(self._load.to_pod(one.sent), self._load.to_pod(one.answered), one.verdict)
+            for one in scene.lone
+        ]
+        return figures(
+            recording,
+            Circumstances(
+                event.name,
+                number,
+                began.isoformat(timespec="seconds"),
+                scene.primary,
+                self._load.to_pod(scene.at),
+                lone if event.lone else None,
+                max(saves, default=None),
+                failed,
+                scene.note,
+            ),
+        )
+
+    def leave(self) -> None:
+        """Leave the set as healthy as it can be: nothing cut, frozen or changed."""
+        if self._faults:
+            self._faults.heal_all()
+        if self._rolls.pending:
+            self._rolls.undo()
+            self._set.settle(SETTLE_SECONDS + 300)
+
+    def _play(self, event: Event, scene: Scene, before: dict[str, Any]) -> str:
+        """Make the event happen and wait until the set is whole again. Returns what went wrong."""
+        try:
+            event.inject(scene)
+            self._whole_again(event, scene, before["run_ids"])
+        except UserError as error:
+            if self._faults:
+                self._faults.heal_all()
+            return error.message
+        return ""
+
+    def _steady(self) -> dict[str, Any]:
+        """Wait until the set is whole and the load runs at its pace."""
+
+        def reason(seen: dict[str, Any]) -> str:
+            if why := _not_whole(seen):
+                return why
+            if seen["accepting"] != [seen["primary"]]:
+                return f"writes are accepted by {', '.join(seen['accepting']) or 'no one'}"
+            if seen["acked_last_second"] < AT_LEAST:
+                return f"{seen['acked_last_second']} writes a second, not {AT_LEAST}; {seen['error']}"
+            return ""
+
+        return self._watch(reason, STEADY_SECONDS, "the set under load isn't steady")
+
+    def _saved(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """Wait for a save of the primary, if one will come soon."""
+        primary = seen["primary"]
+        last = seen["saves"][primary]
+        due = self._load.from_pods_wall(last + SAVE_SECONDS) - seen["now"]
+        if due > SAVE_PATIENCE or seen["append_only"]:
+            return seen
+
+        def reason(seen: dict[str, Any]) -> str:
+            return "" if seen["saves"].get(primary, 0) > last else f"{primary} hasn't saved"
+
+        return self._watch(reason, max(due, 0.0) + SAVE_PATIENCE, "no save")
+
+    def _whole_again(self, event: Event, scene: Scene, run_ids: dict[str, str]) -> None:
+        def reason(seen: dict[str, Any]) -> str:
+            if why := _not_whole(seen):
+                return why
+            same = [
+                name for name in scene.restarted if seen["run_ids"].get(name) in ("", None, run_ids[name])
+            ]
+            if same:
+                return f"{', '.join(same)} still to be restarted"
+            return "" if seen["acked_last_second"] >= AT_LEAST / 2 else f"writes stall: {seen['error']}"
+
+        self._watch(reason, event.whole_within, "the set isn't whole")
+
+    def _watch(self, reason: Callable[[dict[str, Any]], str], seconds: float, what: str) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+
+        def look() -> str:
+            seen.update(self._load.progress())
+            return reason(seen)
+
+        waiting(look, seconds, what)
+        return seen
+
+
+def _not_whole(seen: dict[str, Any]) -> str:
+    if not seen["whole"]:
+        return str(seen["why"])
+    stays = seen["now"] - (seen["since"] or seen["now"])
+    return "" if stays >= STAYS_WHOLE else "it has just become whole"
+
+
+def _order(events: Sequence[Event], rounds: int) -> Iterator[tuple[Event, int]]:
+    for number in range(1, rounds + 1):
+        for event in events:
+            yield event, number
