@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Collection, Iterable
@@ -26,8 +27,19 @@ LAST = 6
 
 
 def undeclared(session: Session, declared: set[Key]) -> list[Object]:
-    """The stack's objects that the program no longer declares."""
-    return [obj for key, obj in session.live.items() if key not in declared and not _is_controlled(obj)]
+    """The stack's objects that the program no longer declares, and that no earlier run has left aside."""
+    return [
+        obj
+        for key, obj in session.live.items()
+        if key not in declared
+        and not _is_controlled(obj)
+        and not (notes_of(obj).get("aside") and _home_stays(obj, declared))
+    ]
+
+
+def aside(session: Session) -> list[Object]:
+    """What earlier runs kept although the program no longer declared it: `destroy --purge` finds it."""
+    return [obj for obj in session.live.values() if notes_of(obj).get("aside")]
 
 
 def split(
@@ -100,16 +112,33 @@ class Remover:
             with ThreadPoolExecutor(32) as pool:
                 self.steps += pool.map(self._delete, wave)
 
-    def keep(self, objects: list[Object], occupied: Occupied, *, release: bool) -> None:
-        """Leave objects in the cluster and say so; `release` also ends the stack's claim to them."""
+    def keep(self, objects: list[Object], occupied: Occupied) -> None:
+        """Leave objects in the cluster at the stack's end, and say so."""
         for obj in objects:
-            if release:
-                self._release(obj)
-            note = "no longer part of the stack" if release else "stays with its data; `--purge` deletes it"
+            note = "stays with its data; `--purge` deletes it"
             if obj["kind"] == "Namespace" and (others := occupied.get(obj["metadata"]["name"])):
                 note = f"stays: {occupied_note(others)}. Move or delete that, then `destroy --purge` again"
-                note = f"no longer part of the stack; {occupied_note(others)}" if release else note
             self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
+
+    def let_go(self, objects: list[Object], occupied: Occupied, declared: set[Key]) -> list[Object]:
+        """Leave objects in the cluster that a running stack no longer declares, and say so.
+
+        In a namespace of the stack they wait aside, and are returned: declared again they are taken up, and
+        `destroy --purge` takes them along, which would otherwise find a namespace full of what is nobody's.
+        """
+        waiting: list[Object] = []
+        for obj in objects:
+            if _home_stays(obj, declared):
+                self._set_aside(obj)
+                waiting.append(obj)
+                note = "no longer declared; stays with its data until `destroy --purge`"
+            else:
+                self._release(obj)
+                note = "no longer part of the stack"
+                if obj["kind"] == "Namespace" and (others := occupied.get(obj["metadata"]["name"])):
+                    note = f"no longer part of the stack; {occupied_note(others)}"
+            self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
+        return waiting
 
     def _delete(self, obj: Object) -> Step:
         key, begin = key_of(obj), time.monotonic()
@@ -138,9 +167,16 @@ class Remover:
         return step
 
     def _release(self, obj: Object) -> None:
+        self._mark(obj, {"labels": {LABEL: None}, "annotations": {URN: None, OPTIONS: None}})
+
+    def _set_aside(self, obj: Object) -> None:
+        notes = json.dumps({**notes_of(obj), "aside": True}, separators=(",", ":"))
+        self._mark(obj, {"annotations": {OPTIONS: notes}})
+
+    def _mark(self, obj: Object, metadata: Object) -> None:
         key = key_of(obj)
-        forget = {"metadata": {"labels": {LABEL: None}, "annotations": {URN: None, OPTIONS: None}}}
-        self._session.kube.patch(obj["apiVersion"], obj["kind"], key.name, key.namespace or None, forget)
+        where = (obj["apiVersion"], obj["kind"], key.name, key.namespace or None)
+        self._session.kube.patch(*where, {"metadata": metadata})
 
     def _done(self, step: Step) -> None:
         self.steps.append(step)
@@ -154,6 +190,12 @@ def as_resource(obj: Object) -> Resource:
     name = parts[3] if len(parts) > 3 else obj["metadata"]["name"]
     type_ = parts[2].rpartition("$")[2] if len(parts) > 3 else obj["kind"]
     return Resource(urn=urn, type=type_, name=name)
+
+
+def _home_stays(obj: Object, declared: set[Key]) -> bool:
+    """Whether the object lies in a namespace that the stack itself declares."""
+    namespace = key_of(obj).namespace
+    return any(key.kind == "Namespace" and key.name == namespace for key in declared)
 
 
 def _rank(obj: Object) -> int:

@@ -197,6 +197,7 @@ def _apply(
     waiter = Waiter(kube, observer, run.halt)
     applier = Applier(session, providers, waiter, run.reporter, run.halt)
     remover = remove.Remover(session, waiter, run.reporter, run.halt)
+    left = remove.aside(session)
     try:
         with run.profile("program and API"):
             monitor = program.run(
@@ -211,7 +212,7 @@ def _apply(
                 if protected:
                     raise remove.protection_error(protected)
                 remover.delete(gone)
-                remover.keep(kept, occupied, release=True)
+                left += remover.let_go(kept, occupied, applier.declared)
             run.result.failures += remover.failures
     finally:
         observer.close()
@@ -219,7 +220,7 @@ def _apply(
     outputs = public_outputs(monitor.stack_outputs, monitor.secret_outputs, run.reporter.redactor)
     if not run.result.failures and not run.halt.is_set():
         run.result.outputs = outputs
-        now = {key.group_kind for key in applier.declared}
+        now = {key.group_kind for key in [*applier.declared, *map(key_of, left)]}
         if outputs or now != kinds:
             store.save(Record(kinds=now, outputs=outputs))
 
@@ -263,7 +264,7 @@ def _remove(run: _Run, kube: Kube, store: Store, session: Session, options: Opti
     with run.profile("deletions"):
         remover.delete(gone)
     observer.close()
-    remover.keep(kept, occupied, release=False)
+    remover.keep(kept, occupied)
     run.result.steps, run.result.failures = remover.steps, [*run.result.failures, *remover.failures]
     if not run.result.failures and not run.halt.is_set():
         if kept:
