@@ -222,7 +222,7 @@ def _stateful_set(
             "podManagementPolicy": "Parallel",
             "updateStrategy": {"type": "RollingUpdate"},
             # The others must have noticed that one is back before the next one goes.
-            "minReadySeconds": 5 if server == NAME else 3,
+            "minReadySeconds": 2 if server == NAME else 1,
             "revisionHistoryLimit": 5,
             "template": template,
             # Never used, but the pods' claims are named by it: the program makes these claims itself, since

@@ -67,7 +67,7 @@ def sentinels(valkey: schema.Valkey, config: str) -> dict[str, Any]:
         env=_environment(valkey, failover=True),
         ports=[_port("sentinel", SENTINEL_PORT)],
         startupProbe=pods.script_probe("sentinel-probe.sh", period=1, failures=60, timeout=5),
-        readinessProbe=pods.script_probe("sentinel-probe.sh", period=5, failures=3, timeout=5),
+        readinessProbe=pods.script_probe("sentinel-probe.sh", period=2, failures=3, timeout=5),
         livenessProbe=pods.script_probe("sentinel-probe.sh", period=20, failures=6, timeout=5),
     )
     return pods.template(
