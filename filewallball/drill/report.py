@@ -157,8 +157,8 @@ def markdown(journal: Journal, found: Sequence[Summary], plot: str) -> str:
             "",
             f"One writer at {about['rate']:g} writes a second through Sentinel, every"
             f" {about['wait_every']}th followed by WAIT 1; two readers at {about['read_rate']:g} a second,"
-            " one from the primary and one from a replica. Every member is probed with writes of its own all the"
-            " time. Times in seconds, median / worst, from the moment the event took effect.",
+            " one from the primary and one from a replica. Every member is probed with writes of its own"
+            " all the time. Times in seconds, median / worst, from the moment the event took effect.",
             "",
             *rows,
             "",

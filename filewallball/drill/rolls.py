@@ -46,7 +46,7 @@ class Rolls:
         Returns in words what was done. Raises UserError if the pods don't come up.
         """
         self._remember()
-        self._changed ^= {kind}
+        self._changed.symmetric_difference_update({kind})
         done = self._write(kind)
         self._wait()
         self._forget_if_undone()

@@ -15,7 +15,7 @@ TTL = 1800
 BATCH = 500
 WAIT_MS = 400
 """WAIT gives up after so many milliseconds: less than the client's own patience with a server."""
-CATCH_UP = 0.02
+CATCH_UP = 0.1
 """A writer that was late by more than this many seconds doesn't make up for it."""
 PAUSE = 0.02
 

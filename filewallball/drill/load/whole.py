@@ -143,18 +143,23 @@ class Eye:
 
     def _ask(self, name: str, address: Address, *commands: tuple[Word, ...]) -> list[Any]:
         """The replies; none at all if the server doesn't answer or refuses."""
-        try:
-            if name not in self._connections:
-                self._connections[name] = Connection(address, TIMEOUT)
-                self._connections[name].call(*self._login)
-            replies = self._connections[name].calls(*commands)
-        except OSError:
-            if broken := self._connections.pop(name, None):
-                broken.close()
-            return []
-        return (
-            [] if isinstance(replies[0], Refusal) and "no such master" not in replies[0].lower() else replies
-        )
+        replies: list[Any] = []
+        # again on a new connection: the old one may be to a process that has gone
+        for _ in range(2 if name in self._connections else 1):
+            try:
+                if name not in self._connections:
+                    self._connections[name] = Connection(address, TIMEOUT)
+                    self._connections[name].call(*self._login)
+                replies = self._connections[name].calls(*commands)
+                break
+            except OSError as error:
+                if broken := self._connections.pop(name, None):
+                    broken.close()
+                if isinstance(error, TimeoutError):
+                    break
+        # a Sentinel that lost its state answers, and knows no such primary
+        refused = replies and isinstance(replies[0], Refusal) and "no such master" not in replies[0].lower()
+        return [] if refused else replies
 
 
 def _rows(reply: Any) -> list[dict[str, str]]:
