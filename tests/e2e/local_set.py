@@ -29,7 +29,7 @@ from filewallball.valkey import peers
 from filewallball.valkey.agent import Agent
 from filewallball.valkey.layout import Layout, Pod
 
-FILES = Path(__file__).parents[3] / "components" / "files" / "valkey"
+FILES = Path(__file__).parents[2] / "components" / "files" / "valkey"
 MASTER = "valkey-session-master"
 KEYS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
 MOUNTS = ("etc/filewallball", "data", "run/valkey", "secrets/valkey-credentials")
