@@ -45,7 +45,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Without a user the password alone is given, as applications do; without both, nothing."""
+    """Without a password nothing is said. Applications log in as `default`."""
 
     user: str | None = None
     password: str | None = None

@@ -26,6 +26,7 @@ TTL_MS = 60_000
 """Should this run be killed, its keys go by themselves."""
 TTL_SLACK_MS = 1_000
 PATIENCE_SECONDS = 5.0
+NEVER = float("inf")
 
 
 def replicas(config: ChecksConfig) -> str:
@@ -51,7 +52,7 @@ def replicas(config: ChecksConfig) -> str:
 def _behind(config: ChecksConfig, lags: dict[Node, float]) -> str:
     limit = config.valkey.max_lag_seconds
     return ", ".join(
-        f"{node} after {lag * 1000:.0f} ms" if lag <= limit else f"{node} not within {limit:g} s"
+        f"{node} not within {limit:g} s" if lag == NEVER else f"{node} after {lag * 1000:.0f} ms"
         for node, lag in lags.items()
     )
 
@@ -146,7 +147,7 @@ def _until(holds: Callable[[], bool], begin: float, limit: float) -> float:
     """Seconds since `begin` until it holds; infinite if it doesn't within the limit."""
     while not holds():
         if time.monotonic() - begin > limit:
-            return float("inf")
+            return NEVER
         time.sleep(POLL_SECONDS)
     return time.monotonic() - begin
 

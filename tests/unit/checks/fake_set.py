@@ -38,11 +38,11 @@ class Server:
         self.asked.append(words)
         if self.error:
             raise self.error
-        right = {("checks", PASSWORDS["checks"]), (None, self.application)}
+        right = {("checks", PASSWORDS["checks"]), ("default", self.application)}
         if (login.user, login.password) not in right and login.password not in self.open_to:
             raise exceptions.AuthenticationError("NOAUTH")
         forbidden = (*valkey_access.MEMBER_FORBIDDEN, *valkey_access.SENTINEL_FORBIDDEN)
-        if login.user is None and words in forbidden:
+        if login.user == "default" and words in forbidden:
             if words[0] not in self.grants:
                 raise exceptions.NoPermissionError(f"NOPERM to run {words[0]}")
             raise exceptions.ResponseError("ERR syntax error")
