@@ -103,9 +103,9 @@ def kubelet_configuration(node: Node) -> dict[str, Any]:
         "cgroupRoot": f"/{node.context}",
         "clusterDNS": [network.DNS_ADDRESS],
         "clusterDomain": "cluster.local",
-        # The shortest pause that there is before a container's second restart and later ones, in place of 10 s,
-        # 20 s … 5 min, which the kubelet forgets after ten minutes without a crash. Elsewhere faults come one at
-        # a time and the restart at once: a drill that makes twenty of them would measure the pause.
+        # The shortest pause that there is before a container's second and later restarts, in place of 10 s,
+        # 20 s … 5 min, which the kubelet forgets after ten minutes without a crash. Elsewhere faults come one
+        # at a time, and the restart at once: a drill that makes twenty of them would measure the pause.
         "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         # The machine's disk is shared with much else, and images can't be pulled again: never evict early.

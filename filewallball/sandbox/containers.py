@@ -46,12 +46,17 @@ class Container:
 
 
 class Containers:
-    """All containers of the sandbox whose supervisor is the process `pid`."""
+    """All containers of a sandbox that has its files below `root` and its cgroups below `hierarchy`."""
 
-    def __init__(self, pid: int) -> None:
-        self._root = Path(f"/proc/{pid}/root")
-        self._hierarchy = cgroups.governing(cgroups.mounted())[0].path
+    def __init__(self, root: Path, hierarchy: Path) -> None:
+        self._root = root
+        self._hierarchy = hierarchy
         self._known: dict[str, Container] = {}
+
+    @classmethod
+    def of(cls, supervisor: int) -> Containers:
+        """Those of the sandbox whose supervisor is this process."""
+        return cls(Path(f"/proc/{supervisor}/root"), cgroups.governing(cgroups.mounted())[0].path)
 
     def all(self) -> list[Container]:
         """Those that containerd has a task for, pods' own ones included."""

@@ -141,10 +141,16 @@ class Faults:
             return time.time()
         return self._nft("\n".join(_removal(each) for each in addresses))
 
-    def heal_all(self) -> float:
-        """End every cut and every freeze in the sandbox, whoever made them."""
-        moment = thaw(self._alive())
-        return self._nft(f"add table {TABLE}\ndelete table {TABLE}\n") if self._cuts() else moment
+    def heal_all(self, namespace: str = "") -> float:
+        """End every cut and every freeze, whoever made them: in one namespace, or in the whole sandbox."""
+        moment = thaw(self._alive(), namespace)
+        addresses = [
+            address
+            for owner, cut in self._cuts().items()
+            for address in cut
+            if not namespace or owner.startswith(f"{namespace}/")
+        ]
+        return self._nft("\n".join(_removal(each) for each in addresses)) if addresses else moment
 
     def active(self) -> list[str]:
         """The cuts and freezes that are in place now, a line each."""
@@ -183,7 +189,7 @@ class Faults:
                     f"sandbox {self.sandbox} does not run; faults can be made in a sandbox alone",
                     f"fwb sandbox up --name {self.sandbox}",
                 )
-            self._found = Containers(self._supervisor.pid)
+            self._found = Containers.of(self._supervisor.pid)
         return self._supervisor
 
     def _containers(self) -> Containers:
@@ -212,10 +218,10 @@ class Faults:
         )
 
 
-def thaw(supervisor: process.Identity) -> float:
-    """End every freeze in the sandbox of this supervisor."""
-    frozen = [pid for each in Containers(supervisor.pid).all() for pid in each.stopped()]
-    return _signal(frozen, signal.SIGCONT)
+def thaw(supervisor: process.Identity, namespace: str = "") -> float:
+    """End every freeze in the sandbox of this supervisor, or in one namespace of it."""
+    chosen = [each for each in Containers.of(supervisor.pid).all() if namespace in ("", each.namespace)]
+    return _signal([pid for each in chosen for pid in each.stopped()], signal.SIGCONT)
 
 
 def heal_abandoned(sandbox: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -12,8 +13,11 @@ from shared_sandbox import Sandbox, shared_sandbox
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """The sandbox `e2e`. Tests keep to namespaces of their own in it and leave it running."""
-    with shared_sandbox("e2e") as found:
+    """The sandbox `e2e`, or the one that FWB_E2E_SANDBOX names.
+
+    Tests keep to namespaces of their own in it and leave it running.
+    """
+    with shared_sandbox(os.environ.get("FWB_E2E_SANDBOX", "e2e")) as found:
         found.ensure_images(BUSYBOX)
         yield found
 

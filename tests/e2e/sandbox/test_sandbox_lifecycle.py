@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from shared_sandbox import Sandbox
 from filewallball import paths
 from filewallball.errors import UserError
 from filewallball.kube import Kube
-from filewallball.sandbox import cgroups, cluster, images, process
+from filewallball.sandbox import cgroups, cluster, faults, images, process
 
 
 @pytest.fixture
@@ -121,6 +122,42 @@ def test_a_second_up_changes_nothing(name: str) -> None:
     cluster.up(name)
     assert seen() == before
     assert cluster.status(name).ready
+
+
+LEAVE_FAULTS = """
+import os, sys
+from filewallball.sandbox.faults import Faults
+faults = Faults(sys.argv[1])
+faults.stop("default", "target", "main")
+faults.cut("default", "target", "both")
+print("done", flush=True)
+sys.stdin.read()
+os._exit(9)
+"""
+
+
+def test_up_ends_the_faults_of_a_program_once_it_is_gone(name: str) -> None:
+    kubeconfig = cluster.up(name)
+    images.ensure(name, [objects.BUSYBOX])
+    with Kube.connect(kubeconfig, None) as kube:
+        objects.create_pod(kube, "default", "target", ["busybox", "sleep", "3600"])
+        objects.wait_ready(kube, "default", "target")
+    command = [sys.executable, "-c", LEAVE_FAULTS, name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "done\n"
+        cluster.up(name)
+        with contextlib.closing(faults.Faults(name)) as seen:
+            assert len(seen.active()) == 2, "they are its own while it runs"
+
+    cluster.up(name)
+
+    with contextlib.closing(faults.Faults(name)) as seen:
+        assert seen.active() == []
+        seen.stop("default", "target", "main")
+        seen.cut("default", "target", "both")
+    cluster.down(name)
+    assert traces(name) == []
 
 
 def test_two_sandboxes_side_by_side(sandbox: Sandbox, name: str) -> None:
