@@ -1,0 +1,136 @@
+"""The snapshots in a store. One is an RDB file with its manifest beside it; without a manifest it is none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filewallball.backup.fields import ManifestError
+from filewallball.backup.names import MANIFEST_SUFFIX
+from filewallball.backup.store import Store, Stored
+from filewallball.errors import UserError
+from filewallball.valkey.snapshots.manifest import Manifest
+from filewallball.valkey.snapshots.names import snapshot_time
+
+
+class Damaged(UserError):
+    """A stored snapshot is not what its manifest says."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One snapshot in the store: its manifest, or `problem`, which says why it cannot be used."""
+
+    name: str
+    time: datetime
+    bytes: int
+    manifest: Manifest | None
+    problem: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether a server loaded the snapshot, and held what the file says, before it was uploaded."""
+        return self.manifest is not None and self.manifest.verified
+
+
+def entries(store: Store) -> list[Entry]:
+    """All snapshots, the newest first. One that is broken is listed with its problem. Raises StoreError."""
+    return list(_entries(store))
+
+
+def newest_verified(store: Store) -> Manifest | None:
+    """The newest snapshot that a server has loaded. Reads no more manifests than it must."""
+    return next((entry.manifest for entry in _entries(store) if entry.verified), None)
+
+
+def latest(store: Store) -> Manifest | None:
+    """What `restore --latest` means: the newest verified one with keys that no restore has taken.
+
+    What a restore puts aside is just what its user wanted to be rid of; an emptied set isn't worth restoring.
+    """
+    for entry in _entries(store):
+        found = entry.manifest
+        if found and found.verified and found.keys and not found.before_restore:
+            return found
+    return None
+
+
+def find(store: Store, name: str) -> Manifest:
+    """The manifest of the snapshot of that name. Raises Damaged, StoreError."""
+    try:
+        return Manifest.from_json(store.get(name + MANIFEST_SUFFIX))
+    except ManifestError as error:
+        raise Damaged(f"The manifest of {name} cannot be read: {error}.") from error
+
+
+def check_stored(store: Store, manifest: Manifest, copy: Path | None = None) -> None:
+    """Read the stored file through, into `copy` if given: size and SHA-256. Raises Damaged, StoreError."""
+    digest, size = hashlib.sha256(), 0
+    with (copy or Path("/dev/null")).open("wb") as file:
+        for chunk in store.chunks(manifest.name):
+            digest.update(chunk)
+            size += len(chunk)
+            file.write(chunk)
+    if size != manifest.bytes:
+        raise damaged(manifest, f"{size} bytes in the store, {manifest.bytes} in the manifest")
+    if digest.hexdigest() != manifest.sha256:
+        raise damaged(manifest, f"its SHA-256 is {digest.hexdigest()}, the manifest says {manifest.sha256}")
+
+
+def damaged(manifest: Manifest, why: str) -> Damaged:
+    """The error of a snapshot that isn't what it was."""
+    return Damaged(
+        f"{manifest.name} is damaged in the store: {why}",
+        "Do not restore from this one: `fwb valkey backup list STACK` shows the others.",
+    )
+
+
+def expendable(found: list[Entry], keep: int) -> list[str]:
+    """The verified snapshots beyond the newest `keep`; those with keys and those of an empty set apart.
+
+    A set that was emptied would otherwise push out, one by one, all that is worth keeping.
+    """
+    full: list[str] = []
+    empty: list[str] = []
+    for entry in found:
+        if entry.manifest and entry.verified:
+            (full if entry.manifest.keys else empty).append(entry.name)
+    return [*full[keep:], *empty[keep:]]
+
+
+def remove(store: Store, name: str) -> None:
+    """Remove a snapshot; without its manifest it is none any more, so that goes first."""
+    store.delete(name + MANIFEST_SUFFIX)
+    store.delete(name)
+
+
+def _entries(store: Store) -> Iterator[Entry]:
+    files: dict[str, Stored] = {}
+    manifests: dict[str, datetime] = {}
+    for item in store.list():
+        name = item.key.removesuffix(MANIFEST_SUFFIX)
+        time = snapshot_time(name)
+        if time is None:
+            continue
+        if name == item.key:
+            files[name] = item
+        else:
+            manifests[name] = time
+    for name, time in sorted(manifests.items(), reverse=True):
+        yield _entry(store, name, time, files.get(name))
+
+
+def _entry(store: Store, name: str, time: datetime, file: Stored | None) -> Entry:
+    size = file.size if file else 0
+    try:
+        manifest = find(store, name)
+    except Damaged as error:
+        return Entry(name, time, size, None, error.message)
+    if file is None:
+        return Entry(name, time, 0, None, "the file is missing")
+    if manifest.name != name or manifest.bytes != size:
+        return Entry(name, time, size, None, f"the manifest is about {manifest.name}, {manifest.bytes} bytes")
+    return Entry(name, time, size, manifest)

@@ -1,0 +1,233 @@
+"""The part of a restore that writes to the set: stage, compare, change places."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from filewallball.backup.joblog import Log
+from filewallball.backup.workdir import human
+from filewallball.errors import UserError
+from filewallball.valkey.snapshots.manifest import Manifest
+from filewallball.valkey.snapshots.sessions import DATABASES, STAGING, Server, SessionSet, errors
+from filewallball.valkey.snapshots.settings import Address
+from filewallball.valkey.snapshots.throwaway import Key, Throwaway
+
+# Clocks of nodes differ a little, and a key may expire between two looks.
+_CLOCK_MS = 2000
+_REPLICA_SECONDS = 60.0
+_FREED_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass
+class Compared:
+    """How a server's keys compare with the snapshot's."""
+
+    equal: int = 0
+    expired: int = 0
+    missing: int = 0
+    differing: int = 0
+
+
+class Placing:
+    """Puts a snapshot, which the throw-away server holds, in the place of the set's data."""
+
+    def __init__(
+        self, sessions: SessionSet, copy: Throwaway, manifest: Manifest, primary: Address, log: Log
+    ) -> None:
+        self._sessions = sessions
+        self._copy = copy
+        self._manifest = manifest
+        self._primary = primary
+        self._log = log
+        self._staging: Any = sessions.connect(primary, STAGING)
+        self._cleared = False
+        self._placed: list[int] = []
+
+    def check_room(self) -> None:
+        """Raise UserError if the snapshot is larger than the set may ever be."""
+        server = self._sessions.look(self._primary)
+        if server.maxmemory and self._manifest.memory > server.maxmemory:
+            raise UserError(
+                f"{self._manifest.name} takes {human(self._manifest.memory)}, but the set's maxmemory is"
+                f" {human(server.maxmemory)}: keys would be thrown out again.",
+                "Raise filewallball:valkey.maxmemory, run `fwb up`, and then restore.",
+            )
+
+    def run(self) -> None:
+        """Do it. Raises UserError, whose hint says what the set holds then."""
+        try:
+            with errors(f"Restoring to {self._primary}"):
+                self._make_room()
+                for number in sorted(self._manifest.databases):
+                    self._place(number)
+                self._clear_others()
+            with self._log.step("check") as done:
+                done += self._checked()
+        except UserError as error:
+            with suppress(RedisError):
+                self._staging.execute_command("FLUSHDB", "ASYNC")
+            raise type(error)(error.message, f"{error.hint} {self._state()}".strip()) from error
+        finally:
+            self._staging.close()
+
+    def _state(self) -> str:
+        """What the set holds when it failed, and what to do."""
+        again = f"Run `fwb valkey restore --name {self._manifest.name}` again: it begins anew."
+        missing = sorted(self._manifest.databases.keys() - set(self._placed))
+        if not missing:
+            return f"All of the snapshot is in place. {again}"
+        if self._cleared:
+            return f"The set was emptied to make room, and the snapshot isn't in place yet. {again}"
+        if self._placed:
+            return f"The snapshot is in place but for database {', '.join(map(str, missing))}. {again}"
+        return f"Users still have what they had. {again}"
+
+    def _make_room(self) -> None:
+        """Empty the staging database; and the users' too, if both sets of data don't fit at once."""
+        self._staging.execute_command("FLUSHDB", "ASYNC")
+        server = self._sessions.look(self._primary)
+        if self._fits(server):
+            return
+        self._log.say(
+            f"room: {human(server.used_memory)} in use and {human(self._manifest.memory)} to come don't fit"
+            f" into {human(server.maxmemory)}: what the set holds goes first"
+        )
+        self._cleared = True
+        for number in server.keys_of:
+            if number in DATABASES:
+                self._flush(number)
+        deadline = time.monotonic() + _FREED_SECONDS
+        while not self._fits(self._sessions.look(self._primary)) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+    def _fits(self, server: Server) -> bool:
+        return not server.maxmemory or server.used_memory + self._manifest.memory <= server.maxmemory
+
+    def _place(self, number: int) -> None:
+        evicted = self._sessions.look(self._primary).evicted
+        with self._log.step(f"stage database {number}") as done:
+            written = sum(self._write(number, group) for group in self._copy.groups(number))
+            done += [f"{written} keys written"]
+            if gone := self._manifest.databases[number].keys - written:
+                done += [f"{gone} have expired since the snapshot"]
+        with self._log.step(f"compare database {number}") as done:
+            replicas = self._caught_up()
+            for address in (self._primary, *replicas):
+                found = self._compare(number, address)
+                self._judge(address, found, self._sessions.look(self._primary).evicted - evicted)
+                said = [f"{found.equal} equal"]
+                said += [f"{found.expired} expired"] if found.expired else []
+                said += [f"{found.missing} evicted"] if found.missing else []
+                done += [f"{address}: {' and '.join(said)}"]
+        # In one transaction: nobody sees the staging database in between, not even after an interruption.
+        pipeline = self._staging.pipeline(transaction=True)
+        pipeline.execute_command("SWAPDB", number, STAGING)
+        pipeline.execute_command("FLUSHDB", "ASYNC")
+        pipeline.execute()
+        self._placed.append(number)
+        self._log.say(f"database {number}: the snapshot is in place")
+
+    def _write(self, number: int, group: Sequence[Key]) -> int:
+        now = time.time() * 1000
+        dumps = self._copy.dumps(number, group)
+        pipeline = self._staging.pipeline(transaction=False)
+        for key, dump in zip(group, dumps, strict=True):
+            if key.expires is None or key.expires > now:
+                options = ("REPLACE", "ABSTTL", "IDLETIME", key.idle)
+                pipeline.execute_command("RESTORE", key.name, key.expires or 0, dump, *options)
+        written = len(pipeline.execute())
+        # Replicas get everything before the next piece: their buffers on the primary never fill up.
+        self._staging.wait(self._sessions.look(self._primary).replicas, int(_REPLICA_SECONDS * 1000) // 4)
+        self._log.progress(f"up to {group[-1].name[:40]!r}")
+        return written
+
+    def _caught_up(self) -> list[Address]:
+        """The linked replicas, once they have all that the primary has now."""
+        wanted = self._sessions.look(self._primary).offset
+        replicas = self._sessions.replicas(self._primary)
+        deadline = time.monotonic() + _REPLICA_SECONDS
+        waiting = list(replicas)
+        while waiting := [one for one in waiting if self._sessions.look(one).offset < wanted]:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{', '.join(map(str, waiting))} did not catch up with the primary in"
+                    f" {_REPLICA_SECONDS:.0f} s.",
+                    "Look at `fwb check STACK valkey-replicas`.",
+                )
+            time.sleep(_POLL_SECONDS)
+        return replicas
+
+    def _compare(self, number: int, address: Address) -> Compared:
+        found = Compared()
+        client: Any
+        with self._sessions.connect(address, STAGING) as client:
+            for group in self._copy.groups(number):
+                self._compare_group(number, group, client, found)
+                self._log.progress(f"{address}: {found.equal} keys equal")
+            if (size := client.dbsize()) > self._manifest.databases[number].keys:
+                raise UserError(
+                    f"{address} has {size} keys in database {STAGING}: someone else writes there."
+                )
+        return found
+
+    def _compare_group(self, number: int, group: Sequence[Key], client: Any, found: Compared) -> None:
+        pipeline = client.pipeline(transaction=False)
+        # Looked at is not used: which keys are evicted first stays as it was.
+        pipeline.execute_command("CLIENT", "NO-TOUCH", "ON")
+        for key in group:
+            pipeline.execute_command("PEXPIRETIME", key.name)
+            pipeline.execute_command("DUMP", key.name)
+        answers = pipeline.execute()[1:]
+        now = time.time() * 1000 + _CLOCK_MS
+        present: list[Key] = []
+        dumped: list[tuple[bytes, int | None]] = []
+        for key, expires, dump in zip(group, answers[::2], answers[1::2], strict=True):
+            if dump is not None:
+                present.append(key)
+                dumped.append((dump, expires if expires >= 0 else None))
+            elif key.expires is not None and key.expires <= now:
+                found.expired += 1
+            else:
+                found.missing += 1
+        there = self._copy.summed_up(dumped)
+        here = self._copy.values_summed(number, present)
+        for key, (_, expires), one, other in zip(present, dumped, here, there, strict=True):
+            if one == other and key.expires == expires:
+                found.equal += 1
+            else:
+                found.differing += 1
+
+    def _judge(self, address: Address, found: Compared, evicted: int) -> None:
+        if found.differing or found.missing > evicted:
+            raise UserError(
+                f"{address} does not hold what the snapshot does: {found.differing} keys differ,"
+                f" {found.missing} are missing, {found.equal} are equal; {evicted} were evicted."
+            )
+
+    def _clear_others(self) -> None:
+        """What the snapshot has no keys for is empty in it."""
+        for number in self._sessions.look(self._primary).keys_of:
+            if number in DATABASES and number not in self._manifest.databases:
+                self._flush(number)
+                self._log.say(f"database {number}: emptied, as in the snapshot")
+
+    def _flush(self, number: int) -> None:
+        with self._sessions.connect(self._primary, number) as client:
+            client.execute_command("FLUSHDB", "ASYNC")
+
+    def _checked(self) -> list[str]:
+        """One primary, and replicas that have followed it."""
+        primary = self._sessions.primary()
+        if primary != self._primary:
+            raise UserError(f"{primary} has become the primary in place of {self._primary}.")
+        replicas = self._caught_up()
+        if not replicas:
+            raise UserError("No replica is linked to the primary.", "Look at `fwb check STACK`.")
+        return [f"one primary, {primary}", f"{len(replicas)} replicas followed it"]
