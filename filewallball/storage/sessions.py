@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
+from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 def passes(error: Exception) -> bool:
     """Whether a fail-over explains the error, so that trying again helps."""
+    if isinstance(error, AuthenticationError):  # a ConnectionError to redis-py
+        return False
     if isinstance(error, ConnectionError | TimeoutError | ReadOnlyError):
         return True
     return isinstance(error, ResponseError) and str(error).startswith(_PASSING)

@@ -1,0 +1,75 @@
+"""What is tried again while a fail-over lasts, and what isn't."""
+
+from __future__ import annotations
+
+import pytest
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    NoPermissionError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
+from redis.sentinel import MasterNotFoundError
+
+from filewallball.storage import sessions
+
+PASSING = [
+    ConnectionError("reset"),
+    TimeoutError("frozen"),
+    ReadOnlyError("demoted"),
+    MasterNotFoundError("between two primaries"),
+    ResponseError("NOREPLICAS Not enough good replicas to write."),
+    ResponseError("MASTERDOWN Link with MASTER is down"),
+]
+LASTING = [ResponseError("WRONGTYPE not a hash"), NoPermissionError("no"), ValueError("own fault")]
+
+
+@pytest.fixture
+def client() -> sessions.Sessions:
+    return sessions.connect([("127.0.0.1", 1)], password="x", sentinel_password="y", timeout=5)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=str)
+def test_what_a_failover_throws_is_tried_again(client: sessions.Sessions, error: Exception) -> None:
+    answers = iter([error, error, "done"])
+
+    def function(_: object) -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert client.call(function) == "done"
+
+
+@pytest.mark.parametrize("error", LASTING, ids=str)
+def test_what_will_not_pass_is_raised_at_once(client: sessions.Sessions, error: Exception) -> None:
+    calls: list[object] = []
+
+    def function(_: object) -> None:
+        calls.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        client.call(function)
+    assert len(calls) == 1
+
+
+def test_a_wrong_password_is_no_failover() -> None:
+    assert not sessions.passes(AuthenticationError("WRONGPASS"))
+
+
+def test_in_the_end_the_last_error_is_raised() -> None:
+    client = sessions.connect([("127.0.0.1", 1)], password="x", sentinel_password="y", timeout=0.05)
+    with pytest.raises(MasterNotFoundError):
+        client.call(lambda valkey: valkey.get("x"))
+
+
+def test_no_try_waits_longer_than_a_failover_takes() -> None:
+    """redis-py's defaults wait for ever, and then retry with pauses of up to ten seconds."""
+    client = sessions.connect([("127.0.0.1", 1)], password="x", sentinel_password="y")
+    settings = client.primary.connection_pool.connection_kwargs
+    assert settings["socket_timeout"] == settings["socket_connect_timeout"] == sessions.ATTEMPT_SECONDS
+    assert settings["retry"].get_retries() == 0
