@@ -114,6 +114,7 @@ class ChecksConfig:
     mariadb: MariadbTarget
     backup: BackupTarget
     valkey: ValkeyTarget
+    snapshots: BackupTarget
 
 
 def load(path: str | None = None) -> ChecksConfig:

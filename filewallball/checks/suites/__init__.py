@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import backup, mariadb, redis, valkey
+from filewallball.checks.suites import backup, mariadb, redis, valkey, valkey_snapshots
 
-ALL: tuple[Check, ...] = (*redis.CHECKS, *valkey.CHECKS, *mariadb.CHECKS, *backup.CHECKS)
+ALL: tuple[Check, ...] = (
+    *redis.CHECKS,
+    *valkey.CHECKS,
+    *mariadb.CHECKS,
+    *backup.CHECKS,
+    *valkey_snapshots.CHECKS,
+)

@@ -11,13 +11,11 @@ from typing import Any
 
 from filewallball.backup import catalogue
 from filewallball.backup.manifest import Manifest
-from filewallball.backup.names import MANIFEST_SUFFIX
-from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store, StoreError
-from filewallball.checks.config import ChecksConfig, read_secret
+from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import mariadb_session, pods
+from filewallball.checks.suites import mariadb_session, pods, scheduled
 from filewallball.checks.suites.mariadb_session import connected, query, tables
 from filewallball.kube import Kube, KubeError
 
@@ -31,45 +29,13 @@ OTHERS_GRACE_SECONDS = 20
 DEFAULT_DEADLINE_SECONDS = 3600
 STUCK_SECONDS = 30
 LOG_LINES = 8
-CLOCK_GRACE = timedelta(minutes=10)
-"""How far the clocks of two machines may differ before a backup counts as one from the future."""
 PLANTED = ("('a')", "('나')", "('🚀')")
 """Rows put into a table of our own first: an empty database would agree with any restore."""
 
 
 def schedule(config: ChecksConfig) -> str:
     """The CronJob will start at the declared times."""
-    with Kube.connect() as kube:
-        spec = _cronjob(kube, config)["spec"]
-    wanted = {
-        "schedule": config.backup.schedule,
-        "timeZone": config.backup.time_zone,
-        "suspend": False,
-        "concurrencyPolicy": "Forbid",
-    }
-    live = {**{"suspend": False, "concurrencyPolicy": "Allow"}, **spec}
-    wrong = [name for name, value in wanted.items() if live.get(name) != value]
-    if wrong:
-        raise CheckFailed(
-            ", ".join(f"{name} is {_plain(live.get(name))}" for name in wrong),
-            ", ".join(f"{name} {_plain(wanted[name])}" for name in wrong),
-            f"somebody edited CronJob {config.backup.cronjob} by hand, during a maintenance perhaps; "
-            "`fwb up` sets it back; the times are backup.schedule and timeZone in the stack's file",
-        )
-    return f"{spec['schedule']} {spec['timeZone']}"
-
-
-def _plain(value: object) -> str:
-    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _cronjob(kube: Kube, config: ChecksConfig) -> Object:
-    found = kube.get("batch/v1", "CronJob", config.backup.cronjob, config.namespace)
-    if found is None:
-        raise CheckFailed(
-            f"there is no CronJob {config.backup.cronjob}", "one that makes the backups", "run `fwb up`"
-        )
-    return found
+    return scheduled.schedule(config.namespace, config.backup, "backup.schedule")
 
 
 def run_now(config: ChecksConfig) -> str:
@@ -77,7 +43,7 @@ def run_now(config: ChecksConfig) -> str:
     store = open_store(config)
     begin = datetime.now(UTC) - timedelta(seconds=5)
     with Kube.connect() as kube, tables(config) as run:
-        template: Object = _cronjob(kube, config)["spec"]["jobTemplate"]
+        template: Object = scheduled.cronjob(kube, config.namespace, config.backup)["spec"]["jobTemplate"]
         planted = run.name("backup")
         with connected(config.mariadb) as database:
             query(database, f"CREATE TABLE `{planted}` (name VARCHAR(20) PRIMARY KEY)")
@@ -243,53 +209,23 @@ def _name_in(log: str) -> str:
     return match[1]
 
 
+REMEDY = "`fwb check STACK backup-run`"
+
+
 def freshness(config: ChecksConfig) -> str:
     """The newest backup that was restored on trial is young enough."""
     store = open_store(config)
     newest = catalogue.newest_verified(store)
-    limit = timedelta(hours=config.backup.max_age_hours)
-    hint = (
-        f"`kubectl -n {config.namespace} get jobs` shows how those of CronJob {config.backup.cronjob} ended; "
-        "`fwb check STACK backup-run` makes one now and says what is wrong"
-    )
     if newest is None:
         count = len(catalogue.entries(store))
-        raise CheckFailed(
-            f"no verified backup in {store.settings.where}, {count} in all",
-            f"one younger than {config.backup.max_age_hours:g} h",
-            hint,
-        )
-    age = datetime.now(UTC) - newest.created
-    if age < -CLOCK_GRACE:
-        raise CheckFailed(
-            f"the newest verified backup {newest.name} is dated {-age.total_seconds() / 3600:.1f} h in the "
-            "future, and hides how old the others are",
-            "one of the past",
-            "a clock is or was wrong: compare `date -u` on the nodes and set it right. If the backup was "
-            f"made by the wrong one, run `fwb check STACK backup-run`, then move {newest.name} and its "
-            f"{MANIFEST_SUFFIX} out of {store.settings.where}",
-        )
-    seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
-    if age > limit:
-        raise CheckFailed(
-            f"the newest verified backup {seen}", f"younger than {config.backup.max_age_hours:g} h", hint
-        )
-    return seen
+        raise scheduled.none_at_all(config.namespace, config.backup, store, count, "backup", REMEDY)
+    found = scheduled.Newest("backup", REMEDY, store.settings.where, newest.name, newest.created)
+    return scheduled.judge_age(config.namespace, config.backup, found)
 
 
 def open_store(config: ChecksConfig) -> Store:
     """The bucket of the stack, by the checks' own mounted credentials."""
-    target = config.backup.store
-    return Store(
-        StoreSettings(
-            bucket=target.bucket,
-            prefix=target.prefix,
-            endpoint=target.endpoint,
-            region=target.region,
-            access_key=read_secret(target.access_key_file) if target.access_key_file else None,
-            secret_key=read_secret(target.secret_key_file) if target.secret_key_file else None,
-        )
-    )
+    return scheduled.open_store(config.backup)
 
 
 def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:

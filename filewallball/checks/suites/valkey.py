@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from filewallball.checks.runner import Check
-from filewallball.checks.suites import valkey_access, valkey_conf, valkey_primary, valkey_replicas
+from filewallball.checks.suites import (
+    valkey_access,
+    valkey_conf,
+    valkey_primary,
+    valkey_replicas,
+)
 from filewallball.checks.suites.valkey_nodes import explain
 
 CHECKS = (

@@ -221,6 +221,7 @@ def check() -> Check:
         ValkeyTarget(
             ("127.0.0.1:1",), ("127.0.0.1:1",), 1, 1, 1, 1, "/nonexistent", "/nonexistent", "/nonexistent"
         ),
+        BackupTarget("filewallball-valkey-snapshot-cronjob", "15 * * * *", "Asia/Seoul", StoreTarget("none")),
     )
 
     def run(name: str, **changes: Any) -> Result:

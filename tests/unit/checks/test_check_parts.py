@@ -27,13 +27,15 @@ QUICK = [
     "mariadb-transactions",
     "backup-schedule",
     "backup-freshness",
+    "valkey-snapshot-schedule",
+    "valkey-snapshot-freshness",
 ]
 
 
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 21
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 23
 
 
 def test_percentiles():

@@ -42,6 +42,13 @@ def document() -> dict[str, Any]:
             "sentinel_password_file": "/secrets/v/sentinel-password",
             "checks_password_file": "/secrets/v/checks-password",
         },
+        "snapshots": {
+            "cronjob": "filewallball-valkey-snapshot-cronjob",
+            "schedule": "15 * * * *",
+            "time_zone": "Asia/Seoul",
+            "max_age_hours": 3,
+            "store": {"bucket": "b", "prefix": "valkey/"},
+        },
     }
 
 

@@ -1,0 +1,121 @@
+"""What a CronJob keeps making: planned as declared, and the newest one young enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from filewallball.backup.names import MANIFEST_SUFFIX
+from filewallball.backup.settings import StoreSettings
+from filewallball.backup.store import Store
+from filewallball.checks.config import BackupTarget, read_secret
+from filewallball.checks.result import CheckFailed
+from filewallball.kube import Kube
+
+Object = dict[str, Any]
+
+CLOCK_GRACE = timedelta(minutes=10)
+"""How far the clocks of two machines may differ before something counts as made in the future."""
+
+
+def schedule(namespace: str, target: BackupTarget, setting: str) -> str:
+    """The CronJob will start at the declared times; `setting` is where the stack's file declares them."""
+    with Kube.connect() as kube:
+        spec = cronjob(kube, namespace, target)["spec"]
+    wanted = {
+        "schedule": target.schedule,
+        "timeZone": target.time_zone,
+        "suspend": False,
+        "concurrencyPolicy": "Forbid",
+    }
+    live = {**{"suspend": False, "concurrencyPolicy": "Allow"}, **spec}
+    wrong = [name for name, value in wanted.items() if live.get(name) != value]
+    if wrong:
+        raise CheckFailed(
+            ", ".join(f"{name} is {_plain(live.get(name))}" for name in wrong),
+            ", ".join(f"{name} {_plain(wanted[name])}" for name in wrong),
+            f"somebody edited CronJob {target.cronjob} by hand, during a maintenance perhaps; "
+            f"`fwb up` sets it back; the times are {setting} and timeZone in the stack's file",
+        )
+    return f"{spec['schedule']} {spec['timeZone']}"
+
+
+def _plain(value: object) -> str:
+    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def cronjob(kube: Kube, namespace: str, target: BackupTarget) -> Object:
+    """The CronJob. Raises CheckFailed if it is gone."""
+    found = kube.get("batch/v1", "CronJob", target.cronjob, namespace)
+    if found is None:
+        raise CheckFailed(
+            f"there is no CronJob {target.cronjob}", "one that makes the backups", "run `fwb up`"
+        )
+    return found
+
+
+def open_store(target: BackupTarget) -> Store:
+    """The bucket of the stack, by the checks' own mounted credentials."""
+    store = target.store
+    return Store(
+        StoreSettings(
+            bucket=store.bucket,
+            prefix=store.prefix,
+            endpoint=store.endpoint,
+            region=store.region,
+            access_key=read_secret(store.access_key_file) if store.access_key_file else None,
+            secret_key=read_secret(store.secret_key_file) if store.secret_key_file else None,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest verified one of its kind, `what`; `remedy` is the command that makes one now."""
+
+    what: str
+    remedy: str
+    where: str
+    name: str
+    created: datetime
+
+
+def judge_age(namespace: str, target: BackupTarget, newest: Newest) -> str:
+    """How old it is. Raises CheckFailed if it is too old, or dated in the future."""
+    age = datetime.now(UTC) - newest.created
+    if age < -CLOCK_GRACE:
+        raise CheckFailed(
+            f"the newest verified {newest.what} {newest.name} is dated {-age.total_seconds() / 3600:.1f} h "
+            "in the future, and hides how old the others are",
+            "one of the past",
+            "a clock is or was wrong: compare `date -u` on the nodes and set it right. If the "
+            f"{newest.what} was made by the wrong one, run {newest.remedy}, then move {newest.name} and its "
+            f"{MANIFEST_SUFFIX} out of {newest.where}",
+        )
+    seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
+    if age > timedelta(hours=target.max_age_hours):
+        raise CheckFailed(
+            f"the newest verified {newest.what} {seen}",
+            f"younger than {target.max_age_hours:g} h",
+            why_none(namespace, target, newest.remedy),
+        )
+    return seen
+
+
+def none_at_all(
+    namespace: str, target: BackupTarget, store: Store, count: int, what: str, remedy: str
+) -> CheckFailed:
+    """The failure of a store without any verified one."""
+    return CheckFailed(
+        f"no verified {what} in {store.settings.where}, {count} in all",
+        f"one younger than {target.max_age_hours:g} h",
+        why_none(namespace, target, remedy),
+    )
+
+
+def why_none(namespace: str, target: BackupTarget, remedy: str) -> str:
+    return (
+        f"`kubectl -n {namespace} get jobs` shows how those of CronJob {target.cronjob} ended; {remedy} "
+        "makes one now and says what is wrong"
+    )

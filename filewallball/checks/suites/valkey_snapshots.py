@@ -1,0 +1,58 @@
+"""The session set's snapshots: planned as asked, and never too old."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from filewallball.backup.store import StoreError
+from filewallball.checks.config import ChecksConfig
+from filewallball.checks.result import CheckFailed
+from filewallball.checks.runner import Check
+from filewallball.checks.suites import scheduled
+from filewallball.kube import Kube
+from filewallball.valkey.snapshots import catalogue
+
+REMEDY = "`fwb valkey backup now STACK`"
+
+
+def schedule(config: ChecksConfig) -> str:
+    """The CronJob will start at the declared times."""
+    return scheduled.schedule(config.namespace, config.snapshots, "valkey.snapshots.schedule")
+
+
+def freshness(config: ChecksConfig) -> str:
+    """The newest snapshot that a server has loaded is young enough, or the first one isn't due yet."""
+    target = config.snapshots
+    store = scheduled.open_store(target)
+    newest = catalogue.newest_verified(store)
+    limit = timedelta(hours=target.max_age_hours)
+    if (newest is None or datetime.now(UTC) - newest.created > limit) and _planned_within(config, limit):
+        return (
+            f"CronJob {target.cronjob} is new; the first snapshot is due by its schedule, {target.schedule}"
+        )
+    if newest is None:
+        count = len(catalogue.entries(store))
+        raise scheduled.none_at_all(config.namespace, target, store, count, "snapshot", REMEDY)
+    found = scheduled.Newest("snapshot", REMEDY, store.settings.where, newest.name, newest.created)
+    return scheduled.judge_age(config.namespace, target, found)
+
+
+def _planned_within(config: ChecksConfig, limit: timedelta) -> bool:
+    """Whether the CronJob hasn't been there for as long as a snapshot may be old."""
+    with Kube.connect() as kube:
+        made = scheduled.cronjob(kube, config.namespace, config.snapshots)["metadata"]["creationTimestamp"]
+    return datetime.now(UTC) - datetime.fromisoformat(made) < limit
+
+
+def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
+    """What an error of the store means for the person who runs the stack."""
+    if isinstance(error, StoreError):
+        in_cluster = f"`kubectl -n {config.namespace} get pods` shows whether the store runs"
+        return CheckFailed(error.message, "the store answers", error.hint or in_cluster)
+    return None
+
+
+CHECKS = (
+    Check("valkey-snapshot-schedule", schedule, quick=True, timeout=20, explain=explain),
+    Check("valkey-snapshot-freshness", freshness, quick=True, timeout=60, explain=explain),
+)
