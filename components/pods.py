@@ -125,3 +125,8 @@ def script_probe(
         "failureThreshold": failures,
         "timeoutSeconds": timeout,
     }
+
+
+def port_probe(port: str, *, period: int, failures: int) -> dict[str, Any]:
+    """A probe that only connects: it costs next to nothing, where a script costs a process in the container."""
+    return {"tcpSocket": {"port": port}, "periodSeconds": period, "failureThreshold": failures}

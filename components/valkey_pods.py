@@ -66,9 +66,9 @@ def sentinels(valkey: schema.Valkey, config: str) -> dict[str, Any]:
         writable=_WRITABLE,
         env=_environment(valkey, failover=True),
         ports=[_port("sentinel", SENTINEL_PORT)],
-        startupProbe=pods.script_probe("sentinel-probe.sh", period=1, failures=60, timeout=5),
-        readinessProbe=pods.script_probe("sentinel-probe.sh", period=2, failures=3, timeout=5),
-        livenessProbe=pods.script_probe("sentinel-probe.sh", period=20, failures=6, timeout=5),
+        startupProbe=pods.port_probe("sentinel", period=1, failures=60),
+        readinessProbe=pods.port_probe("sentinel", period=2, failures=3),
+        livenessProbe=pods.script_probe("sentinel-probe.sh", period=30, failures=4, timeout=5),
     )
     return pods.template(
         labels_of(SENTINEL) | network.access(NAME),
@@ -101,7 +101,7 @@ def _server(valkey: schema.Valkey) -> dict[str, Any]:
         # Over its own socket, and up to 10 minutes to load what it has saved. Whether it is in its place is
         # the agent's to say.
         startupProbe=pods.script_probe("probe.sh", period=1, failures=600, timeout=5),
-        livenessProbe=pods.script_probe("probe.sh", period=10, failures=6, timeout=5),
+        livenessProbe=pods.script_probe("probe.sh", period=30, failures=4, timeout=5),
     )
 
 
