@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +118,10 @@ class Placing:
             if gone := self._manifest.databases[number].keys - written:
                 done += [f"{gone} have expired since the snapshot"]
         with self._log.step(f"compare database {number}") as done:
-            replicas = self._caught_up()
-            for address in (self._primary, *replicas):
-                found = self._compare(number, address)
-                self._judge(address, found, self._sessions.look(self._primary).evicted - evicted)
+            compared = self._compare(number, [self._primary, *self._caught_up()])
+            lost = self._sessions.look(self._primary).evicted - evicted
+            for address, found in compared.items():
+                self._judge(address, found, lost)
                 said = [f"{found.equal} equal"]
                 said += [f"{found.expired} expired"] if found.expired else []
                 said += [f"{found.missing} evicted"] if found.missing else []
@@ -164,20 +164,26 @@ class Placing:
             time.sleep(_POLL_SECONDS)
         return replicas
 
-    def _compare(self, number: int, address: Address) -> Compared:
-        found = Compared()
-        client: Any
-        with self._sessions.connect(address, STAGING) as client:
+    def _compare(self, number: int, servers: Sequence[Address]) -> dict[Address, Compared]:
+        """Every key of the snapshot with what each server has staged."""
+        found = {address: Compared() for address in servers}
+        with ExitStack() as stack:
+            clients = {
+                address: stack.enter_context(self._sessions.connect(address, STAGING)) for address in servers
+            }
             for group in self._copy.groups(number):
-                self._compare_group(number, group, client, found)
-                self._log.progress(f"{address}: {found.equal} keys equal")
-            if (size := client.dbsize()) > self._manifest.databases[number].keys:
-                raise UserError(
-                    f"{address} has {size} keys in database {STAGING}: someone else writes there."
-                )
+                dumps = self._copy.dumps(number, group)
+                for address, client in clients.items():
+                    self._compare_group(number, group, dumps, client, found[address])
+                self._log.progress(f"{found[servers[0]].equal} keys equal")
+            for address, client in clients.items():
+                if (size := client.dbsize()) > self._manifest.databases[number].keys:
+                    raise UserError(f"{address} has {size} keys in database {STAGING}: another writes there.")
         return found
 
-    def _compare_group(self, number: int, group: Sequence[Key], client: Any, found: Compared) -> None:
+    def _compare_group(
+        self, number: int, group: Sequence[Key], dumps: Sequence[bytes], client: Any, found: Compared
+    ) -> None:
         pipeline = client.pipeline(transaction=False)
         # Looked at is not used: which keys are evicted first stays as it was.
         pipeline.execute_command("CLIENT", "NO-TOUCH", "ON")
@@ -186,19 +192,21 @@ class Placing:
             pipeline.execute_command("DUMP", key.name)
         answers = pipeline.execute()[1:]
         now = time.time() * 1000 + _CLOCK_MS
-        present: list[Key] = []
-        dumped: list[tuple[bytes, int | None]] = []
-        for key, expires, dump in zip(group, answers[::2], answers[1::2], strict=True):
-            if dump is not None:
-                present.append(key)
-                dumped.append((dump, expires if expires >= 0 else None))
+        others: list[tuple[Key, bytes, int | None]] = []
+        for key, dump, there, answer in zip(group, dumps, answers[1::2], answers[::2], strict=True):
+            expires = answer if answer >= 0 else None
+            if there == dump and expires == key.expires:
+                found.equal += 1
+            elif there is not None:
+                others.append((key, there, expires))
             elif key.expires is not None and key.expires <= now:
                 found.expired += 1
             else:
                 found.missing += 1
-        there = self._copy.summed_up(dumped)
-        here = self._copy.values_summed(number, present)
-        for key, (_, expires), one, other in zip(present, dumped, here, there, strict=True):
+        # Equal hashes and sets may lie in another order: then their digests tell.
+        here = self._copy.values_summed(number, [key for key, _, _ in others])
+        copied = self._copy.summed_up([(there, expires) for _, there, expires in others])
+        for (key, _, expires), one, other in zip(others, here, copied, strict=True):
             if one == other and key.expires == expires:
                 found.equal += 1
             else:

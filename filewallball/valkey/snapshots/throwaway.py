@@ -126,6 +126,8 @@ class Throwaway:
 
     def summed_up(self, values: Sequence[tuple[bytes, int | None]]) -> list[bytes]:
         """What sums up values that another server has dumped, each with when it expires."""
+        if not values:
+            return []
         names = [b"%d" % number for number in range(len(values))]
         try:
             self._pipeline(
@@ -135,7 +137,7 @@ class Throwaway:
                     for name, (dump, expires) in zip(names, values, strict=True)
                 ),
             )
-            return list(self._run(_SCRATCH, "DEBUG", "DIGEST-VALUE", *names)) if names else []
+            return list(self._run(_SCRATCH, "DEBUG", "DIGEST-VALUE", *names))
         finally:
             self._run(_SCRATCH, "FLUSHDB")
 
