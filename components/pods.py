@@ -128,5 +128,5 @@ def script_probe(
 
 
 def port_probe(port: str, *, period: int, failures: int) -> dict[str, Any]:
-    """A probe that only connects: it costs next to nothing, where a script costs a process in the container."""
+    """A probe that only connects: it costs nearly nothing, where a script costs a process each time."""
     return {"tcpSocket": {"port": port}, "periodSeconds": period, "failureThreshold": failures}
