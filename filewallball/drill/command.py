@@ -166,7 +166,7 @@ def _run(set_: Set, journal: Journal, chosen: Sequence[Event], rounds: int, cons
         status.start()
     try:
         if faults:
-            faults.heal_all()
+            faults.heal_all(set_.place.namespace)
         with pod.running(set_.place, set_.image, set_.pull) as load:
             drill_ = Drill(set_, load, rolls, faults, journal, say)
             try:

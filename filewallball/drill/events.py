@@ -36,7 +36,7 @@ class Faults(Protocol):
     def kill_pods(self, namespace: str, pods: Sequence[str]) -> float: ...
     def cut(self, namespace: str, pod: str, direction: Direction) -> float: ...
     def heal(self, namespace: str, pod: str) -> float: ...
-    def heal_all(self) -> float: ...
+    def heal_all(self, namespace: str) -> float: ...
     def close(self) -> None: ...
     def run_inside(
         self, namespace: str, pod: str, container: str, argv: Sequence[str], *, timeout: float
@@ -163,7 +163,7 @@ class Event:
     """It is done to a node's processes or network, which only a sandbox lets us do."""
     lone: bool = False
     """The old primary lives on by itself."""
-    whole_within: float = 60.0
+    whole_within: float = 90.0
     saved_first: bool = False
     """There should be a save before it, for the loss to be held against."""
 
@@ -187,6 +187,6 @@ EVENTS = (
           lone=True),
     Event("network-cut-out", "the primary can't send, but hears", _cut("out"), limits.ONE_WAY, lone=True),
     Event("all-pods", "every container of every pod gets SIGKILL at once", _all_pods, limits.ALL_AT_ONCE,
-          whole_within=90.0, saved_first=True),
+          whole_within=120.0, saved_first=True),
 )  # fmt: skip
 BY_NAME = {event.name: event for event in EVENTS}

@@ -111,7 +111,7 @@ class Drill:
     def leave(self) -> None:
         """Leave the set as healthy as it can be: nothing cut, frozen or changed."""
         if self._faults:
-            self._faults.heal_all()
+            self._faults.heal_all(self._set.place.namespace)
         if self._rolls.pending:
             self._rolls.undo()
             self._set.settle(SETTLE_SECONDS + 300)
@@ -123,7 +123,7 @@ class Drill:
             self._whole_again(event, scene, before["run_ids"])
         except UserError as error:
             if self._faults:
-                self._faults.heal_all()
+                self._faults.heal_all(self._set.place.namespace)
             return error.message
         return ""
 
