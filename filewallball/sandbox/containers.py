@@ -62,8 +62,8 @@ class Containers:
         """Those that containerd has a task for, pods' own ones included."""
         try:
             identifiers = [each.name for each in (self._root / _TASKS).iterdir()]
-        except FileNotFoundError:
-            identifiers = []  # containerd has only just started
+        except OSError:
+            identifiers = []  # containerd has only just started, or the sandbox is ending
         known = {each: found for each in identifiers if (found := self._known.get(each) or self._read(each))}
         self._known = known
         return list(known.values())
