@@ -38,6 +38,10 @@ drill_app = typer.Typer(
 app.add_typer(drill_app, name="drill")
 backup_app = typer.Typer(help="The database's backups in the stack's store.", no_args_is_help=True)
 app.add_typer(backup_app, name="backup")
+valkey_app = typer.Typer(help="The session servers.", no_args_is_help=True)
+app.add_typer(valkey_app, name="valkey")
+valkey_backup_app = typer.Typer(help="Snapshots of the sessions in the stack's store.", no_args_is_help=True)
+valkey_app.add_typer(valkey_backup_app, name="backup")
 
 Stack = Annotated[str, typer.Argument(help="The stack: NAME of a Pulumi.NAME.yaml, such as dev.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
@@ -231,6 +235,38 @@ def drill_valkey(
         raise ConfigError("which stack?", "fwb drill valkey STACK, with NAME of a Pulumi.NAME.yaml")
     options: dict[str, bool] = {"resume": resume, "yes": yes, "as_json": as_json}
     raise typer.Exit(command.drill(cwd, stack, event or [], rounds=rounds, out=out, **options))
+
+
+@valkey_backup_app.command("now")
+def valkey_backup_now(stack: Stack, cwd: Project = HERE) -> None:
+    """Take a snapshot of the sessions now, and show the job's log; exit 1 if it fails."""
+    from filewallball.valkey.snapshots import remote
+
+    raise typer.Exit(remote.now(cwd, stack))
+
+
+@valkey_backup_app.command("list")
+def valkey_backup_list(stack: Stack, cwd: Project = HERE) -> None:
+    """List the snapshots in the store, the newest first."""
+    from filewallball.valkey.snapshots import remote
+
+    raise typer.Exit(remote.show(cwd, stack))
+
+
+@valkey_app.command("restore")
+def valkey_restore(
+    stack: Stack,
+    cwd: Project = HERE,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="The newest verified snapshot that holds keys.")
+    ] = False,
+    name: Annotated[str | None, typer.Option("--name", help="A snapshot by its name.")] = None,
+    yes: Yes = False,
+) -> None:
+    """Put a snapshot in the place of all sessions, without a moment in which there are none."""
+    from filewallball.valkey.snapshots import remote
+
+    raise typer.Exit(remote.restore(cwd, stack, name, latest=latest, yes=yes))
 
 
 @sandbox_app.command("up")

@@ -79,7 +79,7 @@ class Placing:
 
     def _state(self) -> str:
         """What the set holds when it failed, and what to do."""
-        again = f"Run `fwb valkey restore --name {self._manifest.name}` again: it begins anew."
+        again = f"Run `fwb valkey restore STACK --name {self._manifest.name}` again: it begins anew."
         missing = sorted(self._manifest.databases.keys() - set(self._placed))
         if not missing:
             return f"All of the snapshot is in place. {again}"

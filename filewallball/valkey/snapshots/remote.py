@@ -1,0 +1,73 @@
+"""`fwb valkey backup` and `fwb valkey restore`: the pod of the snapshots' CronJob, with another command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from filewallball.backup import cronpod
+from filewallball.backup.cronpod import CronPod
+from filewallball.checks import stack
+from filewallball.checks.stack import Place
+from filewallball.errors import ConfigError, UserError
+
+CRONJOB = "filewallball-valkey-snapshot-cronjob"
+POD = CronPod(
+    CRONJOB, "snapshot", "filewallball.valkey.snapshots", "filewallball-valkey-snapshot", "snapshot",
+    "filewallball:valkey.snapshots.resources.memoryLimit",
+)  # fmt: skip
+
+
+def now(project: Path, stack_name: str) -> int:
+    """Take a snapshot now. Returns the job's exit code. Raises UserError if it cannot start."""
+    return cronpod.run(stack.find(project, stack_name), POD, ["run"], in_its_turn=True)
+
+
+def show(project: Path, stack_name: str) -> int:
+    """Print the snapshots in the store. Returns the job's exit code. Raises UserError if it cannot start."""
+    return cronpod.run(stack.find(project, stack_name), POD, ["list"])
+
+
+def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, yes: bool) -> int:
+    """Put a snapshot in the place of the set's data, after a question unless `yes`.
+
+    Returns the job's exit code, 1 if the answer is no. Raises ConfigError for wrong usage, UserError if there
+    is no such snapshot or the pod cannot start.
+    """
+    if latest == (name is not None):
+        raise ConfigError(
+            "say which snapshot: --latest, or --name NAME", "`fwb valkey backup list` shows them"
+        )
+    if not yes and not sys.stdin.isatty():
+        raise ConfigError("a restore asks first, and nobody is there to answer", "add --yes in a script")
+    place = stack.find(project, stack_name)
+    if not yes:
+        chosen = _chosen(place, name)
+        name = str(chosen["name"])
+        print(
+            f"{name} ({chosen['keys']} keys) will take the place of all sessions in {place}.\n"
+            "What they are now is put aside as a snapshot first. Who logged in since has to log in again."
+        )
+        if input("Type yes to go on: ").strip().lower() != "yes":
+            print("Nothing was changed.")
+            return 1
+    words = ["restore", "--name", name] if name else ["restore", "--latest"]
+    return cronpod.run(place, POD, words, in_its_turn=True)
+
+
+def _chosen(place: Place, name: str | None) -> dict[str, Any]:
+    """What the catalogue says of the named snapshot, or of the latest. Raises UserError."""
+    lines: list[str] = []
+    code = cronpod.run(place, POD, ["list", "--json"], lines.append)
+    if code != 0:
+        raise UserError("The snapshots cannot be listed:\n" + "\n".join(lines))
+    found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    for one in found:
+        if one["name"] == name or (name is None and one["latest"]):
+            if not one["verified"]:
+                raise UserError(f"{name} was never loaded by a server.", "Choose a verified one.")
+            return one
+    wanted = f"no snapshot {name}" if name else "no verified snapshot with keys"
+    raise UserError(f"There is {wanted} in the store.", f"`fwb valkey backup list {place.stack}` shows them.")
