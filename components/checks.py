@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import backup, mariadb, network, pods, redis, schema, valkey
+from components import backup, mariadb, network, pods, redis, schema, snapshots, valkey
 from components.kube import Object, config_map, fingerprint, labels, metadata
 from components.values import quantity_bytes
 
@@ -76,8 +76,6 @@ class Checks(pulumi.ComponentResource):
 def _config(stack: settings.Settings) -> dict[str, Any]:
     """checks.json: addresses, users, paths of passwords and limits. No secret stands in it."""
     database = f"/secrets/{mariadb.CREDENTIALS}"
-    store = stack.backup.store
-    secret = backup.store_secret(store)
     return {
         "namespace": stack.namespace,
         "disposable": stack.disposable,
@@ -109,15 +107,27 @@ def _config(stack: settings.Settings) -> dict[str, Any]:
             "schedule": stack.backup.schedule,
             "time_zone": stack.time_zone,
             "max_age_hours": stack.backup.max_age_hours,
-            "store": {
-                "endpoint": backup.store_endpoint(store),
-                "region": store.region,
-                "bucket": store.bucket_name,
-                "prefix": store.prefix,
-                "access_key_file": f"/secrets/{secret}/access-key" if secret else None,
-                "secret_key_file": f"/secrets/{secret}/secret-key" if secret else None,
-            },
+            "store": _store(stack.backup.store),
         },
+        "snapshots": {
+            "cronjob": snapshots.CRON_JOB,
+            "schedule": stack.valkey.snapshots.schedule,
+            "time_zone": stack.time_zone,
+            "max_age_hours": stack.valkey.snapshots.max_age_hours,
+            "store": _store(stack.backup.store, snapshots.FOLDER),
+        },
+    }
+
+
+def _store(store: schema.Store, folder: str = "") -> dict[str, Any]:
+    secret = backup.store_secret(store)
+    return {
+        "endpoint": backup.store_endpoint(store),
+        "region": store.region,
+        "bucket": store.bucket_name,
+        "prefix": store.prefix + folder,
+        "access_key_file": f"/secrets/{secret}/access-key" if secret else None,
+        "secret_key_file": f"/secrets/{secret}/secret-key" if secret else None,
     }
 
 
@@ -128,7 +138,7 @@ def _rules(*, disposable: bool) -> list[dict[str, Any]]:
         _rule("", "pods/log", ["get"]),
         _rule("", "persistentvolumeclaims", ["get"], mariadb.CLAIM),
         _rule("apps", "statefulsets", ["get"], mariadb.NAME),
-        _rule("batch", "cronjobs", ["get"], backup.CRON_JOB),
+        _rule("batch", "cronjobs", ["get"], backup.CRON_JOB, snapshots.CRON_JOB),
         _rule("batch", "jobs", ["create"]),  # a create can't be held to a name
         _rule("batch", "jobs", ["get", "delete"], f"{backup.NAME}-check"),
     ]

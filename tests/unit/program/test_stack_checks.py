@@ -20,6 +20,7 @@ def test_the_checks_configuration_has_no_secret_and_right_paths(dev: Rendered) -
     config = json.loads(dev.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"])
     assert config["redis"]["conf"] == "/etc/filewallball/redis.conf"
     assert config["backup"]["store"]["endpoint"] == "http://store:7070"
+    assert config["snapshots"]["store"] == config["backup"]["store"] | {"prefix": "valkey/"}
     template = dev.object("PodTemplate", "filewallball-checks").inputs["template"]
     mounted = {mount["mountPath"] for mount in template["spec"]["containers"][0]["volumeMounts"]}
     files = [
@@ -29,6 +30,21 @@ def test_the_checks_configuration_has_no_secret_and_right_paths(dev: Rendered) -
         config["backup"]["store"]["access_key_file"],
     ]
     assert {file.rpartition("/")[0] for file in files} <= mounted
+
+
+def test_the_checks_understand_the_configuration_that_they_are_given(dev: Rendered, prd: Rendered) -> None:
+    from filewallball.checks.config import parse
+
+    for rendered in (dev, prd):
+        config = parse(rendered.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"])
+        jobs = {each.inputs["metadata"]["name"] for each in rendered.objects if each.kind == "CronJob"}
+        assert {config.backup.cronjob, config.snapshots.cronjob} == jobs
+        [rule] = [
+            each
+            for each in rendered.object("Role", "filewallball-checks").inputs["rules"]
+            if each["resources"] == ["cronjobs"]
+        ]
+        assert set(rule["resourceNames"]) == jobs
 
 
 def test_only_a_disposable_stack_lets_the_checks_delete_the_servers_pod(dev: Rendered, prd: Rendered) -> None:
