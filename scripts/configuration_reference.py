@@ -65,15 +65,34 @@ AFTERWORD = """
   '[{"op":"remove","path":"/spec/claimRef/uid"}]'`.
 - **Data of an older installation** whose files lie in the root of the volume: move all of them into a
   folder `data` on it, owned by 999:999; the server says so when it finds such a volume.
+- **The session servers' volumes** are `data-valkey-<n>` and `data-valkey-sentinel-<n>`. Those that a smaller
+  set leaves over stay too: a larger one takes them up again, and `destroy --purge` deletes them.
 - The store's volume needs a file system with extended attributes, as ext4 and xfs have.
+
+## Session servers
+
+- **Growing and shrinking**: change `replicas` or `sentinels` and run `fwb up`. The Sentinels restart one by
+  one, then the servers, the primary's place being handed over first. Take away two Sentinels at a time: those
+  left over must be a majority of the old number, or nothing can fail over until all have restarted.
+- **A restart** comes with every change that a server reads, of the image, the memory or the log level, and
+  never for Sentinels and servers at the same time.
+- **Memory**: a save forks, and while it runs each page that is written to is there twice. The memory limit must
+  be 2.25 times `maxmemory` and 128 MiB.
+- **Losses**: a primary that no replica has answered for `minReplicasMaxLag` seconds refuses writes. What it took
+  in that time is lost if it was cut off; a client that must know uses `WAIT`.
+- **A quorum** above a majority makes failovers rarer, not safer: whatever the quorum is, a majority of the
+  Sentinels must vote for one.
 
 ## Reaching the servers
 
 Nothing in the namespace can be reached unless a pod asks for it by label:
-`filewallball.io/access-mariadb: "true"` and `filewallball.io/access-redis: "true"`. A pod in another
-namespace needs the label too, and its namespace `filewallball.io/client: "true"`. The application logs in
-as `filewallball_app` with `app-password` of the Secret `mariadb-credentials`, and to Redis as the user
-`app` with `app-password` of `redis-credentials`; stack outputs give the commands that print them.
+`filewallball.io/access-mariadb: "true"`, `filewallball.io/access-redis: "true"` and
+`filewallball.io/access-valkey: "true"` (servers and Sentinels). A pod in another namespace needs the label
+too, and its namespace `filewallball.io/client: "true"`. The application logs in as `filewallball_app` with
+`app-password` of the Secret `mariadb-credentials`, to Redis as the user `app` with `app-password` of
+`redis-credentials`, to the session servers without a user's name with `app-password` of
+`valkey-credentials`, and to their Sentinels with its `sentinel-password`; stack outputs give the commands
+that print them.
 
 ## Production
 

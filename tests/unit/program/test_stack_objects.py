@@ -147,7 +147,7 @@ def test_every_pod_is_restricted(stack: Rendered) -> None:
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         # The environment grows with the namespace's Services: only who reads it gets it.
         assert spec["enableServiceLinks"] is name.startswith("valkey-"), name
-        for container in spec["containers"]:
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
             security = container["securityContext"]
             assert security["readOnlyRootFilesystem"] is True, name
             assert security["allowPrivilegeEscalation"] is False, name

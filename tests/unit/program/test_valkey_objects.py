@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from program_run import DEV, PRD, ROOT, Registered, Rendered, merged
+from program_run import DEV, PRD, Registered, Rendered, merged
+from session_set import SETS, container, environment, pod
 
 Render = Callable[..., Rendered]
-SETS = {"valkey": 3, "valkey-sentinel": 5}
 
 
 def names(rendered: Rendered, kind: str) -> set[str]:
     found = (each.inputs["metadata"]["name"] for each in rendered.objects if each.kind == kind)
     return {name for name in found if "valkey" in name}
-
-
-def pod(rendered: Rendered, name: str) -> dict[str, Any]:
-    return rendered.object("StatefulSet", name).inputs["spec"]["template"]
-
-
-def container(rendered: Rendered, name: str) -> dict[str, Any]:
-    owner = "valkey-sentinel" if name == "sentinel" else "valkey"
-    return next(each for each in pod(rendered, owner)["spec"]["containers"] if each["name"] == name)
-
-
-def environment(container: dict[str, Any]) -> dict[str, Any]:
-    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
 
 
 @pytest.mark.parametrize(
@@ -122,149 +108,6 @@ def test_nobody_waits_for_the_pods_of_a_service_that_the_pods_wait_for(dev: Rend
         found = dev.object("Service", name).inputs
         if found["spec"].get("clusterIP") != "None":
             assert found["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}, name
-
-
-def test_the_containers_know_what_the_scripts_need(dev: Rendered) -> None:
-    common = {"POD_NAME", "FWB_MEMBERS", "FWB_SENTINELS", "FWB_QUORUM", "FWB_MASTER_NAME"}
-    found = {name: environment(container(dev, name)) for name in ("valkey", "agent", "sentinel")}
-    assert set(found["valkey"]) == common
-    assert set(found["agent"]) == common | {"FWB_DOWN_AFTER_MS", "HOME"}
-    assert set(found["sentinel"]) == common | {"FWB_DOWN_AFTER_MS", "FWB_FAILOVER_TIMEOUT_MS"}
-    assert found["sentinel"]["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
-    assert found["sentinel"]["FWB_QUORUM"] == "3"
-    for name in SETS:
-        assert pod(dev, name)["spec"]["enableServiceLinks"] is True
-    for name in found:
-        for variable in re.findall(r"FWB_[A-Z_]+", _scripts(name)):
-            assert variable in found[name], f"{name} reads {variable}"
-
-
-def _scripts(container: str) -> str:
-    folder = ROOT / "components" / "files" / "valkey"
-    used = {"valkey": ["start.sh", "probe.sh", "release.sh"], "sentinel": ["sentinel-start.sh"]}
-    return "".join((folder / name).read_text() for name in used.get(container, []))
-
-
-def test_every_script_that_a_container_runs_is_there(dev: Rendered) -> None:
-    files = dev.object("ConfigMap", "valkey-config").inputs["data"]
-    said = json.dumps([pod(dev, name) for name in SETS])
-    scripts = set(re.findall(r"/etc/filewallball/([\w-]+\.sh)", said))
-    assert scripts == {"start.sh", "probe.sh", "release.sh", "sentinel-start.sh", "sentinel-probe.sh"}
-    assert scripts <= set(files)
-
-
-def test_each_container_gets_only_the_passwords_that_it_needs(dev: Rendered) -> None:
-    keys = set(dev.object("Secret", "valkey-credentials").inputs["data"])
-    assert len(keys) == 8
-    mounted: dict[str, set[str]] = {}
-    for name in SETS:
-        spec = pod(dev, name)["spec"]
-        for each in spec["containers"]:
-            inside = {mount["name"]: mount["mountPath"] for mount in each["volumeMounts"]}
-            for volume in spec["volumes"]:
-                if "secret" in volume and inside.get(volume["name"]) == "/secrets/valkey-credentials":
-                    items = volume["secret"]["items"]
-                    mounted[each["name"]] = {item["key"].removesuffix("-password") for item in items}
-                    assert {item["key"] for item in items} <= keys
-    assert mounted == {
-        "valkey": {"app", "checks", "backup", "replica", "watch", "agent"},
-        "agent": {"agent", "peer"},
-        "sentinel": {"sentinel", "checks", "peer", "watch"},
-    }
-
-
-def test_only_what_must_be_written_can_be(dev: Rendered) -> None:
-    written = {}
-    for name in ("valkey", "agent", "sentinel"):
-        mounts = container(dev, name)["volumeMounts"]
-        written[name] = {mount["mountPath"] for mount in mounts if not mount.get("readOnly")}
-    assert written["valkey"] == written["sentinel"] == {"/data", "/run/valkey", "/tmp"}
-    assert written["agent"] == {"/run/valkey", "/tmp"}
-    run = next(each for each in pod(dev, "valkey")["spec"]["volumes"] if each["name"] == "run")
-    assert run["emptyDir"] == {"sizeLimit": "1Mi", "medium": "Memory"}
-
-
-def test_a_stop_waits_for_the_handover_and_readiness_is_the_agents_to_say(dev: Rendered) -> None:
-    server, agent = container(dev, "valkey"), container(dev, "agent")
-    assert server["lifecycle"]["preStop"]["exec"]["command"][-1] == "/etc/filewallball/release.sh"
-    assert pod(dev, "valkey")["spec"]["terminationGracePeriodSeconds"] == 60
-    assert "readinessProbe" not in server
-    assert agent["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "agent"}
-    assert agent["livenessProbe"]["httpGet"] == {"path": "/alive", "port": "agent"}
-    for name in ("valkey", "agent", "sentinel"):
-        assert {"startupProbe", "livenessProbe"} <= set(container(dev, name))
-
-
-def test_settings_reach_the_files(render: Render) -> None:
-    change = {
-        "maxmemory": "128mb",
-        "logLevel": "verbose",
-        "appendOnly": True,
-        "minReplicasMaxLag": 7,
-        "downAfterMs": 700,
-        "failoverTimeoutMs": 4000,
-        "quorum": 4,
-    }
-    rendered = render(merged(DEV, {"valkey": change}))
-    files = rendered.object("ConfigMap", "valkey-config").inputs["data"]
-    lines = set(files["valkey.conf"].splitlines())
-    assert {"maxmemory 128mb", "loglevel verbose", "appendonly yes", "min-replicas-max-lag 7"} <= lines
-    assert "loglevel verbose" in files["sentinel.conf"].splitlines()
-    assert not re.search(r"\$\{", files["valkey.conf"] + files["sentinel.conf"])
-    found = environment(container(rendered, "sentinel"))
-    assert (found["FWB_DOWN_AFTER_MS"], found["FWB_FAILOVER_TIMEOUT_MS"]) == ("700", "4000")
-    assert found["FWB_QUORUM"] == "4"
-    assert environment(container(rendered, "agent"))["FWB_DOWN_AFTER_MS"] == "700"
-
-
-def test_the_set_has_what_the_requirements_ask(dev: Rendered) -> None:
-    lines = dev.object("ConfigMap", "valkey-config").inputs["data"]["valkey.conf"].splitlines()
-    asked = {
-        "maxmemory 256mb",
-        "maxmemory-policy allkeys-lru",
-        "tcp-keepalive 300",
-        "appendonly no",
-        "min-replicas-to-write 1",
-    }
-    assert asked <= set(lines)
-    [save] = [line.split()[1::2] for line in lines if line.startswith("save ")]
-    assert save == ["900", "300", "60"]
-    limits = {line.split()[1] for line in lines if line.startswith("client-output-buffer-limit ")}
-    assert limits == {"normal", "pubsub", "replica"}
-    assert environment(container(dev, "sentinel"))["FWB_MASTER_NAME"] == "valkey-session-master"
-
-
-def changed(before: Rendered, after: Rendered) -> set[str]:
-    return {name for name in SETS if pod(before, name) != pod(after, name)}
-
-
-@pytest.mark.parametrize(
-    ("change", "rolled"),
-    [
-        ({"maxmemory": "128mb"}, {"valkey"}),
-        ({"failoverTimeoutMs": 6000}, {"valkey-sentinel"}),
-        ({"logLevel": "verbose"}, set(SETS)),
-        ({"replicas": 3}, set(SETS)),
-        ({"sentinels": 7}, set(SETS)),
-        ({"image": "docker.io/valkey/valkey:8.1.1"}, set(SETS)),
-        ({"agentResources": {"memoryLimit": "256Mi"}}, {"valkey"}),
-        ({"readsFromReplicas": False}, set()),
-        ({"storage": {"size": "2Gi"}}, set()),
-        ({"snapshots": {"maxAgeHours": 9}}, set()),
-    ],
-)
-def test_a_change_rolls_those_who_read_it_and_nobody_else(
-    dev: Rendered, render: Render, change: dict[str, Any], rolled: set[str]
-) -> None:
-    assert changed(dev, render(merged(DEV, {"valkey": change}))) == rolled
-
-
-def test_what_all_scripts_share_rolls_both_sets() -> None:
-    from components import valkey
-
-    ours, theirs = valkey._split({"common.sh": "", "start.sh": "", "sentinel-start.sh": ""})
-    assert set(ours) == {"common.sh", "start.sh"}
-    assert set(theirs) == {"common.sh", "sentinel-start.sh"}
 
 
 def test_pods_start_together_stop_one_by_one_and_live_apart(dev: Rendered) -> None:
