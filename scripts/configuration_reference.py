@@ -76,10 +76,10 @@ AFTERWORD = """
   left over must be a majority of the old number, or nothing can fail over until all have restarted.
 - **A restart** comes with every change that a server reads, of the image, the memory or the log level, and
   never for Sentinels and servers at the same time.
-- **Memory**: a save forks, and while it runs each page that is written to is there twice. The memory limit must
-  be 2.25 times `maxmemory` and 128 MiB.
-- **Losses**: a primary that no replica has answered for `minReplicasMaxLag` seconds refuses writes. What it took
-  in that time is lost if it was cut off; a client that must know uses `WAIT`.
+- **Memory**: a save forks, and while it runs each page that is written to is there twice. The memory limit
+  must be 2.25 times `maxmemory` and 128 MiB.
+- **Losses**: a primary that no replica has answered for `minReplicasMaxLag` seconds refuses writes. What it
+  took in that time is lost if it was cut off; a client that must know uses `WAIT`.
 - **A quorum** above a majority makes failovers rarer, not safer: whatever the quorum is, a majority of the
   Sentinels must vote for one.
 
