@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from filewallball.drill import arithmetic
 from filewallball.drill.figures import SAVE_SLACK, Circumstances, figures
@@ -29,12 +29,12 @@ def refused(*moments: float) -> list[Probe]:
 
 def test_gap_around_the_event():
     answered = every(0.01, 0, 5) + every(0.01, 7.5, 10)
-    assert arithmetic.longest_gap(answered, since=5, until=10, interval=0.01) == approx(2.5, abs=0.02)
+    assert arithmetic.longest_gap(answered, since=5, until=10, interval=0.01) == pytest.approx(2.5, abs=0.02)
 
 
 def test_gap_before_the_event_does_not_count():
     answered = [*every(0.01, 0, 1), *every(0.01, 3, 10)]
-    assert arithmetic.longest_gap(answered, since=5, until=10, interval=0.01) == approx(0, abs=0.001)
+    assert arithmetic.longest_gap(answered, since=5, until=10, interval=0.01) == pytest.approx(0, abs=0.001)
 
 
 def test_gap_that_began_before_the_event_counts_from_the_last_answer():
@@ -42,7 +42,7 @@ def test_gap_that_began_before_the_event_counts_from_the_last_answer():
 
 
 def test_what_never_comes_back_counts_to_the_end():
-    assert arithmetic.longest_gap(every(0.1, 0, 5), since=5, until=20) == approx(15.1, abs=0.01)
+    assert arithmetic.longest_gap(every(0.1, 0, 5), since=5, until=20) == pytest.approx(15.1, abs=0.01)
     assert arithmetic.longest_gap([], since=5, until=20) == 15
 
 
@@ -67,7 +67,7 @@ def test_one_more_answer_never_makes_the_gap_longer(answered, since, extra):
 def test_gap_does_not_depend_on_where_the_clock_begins(answered, since, shift):
     here = arithmetic.longest_gap(answered, since=since, until=100)
     there = arithmetic.longest_gap([t + shift for t in answered], since=since + shift, until=100 + shift)
-    assert here == approx(there, abs=1e-6)
+    assert here == pytest.approx(there, abs=1e-6)
 
 
 def test_loss_tells_plain_from_waited():
@@ -102,7 +102,7 @@ def test_split_brain_is_two_for_as_long_as_both_accept():
     probes = {"a": accepted(*every(0.1, 0, 5)), "b": accepted(*every(0.1, 3, 8))}
     found = arithmetic.primaries(probes)
     assert found.most == 2
-    assert found.overlap == approx(1.9, abs=0.01)
+    assert found.overlap == pytest.approx(1.9, abs=0.01)
 
 
 def test_a_single_write_of_a_woken_primary_is_seen():
@@ -131,8 +131,8 @@ def test_never_more_primaries_than_members(moments):
 def test_detection_by_a_sentinel_or_by_a_successor():
     events = [Event(4.0, "s", "+new-epoch", ""), Event(6.2, "s", "+sdown", "")]
     probes = {"a": accepted(6.0), "b": accepted(6.1)}
-    assert arithmetic.detection(events, probes, "a", event=5.0) == approx(1.1)
-    assert arithmetic.detection(events, {}, "a", event=5.0) == approx(1.2)
+    assert arithmetic.detection(events, probes, "a", event=5.0) == pytest.approx(1.1)
+    assert arithmetic.detection(events, {}, "a", event=5.0) == pytest.approx(1.2)
     assert arithmetic.detection([], {"a": accepted(6.0)}, "a", event=5.0) is None
 
 
@@ -166,23 +166,26 @@ def recording() -> Recording:
 def test_figures_of_a_round():
     found = figures(recording(), Circumstances("process-killed", 3, "now", "a", 10.0))
     assert (found.event, found.number, found.failed) == ("process-killed", 3, "")
-    assert found.detection == approx(1.0)
-    assert found.outage == approx(2.0, abs=0.02)
-    assert found.read_outages == {"primary": approx(2.51, abs=0.02), "replica": approx(0.01, abs=0.001)}
+    assert found.detection == pytest.approx(1.0)
+    assert found.outage == pytest.approx(2.0, abs=0.02)
+    assert found.read_outages == {
+        "primary": pytest.approx(2.51, abs=0.02),
+        "replica": pytest.approx(0.01, abs=0.001),
+    }
     assert (found.writes, found.gave_up, found.lost_waited, found.lost_plain) == (800, 1, 1, 6)
-    assert found.oldest_lost == approx(0.07, abs=0.001)
-    assert found.rate == approx(100, rel=0.02)
+    assert found.oldest_lost == pytest.approx(0.07, abs=0.001)
+    assert found.rate == pytest.approx(100, rel=0.02)
     assert (found.primaries, found.overlap, found.lone_writes) == (1, 0.0, None)
-    assert found.redundancy == approx(3.0)
+    assert found.redundancy == pytest.approx(3.0)
 
 
 def test_lone_primary_is_seen_from_the_inside():
-    lone = accepted(*every(0.05, 9, 14)) + [Probe(14, 14.3, "noreplicas")]
+    lone = [*accepted(*every(0.05, 9, 14)), Probe(14, 14.3, "noreplicas")]
     found = figures(recording(), Circumstances("network-cut", 1, "now", "a", 10.0, lone=lone))
     assert found.lone_writes == 79
-    assert found.lone_last == approx(3.95)
+    assert found.lone_last == pytest.approx(3.95)
     assert found.primaries == 2
-    assert found.overlap == approx(1.95, abs=0.01)
+    assert found.overlap == pytest.approx(1.95, abs=0.01)
 
 
 def test_lone_primary_that_never_accepted_anything():

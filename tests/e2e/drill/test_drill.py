@@ -1,0 +1,183 @@
+"""Every event of the drill, once, on a real set under load: what must hold on any machine, however busy.
+
+Outages are not judged here: a machine that also runs other tests says nothing about them.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shared_sandbox import Sandbox
+
+from filewallball.drill import pod
+from filewallball.drill.events import BY_NAME, EVENTS
+from filewallball.drill.limits import PLANNED
+from filewallball.kube import Kube
+from filewallball.sandbox.faults import Faults
+
+REPOSITORY = Path(__file__).parents[3]
+STACK = NAMESPACE = "drilled"
+SETTINGS = """
+config:
+  filewallball:cluster: {{sandbox: {sandbox}}}
+  filewallball:namespace: drilled
+  filewallball:disposable: true
+  filewallball:backup: {{store: {{inCluster: true}}}}
+"""
+PATIENCE = 60
+WHOLE_DRILL = 420
+"""Seconds; on a machine of its own it takes about half of that."""
+
+pytestmark = pytest.mark.timeout(WHOLE_DRILL)
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """The stack, deployed, and the folder of its drill."""
+
+    project: Path
+    out: Path
+    kube: Kube
+    faults: Faults
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "filewallball.cli", *arguments, "--cwd", str(self.project)]
+
+    def fwb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, check=False, timeout=WHOLE_DRILL
+        )
+
+    def drill(self, *arguments: str) -> list[str]:
+        return self.command("drill", "valkey", STACK, "--yes", "--out", str(self.out), *arguments)
+
+    def left_behind(self) -> list[str]:
+        """Objects of the drill that aren't on their way out."""
+        kinds = [("batch/v1", "Job"), ("v1", "Pod"), ("networking.k8s.io/v1", "NetworkPolicy")]
+        return [
+            f"{kind} {one['metadata']['name']}"
+            for api_version, kind in kinds
+            for one in self.kube.list(api_version, kind, NAMESPACE, f"app.kubernetes.io/name={pod.NAME}")
+            if "deletionTimestamp" not in one["metadata"]
+        ]
+
+    def owners(self) -> dict[str, Any]:
+        """Who owns which field of what a rolling update changes."""
+        objects = [
+            self.kube.get(api_version, kind, name, NAMESPACE)
+            for api_version, kind, name in (
+                ("v1", "ConfigMap", "valkey-config"),
+                ("apps/v1", "StatefulSet", "valkey"),
+                ("apps/v1", "StatefulSet", "valkey-sentinel"),
+            )
+        ]
+        return {
+            one["metadata"]["name"]: [
+                (each["manager"], each["operation"], each["fieldsV1"])
+                for each in one["metadata"]["managedFields"]
+                if each.get("subresource") != "status"
+            ]
+            for one in objects
+            if one
+        }
+
+
+@pytest.fixture(scope="module")
+def drilled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
+    project = tmp_path_factory.mktemp("project")
+    for name in ("Pulumi.yaml", "__main__.py", "settings.py", "components"):
+        (project / name).symlink_to(REPOSITORY / name)
+    (project / f"Pulumi.{STACK}.yaml").write_text(SETTINGS.format(sandbox=sandbox.name))
+    stack = Drilled(project, tmp_path_factory.mktemp("drill") / "out", sandbox.kube, Faults(sandbox.name))
+    done = stack.fwb("up", STACK, "--engine", "embedded", "--yes", "--no-checks")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield stack
+    stack.faults.close()
+    stack.fwb("destroy", STACK, "--engine", "embedded", "--yes", "--purge")
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}"
+        time.sleep(0.1)
+
+
+def test_interrupted_in_a_cut_it_leaves_the_set_healthy(drilled: Drilled):
+    running = subprocess.Popen(
+        drilled.drill("--event", "network-cut"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        wait_until(lambda: drilled.faults.active() or running.poll() is not None, "the cut")
+        assert running.poll() is None, running.communicate()[0]
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=PATIENCE)
+    finally:
+        running.kill()
+    assert running.returncode == 130, said
+    assert drilled.faults.active() == []
+    assert drilled.left_behind() == []
+    [about] = (drilled.out / "rounds.jsonl").read_text().splitlines()
+    assert json.loads(about)["stack"] == STACK
+
+
+@pytest.fixture(scope="module")
+def owners(drilled: Drilled) -> dict[str, Any]:
+    return drilled.owners()
+
+
+@pytest.fixture(scope="module")
+def report(drilled: Drilled, owners: dict[str, Any]) -> dict[str, Any]:
+    """All events, in the folder of the drill that was interrupted."""
+    done = subprocess.run(
+        drilled.drill("--resume", "--json"), capture_output=True, text=True, check=False, timeout=WHOLE_DRILL
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_event_has_its_round(drilled: Drilled, report: dict[str, Any]):
+    assert [one["event"] for one in report["rounds"]] == [event.name for event in EVENTS]
+    for name in ("report.md", "report.json", "outages.svg"):
+        assert (drilled.out / name).stat().st_size
+
+
+@pytest.mark.parametrize("event", BY_NAME)
+def test_event(report: dict[str, Any], event: str):
+    [one] = [one for one in report["rounds"] if one["event"] == event]
+    assert one["failed"] == ""
+    assert one["redundancy"] is not None
+    assert one["writes"] > 400
+    if event == "all-pods":
+        assert one["lost_saved"] == 0
+    else:
+        assert one["lost_waited"] == 0
+    if BY_NAME[event].limits is PLANNED:
+        assert one["lost_plain"] == 0
+        assert one["primaries"] == 1
+
+
+def test_it_leaves_nothing_behind_and_no_drift(
+    drilled: Drilled, report: dict[str, Any], owners: dict[str, Any]
+):
+    assert drilled.left_behind() == []
+    assert drilled.faults.active() == []
+    assert drilled.owners() == owners
+    preview = drilled.fwb("preview", STACK, "--engine", "embedded", "--json")
+    assert preview.returncode == 0, preview.stderr
+    changed = [
+        step["object"]
+        for step in json.loads(preview.stdout)["resources"]
+        if step["action"] not in ("same", "component", "keep", "read")
+        and "filewallball-checks" not in str(step["object"])
+    ]
+    assert changed == []

@@ -1,0 +1,211 @@
+"""The load's pod: its clients, and a round over HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+from fake_server import running, wait_until
+
+from filewallball.drill.load import server as http
+from filewallball.drill.load.clients import Reader, Writer
+from filewallball.drill.load.recording import Plan, Recording
+from filewallball.drill.load.round import Passwords
+
+OK = "+OK\r\n"
+PASSWORDS = Passwords("app", "sentinel", "checks")
+TOKEN = "secret"
+
+
+def plan(**changes) -> Plan:
+    given = {
+        "round": "r-1", "members": {}, "sentinels": {}, "master": "m", "rate": 500.0, "read_rate": 500.0,
+        "wait_every": 10, "preload": 0,
+    }  # fmt: skip
+    return Plan(**{**given, **changes})
+
+
+# ---- clients ----
+
+
+class FakeValkey:
+    """Keeps what it is given, unless told to forget or to fail."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] = {}
+        self.fail: Exception | None = None
+        self.replicas = 2
+        self._queue: list[str | int] = []
+
+    def call(self, function):
+        if self.fail:
+            raise self.fail
+        return function(self)
+
+    read = call
+
+    def close(self) -> None: ...
+
+    def set(self, key: str, value: str, ex: int) -> bool:
+        assert ex > 60
+        self.data[key] = value
+        self._queue.append("OK")
+        return True
+
+    def get(self, key: str) -> str | None:
+        return self.data.get(key)
+
+    def mget(self, keys: list[str]) -> list[str | None]:
+        return [self.data.get(key) for key in keys]
+
+    def unlink(self, *keys: str) -> None:
+        for key in keys:
+            self.data.pop(key, None)
+
+    def pipeline(self, transaction: bool):
+        assert not transaction
+        self._queue = []
+        return self
+
+    def execute_command(self, *given: object) -> None:
+        assert given[:2] == ("WAIT", 1)
+        self._queue.append(self.replicas)
+
+    def execute(self) -> list[str | int]:
+        return self._queue
+
+
+def test_writer_remembers_acknowledgements_and_finds_what_is_lost():
+    valkey = FakeValkey()
+    writer = Writer(valkey, plan(preload=1200))
+    writer.preload()
+    assert [ack.seq for ack in writer.acks] == list(range(1, 1201))
+    with running(writer):
+        wait_until(lambda: len(writer.acks) > 1240)
+    waited = {ack.seq: ack.waited for ack in writer.acks[1200:]}
+    assert all((count == 2) if seq % 10 == 0 else (count is None) for seq, count in waited.items())
+    assert all(ack.sent <= ack.acked for ack in writer.acks)
+    assert writer.verify() == []
+    del valkey.data["fwb:drill:r-1:7"]
+    valkey.data["fwb:drill:r-1:1210"] = "something older"
+    assert writer.verify() == [7, 1210]
+    writer.clean_up()
+    assert valkey.data == {}
+
+
+def test_writer_goes_on_after_a_write_was_given_up():
+    valkey = FakeValkey()
+    writer = Writer(valkey, plan())
+    reader = Reader(valkey.read, writer, plan())
+    with running(writer), running(reader):
+        wait_until(lambda: reader.answered and writer.acks)
+        valkey.fail = ConnectionError("nobody there")
+        wait_until(lambda: writer.errors)
+        acked, answered = len(writer.acks), len(reader.answered)
+        valkey.fail = None
+        wait_until(lambda: len(writer.acks) > acked + 1 and len(reader.answered) > answered + 1)
+    assert writer.errors[0][1] == "ConnectionError: nobody there"
+    assert writer.verify() == []
+
+
+# ---- HTTP ----
+
+
+@pytest.fixture
+def load() -> Iterator[tuple[http.Load, Callable, FakeValkey]]:
+    valkey = FakeValkey()
+    loaded = http.Load(PASSWORDS, lambda plan, passwords: valkey)
+    server = http.listen(loaded, TOKEN, 0, "127.0.0.1")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def ask(what: str, body: dict | None = None, token: str = TOKEN):
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{server.server_address[1]}/{token}/{what}"
+        with urllib.request.urlopen(url, data, timeout=20) as answer:
+            return json.load(answer)
+
+    yield loaded, ask, valkey
+    loaded.end()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_round_from_start_to_finish(load, serve):
+    _, ask, valkey = load
+    silent = serve(lambda _: OK)
+    asked = plan(members={"valkey-0": silent.address}, sentinels={"s-0": silent.address})._asdict()
+    assert ask("start", asked) == {}
+    assert ask("start", asked) == {}  # sent again: the round that runs is meant
+    wait_until(lambda: ask("progress")["acked"] > 20)
+    wait_until(lambda: ask("progress")["accepting"] == ["valkey-0"])
+    seen = ask("progress")
+    assert seen["whole"] is False
+    assert seen["acked_last_second"] > 0
+    found = Recording.from_json(ask("finish", {"round": "r-1"}))
+    assert found.verified
+    assert found.lost == []
+    assert found.interval == pytest.approx(0.002)
+    assert len(found.acks) > 20
+    assert found.reads["primary"]
+    assert found.reads["replica"]
+    assert found.probes["valkey-0"]
+    assert found.began < found.acks[-1].acked <= found.ended
+    assert valkey.data == {}
+    assert len(ask("finish", {"round": "r-1"})["acks"]) == len(found.acks)
+
+
+def test_round_whose_writes_cannot_be_looked_up(load, serve):
+    _, ask, valkey = load
+    ask("start", plan()._asdict())
+    wait_until(lambda: ask("progress")["acked"] > 5)
+    valkey.fail = ConnectionError("nobody there")
+    assert ask("finish", {"round": "r-1"})["verified"] is False
+
+
+def test_a_new_round_ends_the_one_before(load):
+    _, ask, valkey = load
+    ask("start", plan()._asdict())
+    wait_until(lambda: ask("progress")["acked"] > 5)
+    ask("start", plan(round="r-2")._asdict())
+    wait_until(lambda: ask("progress")["acked"] > 5)
+    ask("finish", {"round": "r-2"})
+    assert valkey.data == {}
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "token", "status"),
+    [
+        ("clock", None, "guess", 404),
+        ("nothing", None, TOKEN, 404),
+        ("progress", None, TOKEN, 500),
+        ("finish", {"round": "r-9"}, TOKEN, 500),
+        ("start", {"round": "r-9"}, TOKEN, 500),
+    ],
+)
+def test_questions_that_have_no_answer(load, what, body, token, status):
+    _, ask, _ = load
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(what, body, token)
+    assert refused.value.code == status
+
+
+def test_clock_tells_both_times(load):
+    _, ask, _ = load
+    clock = ask("clock")
+    assert abs(clock["wall"] - time.time()) < 60
+    assert clock["monotonic"] <= time.monotonic()
+
+
+def test_left_alone_the_process_ends_and_takes_its_keys_along(monkeypatch):
+    monkeypatch.setattr(http, "IDLE_SECONDS", 0.5)
+    valkey = FakeValkey()
+    loaded = http.Load(PASSWORDS, lambda plan, passwords: valkey)
+    loaded.answer("POST", "start", plan()._asdict())
+    wait_until(lambda: valkey.data)
+    http.serve(loaded, TOKEN, 0)  # returns
+    assert valkey.data == {}
