@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from checked_stack import NAMESPACE, STACK, CheckedStack, write_project
+from session_set import SessionSet
 from shared_sandbox import Sandbox, kubectl_path
 
 from filewallball.checks import podlog, remote
@@ -235,6 +236,44 @@ def rolled_out(workload: dict[str, Any]) -> bool:
         and status.get("currentRevision") == status.get("updateRevision")
         and status.get("readyReplicas") == 1
     )
+
+
+@pytest.fixture
+def sessions(stack: CheckedStack, sandbox: Sandbox) -> Iterator[SessionSet]:
+    found = SessionSet(stack, sandbox.name)
+    with found.little_patience():
+        yield found
+    found.close()
+
+
+def test_sentinel_that_hangs(stack, sessions):
+    with sessions.frozen("valkey-sentinel-4", "sentinel"):
+        found = stack.check("valkey-quorum", "valkey-primary", "valkey-replicas")
+    for name in ("valkey-quorum", "valkey-primary"):
+        assert found[name].status == "failed"
+        assert found[name].observed == "valkey-sentinel-4: no answer within 2 s"
+        assert "delete pod valkey-sentinel-4" in found[name].hint
+    assert found["valkey-replicas"].status == "ok", found["valkey-replicas"].line()
+
+
+def test_replica_that_is_cut_off(stack, sessions):
+    [cut, _] = sessions.replicas()
+    with sessions.cut_off(cut):
+        found = stack.check("valkey-primary", "valkey-replicas", "valkey-reads")
+    assert found["valkey-primary"].observed.endswith(f"no answer from {cut}")
+    for name in ("valkey-replicas", "valkey-reads"):
+        assert found[name].status == "failed"
+        assert found[name].observed.startswith(f"{cut}: Timeout")
+
+
+def test_member_that_was_changed_by_hand(stack, sessions):
+    [changed, _] = sessions.replicas()
+    sessions.call(changed, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    found = stack.check("valkey-config")["valkey-config"]
+    sessions.call(changed, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    assert found.status == "failed"
+    assert found.observed == f"{changed}: maxmemory-policy is noeviction, valkey.conf says allkeys-lru"
+    assert f"delete pod {changed}" in found.hint
 
 
 def test_network_that_is_closed(stack):
