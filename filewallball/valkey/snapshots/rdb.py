@@ -81,7 +81,7 @@ class _Reader:
 
     def databases(self) -> dict[int, Database]:
         magic, version = self._data[:5], self._data[5:9]
-        if magic != b"REDIS" or not version.isdigit():
+        if magic != b"REDIS" or len(version) != 4 or not version.isdigit():
             raise RdbError("The file is no RDB file.")
         if int(version) not in VERSIONS:
             raise RdbError(

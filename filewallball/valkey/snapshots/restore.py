@@ -63,9 +63,7 @@ def run(settings: Settings, log: LockedLog, name: str | None) -> Manifest:
                 log.lock = stack.enter_context(Lock(taking.sessions, primary))
                 log.say(f"putting aside what the set holds now, before {manifest.name} takes its place")
                 aside = job.take(taking, before_restore=manifest.name)
-                log.say(
-                    f"put aside as {aside.name}: `fwb valkey restore STACK --name {aside.name}` brings it back"
-                )
+                log.say(f"put aside: `fwb valkey restore STACK --name {aside.name}` brings it back")
                 _tried(taking, manifest, path)
             placing.run()
         return manifest
