@@ -21,7 +21,7 @@ from filewallball.drill.events import BY_NAME, EVENTS, Event
 from filewallball.drill.limits import described
 from filewallball.drill.members import Set
 from filewallball.drill.results import Journal, Round
-from filewallball.drill.rolls import Rolls
+from filewallball.drill.rolls import Rolls, other_name
 from filewallball.drill.runner import RATE, READ_RATE, WAIT_EVERY, Drill
 from filewallball.errors import ConfigError, UserError
 
@@ -151,6 +151,8 @@ def _about(set_: Set) -> dict[str, Any]:
 def _run(set_: Set, journal: Journal, chosen: Sequence[Event], rounds: int, console: Console) -> None:
     """Run the rounds; whatever happens, the set is left as healthy as it can be."""
     rolls = Rolls(set_.place, journal.path.parent)
+    if set_.place.sandbox:
+        _bring_images(set_, chosen)
     faults = _faults(set_.place)
     status = console.status("preparing") if console.is_terminal else None
 
@@ -191,6 +193,14 @@ def _faults(place: Place) -> Any:
     from filewallball.sandbox.faults import Faults
 
     return Faults(place.sandbox)
+
+
+def _bring_images(set_: Set, chosen: Sequence[Event]) -> None:
+    """A sandbox pulls nothing: bring in the image that a rolling update is to find there."""
+    if BY_NAME["rolling-image"] in chosen:
+        from filewallball.sandbox import images
+
+        images.ensure(str(set_.place.sandbox), [other_name(set_.server_image)])
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

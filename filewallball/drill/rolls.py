@@ -45,12 +45,16 @@ class Rolls:
 
         Returns in words what was done. Raises UserError if the pods don't come up.
         """
-        self._remember()
+        if not self._originals:
+            self._originals = {name: self._live(name) for name in (CONFIG_MAP, SENTINELS, MEMBERS)}
+        there = kind not in self._changed
+        patches = self._patches(kind, there=there)
+        write_text(self._file, json.dumps(self._originals))
         self._changed.symmetric_difference_update({kind})
-        done = self._write(kind)
-        self._wait()
+        self._apply(patches, wait=True)
         self._forget_if_undone()
-        return done
+        what = "log level" if kind == "config" else "image reference"
+        return f"{what} {'changed' if there else 'put back'}"
 
     @property
     def pending(self) -> bool:
@@ -60,54 +64,48 @@ class Rolls:
     def undo(self) -> None:
         """Put everything back that is changed; its pods are still rolling when this returns."""
         for kind in sorted(self._changed):
-            self._changed.discard(kind)
-            self._write(kind, wait=False)
+            self._apply(self._patches(kind, there=False), wait=False)
+        self._changed.clear()
         self._forget_if_undone()
 
-    def _write(self, kind: Kind, *, wait: bool = True) -> str:
-        changed = kind in self._changed
+    def _patches(self, kind: Kind, *, there: bool) -> dict[str, Object]:
+        """What to change, by the object's name, in the order of an `up`: there, or back again."""
+        patches: dict[str, Object] = {}
         if kind == "config":
-            data = self._originals[CONFIG_MAP]["data"]
-            texts = {name: _other_level(text) for name, text in data.items() if LOG_LEVEL.search(text)}
-            new = texts if changed else {name: data[name] for name in texts}
-            self._patch("v1", "ConfigMap", CONFIG_MAP, {"data": new})
+            data: dict[str, str] = self._originals[CONFIG_MAP]["data"]
+            texts = {name: text for name, text in data.items() if LOG_LEVEL.search(text)}
+            patches[CONFIG_MAP] = {
+                "data": {name: _other_level(text) if there else text for name, text in texts.items()}
+            }
+        # the Sentinels first and alone, as the program has it
         for name in (SENTINELS, MEMBERS):
             template = self._originals[name]["spec"]["template"]
             if kind == "config":
                 mark = template["metadata"]["annotations"][ANNOTATION]
-                value = hashlib.sha256(mark.encode()).hexdigest()[: len(mark)] if changed else mark
-                patch: Object = {"metadata": {"annotations": {ANNOTATION: value}}}
+                value = hashlib.sha256(mark.encode()).hexdigest()[: len(mark)] if there else mark
+                change: Object = {"metadata": {"annotations": {ANNOTATION: value}}}
             else:
                 image = _image(template, SERVER[name])
-                value = _other_name(image) if changed else image
-                patch = {"spec": {"containers": [{"name": SERVER[name], "image": value}]}}
-            self._patch("apps/v1", "StatefulSet", name, {"spec": {"template": patch}})
-            if wait:
-                # the Sentinels first and alone, as the program has it
-                self._wait(name)
-        what = "log level" if kind == "config" else "image reference"
-        return f"{what} {'changed' if changed else 'put back'}"
+                value = other_name(image) if there else image
+                change = {"spec": {"containers": [{"name": SERVER[name], "image": value}]}}
+            patches[name] = {"spec": {"template": change}}
+        return patches
 
-    def _patch(self, api_version: str, kind: str, name: str, patch: Object) -> None:
-        self._place.kube.patch(api_version, kind, name, self._place.namespace, patch, type="strategic")
-
-    def _wait(self, *names: str) -> None:
-        for name in names or (SENTINELS, MEMBERS):
-            waiting(lambda name=name: rolling(self._live(name)), ROLLOUT_SECONDS, f"{name} hasn't rolled")
+    def _apply(self, patches: dict[str, Object], *, wait: bool) -> None:
+        for name, patch in patches.items():
+            kind = _kind(name)
+            self._place.kube.patch(*kind, name, self._place.namespace, patch, type="strategic")
+            if wait and name != CONFIG_MAP:
+                waiting(lambda name=name: rolling(self._live(name)), ROLLOUT_SECONDS, f"{name} hasn't rolled")
 
     def _live(self, name: str) -> Object:
-        api_version, kind = ("v1", "ConfigMap") if name == CONFIG_MAP else ("apps/v1", "StatefulSet")
-        found = self._place.kube.get(api_version, kind, name, self._place.namespace)
+        found = self._place.kube.get(*_kind(name), name, self._place.namespace)
         if found is None:
             raise UserError(
-                f"there is no {kind} {name} in {self._place}", f"run `fwb up {self._place.stack}` first"
+                f"there is no {_kind(name)[1]} {name} in {self._place}",
+                f"run `fwb up {self._place.stack}` first",
             )
         return found
-
-    def _remember(self) -> None:
-        if not self._originals:
-            self._originals = {name: self._live(name) for name in (CONFIG_MAP, SENTINELS, MEMBERS)}
-            write_text(self._file, json.dumps(self._originals))
 
     def _forget_if_undone(self) -> None:
         """Once all is as it was, give every field back to its owner."""
@@ -123,13 +121,17 @@ class Rolls:
         self._file.unlink(missing_ok=True)
 
 
+def _kind(name: str) -> tuple[str, str]:
+    return ("v1", "ConfigMap") if name == CONFIG_MAP else ("apps/v1", "StatefulSet")
+
+
 def _other_level(text: str) -> str:
     """The file with another log level; what a level logs at all hardly differs between these two."""
     return LOG_LEVEL.sub(lambda m: m[1] + ("verbose" if m[2] == "notice" else "notice"), text)
 
 
-def _other_name(image: str) -> str:
-    """Another reference of the same content. Raises UserError where none is known."""
+def other_name(image: str) -> str:
+    """Another reference of the same image, and of that one this. Raises UserError where none is known."""
     if "@" in image:
         raise UserError(
             f"rolling-image: {image} is named by its digest, and there is no other name of the same content",
