@@ -49,7 +49,10 @@ class RedisTarget:
 
 @dataclass(frozen=True, slots=True)
 class ValkeyTarget:
-    """The session set. Addresses are `host:port`; `reads` is the one that spreads reads, if there is one."""
+    """The session set. Addresses are `host:port`; `reads` is the one that spreads reads, if there is one.
+
+    `settle_seconds`: how long the checks of one run, all together, wait for the set to find its place.
+    """
 
     members: tuple[str, ...]
     sentinels: tuple[str, ...]

@@ -14,7 +14,9 @@ from pathlib import Path
 from filewallball.errors import ConfigError, UserError
 
 _UNITS = {"b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
-_SECRET = frozenset({"requirepass", "masterauth", "tls-key-file-pass", "tls-client-key-file-pass"})
+_SECRET = frozenset(
+    {"requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass"}
+)
 _NOT_ASKABLE = frozenset({"include", "user", "loadmodule", "rename-command"})
 """Directives that CONFIG GET cannot answer for."""
 _OUTPUT_LIMITS = "client-output-buffer-limit"

@@ -22,7 +22,7 @@ def configuration(config: ChecksConfig) -> str:
     settled = [name for name in declared if name not in AT_RUN_TIME]
 
     def look() -> str:
-        primary = known_primary(config)
+        primary, _ = known_primary(config)
         found = _members(config, declared, primary) | _sentinels(config, primary)
         wrong = [f"{node}: {', '.join(faults)}" for node, faults in found.items() if faults]
         if wrong:

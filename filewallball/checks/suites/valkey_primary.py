@@ -11,10 +11,7 @@ from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey_nodes
 from filewallball.checks.suites.valkey_nodes import Connection, Node, fields
-
-CLOCK_DATABASE = 15
-CLOCK = "fwb:clock"
-"""Where the primary's agent writes each second since which failover it is the primary."""
+from filewallball.valkey.member import CLOCK, CLOCK_DB
 
 
 def quorum(config: ChecksConfig) -> str:
@@ -51,11 +48,15 @@ def _quorum(config: ChecksConfig) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one Sentinel says of the primary: address, flags, number of the failover that chose it."""
+    """What one Sentinel says of the primary: address, flags, number of the failover that chose it.
+
+    `replicas` are the flags of those that it would choose the next one from, by address.
+    """
 
     endpoint: str
     flags: str
     epoch: int
+    replicas: Mapping[str, str]
 
 
 def primary(config: ChecksConfig) -> str:
@@ -84,7 +85,9 @@ def _views(config: ChecksConfig) -> dict[Node, valkey_nodes.Answer[View]]:
         said = fields(sentinel.call("SENTINEL", "MASTER", config.valkey.master))
         # what clients go by, which during a failover is ahead of the rest
         ip, port = sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", config.valkey.master)
-        return View(f"{ip}:{port}", said["flags"], int(said["config-epoch"]))
+        listed = [fields(one) for one in sentinel.call("SENTINEL", "REPLICAS", config.valkey.master)]
+        replicas = {f"{one['ip']}:{one['port']}": one["flags"] for one in listed}
+        return View(f"{ip}:{port}", said["flags"], int(said["config-epoch"]), replicas)
 
     nodes = valkey_nodes.sentinels(config)
     return valkey_nodes.ask_all(nodes, valkey_nodes.checks_login(config), ask)
@@ -162,7 +165,7 @@ def _epoch(config: ChecksConfig, views: Mapping[Node, View], named: Node) -> int
     epochs = {str(node): view.epoch for node, view in views.items()}
     with valkey_nodes.connected(named, valkey_nodes.checks_login(config)) as member:
         try:
-            member.call("SELECT", CLOCK_DATABASE)
+            member.call("SELECT", CLOCK_DB)
             [own] = member.call("HMGET", CLOCK, "epoch")
         except exceptions.RedisError as error:
             raise valkey_nodes.fault(config, named, error) from error
@@ -178,13 +181,13 @@ def _epoch(config: ChecksConfig, views: Mapping[Node, View], named: Node) -> int
     return next(iter(epochs.values()))
 
 
-def known_primary(config: ChecksConfig) -> Node:
-    """The member that most Sentinels name. Raises CheckFailed where there is none."""
+def known_primary(config: ChecksConfig) -> tuple[Node, dict[Node, View]]:
+    """The member that most Sentinels name, and what each one says. Raises CheckFailed where there is none."""
     views = valkey_nodes.answered(_views(config))
     for member in valkey_nodes.members(config):
         votes = sum(view.endpoint == member.endpoint for view in views.values())
         if votes > len(config.valkey.sentinels) // 2:
-            return member
+            return member, views
     raise CheckFailed(
         f"no member is named as the primary by more than half of {len(config.valkey.sentinels)} Sentinels",
         "a primary that clients find",

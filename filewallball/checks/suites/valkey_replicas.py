@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey_nodes
 from filewallball.checks.suites.redis_session import PREFIX
 from filewallball.checks.suites.valkey_nodes import Connection, Node, info
-from filewallball.checks.suites.valkey_primary import known_primary
+from filewallball.checks.suites.valkey_primary import View, known_primary
 
 ROUNDS = 3
 """A miss in one round may be the machine's neighbour; a miss in all of them is the set or the network."""
@@ -61,7 +61,8 @@ def _linked(config: ChecksConfig) -> tuple[Node, list[Node]]:
     def ask(_node: Node, member: Connection) -> dict[str, str]:
         return info(member.call("INFO", "replication"))
 
-    primary, members = known_primary(config), valkey_nodes.members(config)
+    primary, views = known_primary(config)
+    members = valkey_nodes.members(config)
     answers = valkey_nodes.ask_all(members, valkey_nodes.checks_login(config), ask)
     told = valkey_nodes.all_answered(config, answers)
     online = _online(told[primary])
@@ -72,6 +73,8 @@ def _linked(config: ChecksConfig) -> tuple[Node, list[Node]]:
             wrong.append(f"{node} {reason}")
         elif node.endpoint not in online:
             wrong.append(f"{primary} doesn't count {node} ({node.endpoint}) among its replicas")
+        else:
+            wrong += _doubted(node, views)
     if wrong:
         raise CheckFailed(
             "; ".join(wrong),
@@ -80,6 +83,12 @@ def _linked(config: ChecksConfig) -> tuple[Node, list[Node]]:
             f"`-c valkey` why the link fails",
         )
     return primary, others
+
+
+def _doubted(node: Node, views: Mapping[Node, View]) -> list[str]:
+    """Which Sentinels would not make the replica the next primary, as they can't reach it."""
+    seen = {sentinel: view.replicas.get(node.endpoint, "slave") for sentinel, view in views.items()}
+    return [f"{node} is {flags} to {sentinel}" for sentinel, flags in seen.items() if flags != "slave"]
 
 
 def _first(wrong: Sequence[str]) -> str:

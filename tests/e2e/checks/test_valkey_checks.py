@@ -19,16 +19,15 @@ import local_set
 import pytest
 import valkey_image
 from local_set import MASTER, LocalSet, Process, wait_for
-from redis.exceptions import RedisError
 
 from filewallball.checks.config import ValkeyTarget
 from filewallball.checks.result import Result
 from filewallball.checks.suites import valkey, valkey_nodes, valkey_replicas
 from filewallball.checks.suites.redis_session import PREFIX
+from filewallball.valkey.member import CLOCK, CLOCK_DB
 
 NET = 21  # the second byte of this module's addresses
 ALL = [check.name for check in valkey.CHECKS]
-CLOCK_DATABASE = 15
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +213,7 @@ def test_a_replica_that_lags(subject, monkeypatch):
 
 
 def test_a_primary_of_another_epoch(subject):
-    subject.agent(subject.primary, "HSET", "fwb:clock", "epoch", 99, db=CLOCK_DATABASE)
+    subject.agent(subject.primary, "HSET", CLOCK, "epoch", 99, db=CLOCK_DB)
     assert f"{subject.primary.pod.name}'s agent 99" in subject.fails("valkey-primary").observed
 
 
@@ -225,7 +224,6 @@ def test_a_member_changed_by_hand(subject):
     refused = subject.fails("valkey-reads")
     subject.agent(changed, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "replica-read-only", "yes")
     name = changed.pod.name
-    assert f"{name}: replica-read-only is no, valkey.conf says yes" not in found.expected
     assert f"{name}: " in found.observed
     assert "maxmemory-policy is noeviction, valkey.conf says allkeys-lru" in found.observed
     assert "replica-read-only is no, valkey.conf says yes" in found.observed
@@ -301,5 +299,3 @@ def test_every_server_down(subject):
     subject.set.start()
     assert {result.status for result in found} == {"failed"}
     assert sum(result.seconds for result in found) < 10
-    with pytest.raises(RedisError):
-        subject.set.client(Process(subject.primary.pod, Path())).ping()

@@ -131,6 +131,7 @@ class Sentinel(Server):
     named: str = ""
     master: dict[str, str] = field(default_factory=dict)
     replicas: list[str] = field(default_factory=list)
+    flags: dict[str, str] = field(default_factory=dict)
     sentinels: list[str] = field(default_factory=list)
 
     @property
@@ -152,7 +153,10 @@ class Sentinel(Server):
         return [word for pair in self.master.items() for word in pair]
 
     def do_sentinel_replicas(self, *_: Any) -> list[list[str]]:
-        return [["ip", one.split(":")[0], "port", one.split(":")[1]] for one in self.replicas]
+        return [
+            ["ip", one.split(":")[0], "port", one.split(":")[1], "flags", self.flags.get(one, "slave")]
+            for one in self.replicas
+        ]
 
     def do_sentinel_sentinels(self, *_: Any) -> list[list[str]]:
         return [["ip", one.split(":")[0], "port", one.split(":")[1]] for one in self.sentinels]

@@ -195,6 +195,12 @@ def test_a_primary_that_does_not_count_a_replica(fake, line):
     assert "valkey-0 doesn't count valkey-2 (10.0.0.2:6379)" in fake.fails("valkey-replicas").observed
 
 
+def test_a_replica_that_a_sentinel_cannot_reach(fake):
+    fake.sentinels[3].flags = {"10.0.0.2:6379": "s_down,slave,disconnected"}
+    told = fake.fails("valkey-replicas").observed
+    assert told == "valkey-2 is s_down,slave,disconnected to valkey-sentinel-3"
+
+
 def test_a_replica_that_lags(fake):
     fake.members[1].late = None
     result = fake.fails("valkey-replicas")
