@@ -48,11 +48,7 @@ Checks(
         namespace.name,
         stack,
         toolkit,
-        configurations={
-            "redis.conf": redis.config,
-            "valkey.conf": valkey.config["valkey.conf"],
-            "sentinel.conf": valkey.config["sentinel.conf"],
-        },
+        configurations={"redis.conf": redis.config, "valkey.conf": valkey.config},
         fingerprints=[part.fingerprint for part in tested],
         after=tested,
         run=os.environ.get("FWB_NO_CHECKS") != "1",

@@ -52,17 +52,18 @@ class ValkeyArgs:
 
 
 class Valkey(pulumi.ComponentResource):
-    """The session servers. `config`: file name → text, as servers and Sentinels read them."""
+    """The session servers. `config` is the valkey.conf that they run with."""
 
-    config: dict[str, str]
+    config: str
     fingerprint: str
 
     def __init__(self, name: str, args: ValkeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Valkey", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         namespace, settings = args.namespace, args.settings
-        self.config = _config(settings)
-        ours, theirs = _split(self.config)
+        config = _config(settings)
+        self.config = config["valkey.conf"]
+        ours, theirs = _split(config)
         members = valkey_pods.members(settings, args.toolkit, fingerprint(ours))
         sentinels = valkey_pods.sentinels(settings, fingerprint(theirs))
         self.fingerprint = fingerprint(members, sentinels)
@@ -70,7 +71,7 @@ class Valkey(pulumi.ComponentResource):
             generated_secret(
                 CREDENTIALS, namespace, _LABELS[NAME], [f"{user}-password" for user in PASSWORDS], self
             ),
-            Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], self.config), child),
+            Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], config), child),
             *(Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)),
             *(Object(f"{name}-{each}", manifest, child) for each, manifest in _policies(namespace)),
         ]

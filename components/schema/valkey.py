@@ -82,7 +82,7 @@ class Valkey(Model):
     )
     storage: SetStorage = Field(default=SetStorage(), description="Volume of each server.")
     sentinel_storage: SetStorage = Field(
-        default=SetStorage(size="64Mi"), description="Volume of each Sentinel: what it has voted for."
+        default=SetStorage(), description="Volume of each Sentinel: what it has voted for."
     )
     resources: Resources = resources_field("100m", "384Mi", "768Mi")
     agent_resources: Resources = resources_field("25m", "48Mi", "128Mi")
