@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ KEEP_SECONDS = 60
 START_SECONDS = 120.0
 POLL_SECONDS = 0.3
 CLOCK_READINGS = 5
+AWAKE_SECONDS = 10.0
 
 
 class LoadPod:
@@ -41,7 +43,7 @@ class LoadPod:
 
     def start(self, plan: Plan) -> None:
         """Begin a round. Raises UserError if the pod can't."""
-        self._set_clocks()
+        self.set_clocks()
         self._ask("start", plan._asdict())
 
     def progress(self) -> dict[str, Any]:
@@ -61,12 +63,16 @@ class LoadPod:
         """The pod's monotonic time at a wall-clock time of the servers' node."""
         return wall - self._wall_offset
 
-    def _set_clocks(self) -> None:
+    def clock(self) -> dict[str, float]:
+        """Both clocks of the pod."""
+        return self._ask("clock")
+
+    def set_clocks(self) -> None:
         """Compare both machines' clocks by the quickest of a few questions."""
         readings: list[tuple[float, float, float]] = []
         for _ in range(CLOCK_READINGS):
             before = time.time()
-            clock = self._ask("clock")
+            clock = self.clock()
             after = time.time()
             offset = clock["monotonic"] - (before + after) / 2
             readings.append((after - before, offset, clock["wall"] - clock["monotonic"]))
@@ -88,13 +94,33 @@ def running(place: Place, image: str, pull: str) -> Generator[LoadPod]:
         kube.create(policy_manifest(job))
         load = LoadPod(place, _started(place, name), token)
         _answering(load)
-        yield load
+        with _awake(load):
+            yield load
         with contextlib.suppress(UserError):
             load.quit()
     finally:
         with contextlib.suppress(UserError):
             kube.delete("batch/v1", "Job", name, place.namespace)
             kube.delete("networking.k8s.io/v1", "NetworkPolicy", name, place.namespace)
+
+
+@contextmanager
+def _awake(load: LoadPod) -> Generator[None]:
+    """Asks the pod something now and then: left alone it takes us for dead, and a rolling update is long."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(AWAKE_SECONDS):
+            with contextlib.suppress(UserError):
+                load.clock()
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _started(place: Place, job: str) -> str:
@@ -118,7 +144,7 @@ def _answering(load: LoadPod) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            return load._set_clocks()  # pyright: ignore[reportPrivateUsage]
+            return load.set_clocks()
         except UserError:
             if time.monotonic() > deadline:
                 raise

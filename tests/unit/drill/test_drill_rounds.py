@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -465,3 +466,17 @@ def test_policy_goes_with_the_job():
     policy = pod.policy_manifest(job)
     assert policy["metadata"]["ownerReferences"][0]["uid"] == "u"
     assert policy["spec"]["podSelector"]["matchLabels"] == {"filewallball-drill": "filewallball-drill-1"}
+
+
+def test_pod_is_kept_awake_while_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pod, "AWAKE_SECONDS", 0.001)
+    asked = threading.Event()
+
+    class Sleepy:
+        def clock(self) -> None:
+            asked.set()
+            raise UserError("busy")
+
+    load: Any = Sleepy()
+    with pod._awake(load):
+        assert asked.wait(20)
