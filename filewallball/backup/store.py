@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
 from filewallball.backup.settings import StoreSettings
 from filewallball.errors import UserError
@@ -152,6 +152,10 @@ class Store:
         what = f"{verb} {key} in" if key else verb
         if code in ("PreconditionFailed", "412"):
             return AlreadyThere(f"{key} is already in {self.settings.where}", "It was left as it is.")
+        if isinstance(error, FlexibleChecksumError):
+            return StoreError(
+                f"{key} is damaged in the store, {self.settings.where}: {error}", "Use another one."
+            )
         hint = _HINTS.get(
             code, "Check FWB_STORE_ENDPOINT and FWB_STORE_REGION, the credentials, and that the store runs."
         )

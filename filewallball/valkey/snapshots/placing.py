@@ -96,8 +96,8 @@ class Placing:
         if self._fits(server):
             return
         self._log.say(
-            f"room: {human(server.used_memory)} in use and {human(self._manifest.memory)} to come don't fit"
-            f" into {human(server.maxmemory)}: what the set holds goes first"
+            f"room: {human(server.counted_memory)} in use and {human(self._manifest.memory)} to come are more"
+            f" than {human(server.maxmemory)}: what the set holds goes first"
         )
         self._cleared = True
         for number in server.keys_of:
@@ -108,7 +108,7 @@ class Placing:
             time.sleep(_POLL_SECONDS)
 
     def _fits(self, server: Server) -> bool:
-        return not server.maxmemory or server.used_memory + self._manifest.memory <= server.maxmemory
+        return not server.maxmemory or server.counted_memory + self._manifest.memory <= server.maxmemory
 
     def _place(self, number: int) -> None:
         evicted = self._sessions.look(self._primary).evicted

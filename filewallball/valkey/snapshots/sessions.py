@@ -40,7 +40,10 @@ _AGAIN = "Look at `fwb check STACK valkey-primary valkey-replicas`, then run it 
 
 @dataclass(frozen=True)
 class Server:
-    """What INFO says of one server. `keys`: those in the databases of applications."""
+    """What INFO says of one server. `keys`: those in the databases of applications.
+
+    `counted_memory`: bytes that count towards maxmemory, with what the replication backlog may still take.
+    """
 
     address: Address
     role: str
@@ -50,6 +53,7 @@ class Server:
     keys: int
     keys_of: dict[int, int]
     used_memory: int
+    counted_memory: int
     maxmemory: int
     evicted: int
     version: str
@@ -119,6 +123,9 @@ class SessionSet:
             sum(count for number, count in keys.items() if number in DATABASES),
             keys,
             int(info["used_memory"]),
+            int(info["used_memory"])
+            - int(info["mem_not_counted_for_evict"])
+            + max(0, int(info["repl_backlog_size"]) - int(info["repl_backlog_histlen"])),
             int(info["maxmemory"]),
             int(info["evicted_keys"]),
             str(info.get("valkey_version") or info["redis_version"]),
@@ -130,9 +137,12 @@ class SessionSet:
                 found: Any = client.execute_command(
                     "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.settings.master
                 )
-        except (ConnectionError, TimeoutError):
-            return None
         except RedisError as error:
+            # redis-py counts a wrong password among the faults of a connection.
+            if isinstance(error, ConnectionError | TimeoutError) and not isinstance(
+                error, AuthenticationError
+            ):
+                return None
             raise UserError(
                 f"The Sentinel {sentinel} refuses: {error}", "Compare the Secret valkey-credentials."
             ) from error

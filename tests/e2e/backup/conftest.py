@@ -6,12 +6,9 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,11 +17,10 @@ from typing import Any
 
 import pymysql
 import pytest
+from s3_gateway import S3, free_port, gateway
 
 from filewallball.backup import settings
 from filewallball.backup.store import Store
-from filewallball.sandbox.progress import Progress
-from filewallball.sandbox.toolchain.build import binaries
 
 START_SECONDS = 60
 # With what a shell, an option file or SQL could trip over.
@@ -70,11 +66,6 @@ def program(
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -138,32 +129,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield found
 
 
-@dataclass(frozen=True)
-class S3:
-    """The store's gateway: a directory per bucket below `data`."""
-
-    endpoint: str
-    data: Path
-    access_key: str
-    secret_key: str
-
-
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "data").mkdir()
-    found = S3(f"http://127.0.0.1:{free_port()}", folder / "data", "access", secrets.token_urlsafe(16))
-
-    def answers() -> None:
-        try:
-            urllib.request.urlopen(found.endpoint, timeout=5).close()  # noqa: S310 - http, above
-        except urllib.error.HTTPError:
-            return  # it refuses the anonymous: it is there
-
-    gateway = str(binaries(Progress())["versitygw"])
-    arguments = [gateway, "--port", found.endpoint.removeprefix("http://"), "posix", str(found.data)]
-    keys = {"ROOT_ACCESS_KEY": found.access_key, "ROOT_SECRET_KEY": found.secret_key}
-    with program(arguments, folder, answers, **keys):
+    with gateway(tmp_path_factory.mktemp("s3")) as found:
         yield found
 
 
