@@ -23,6 +23,7 @@ class Lock:
     """Held inside the `with` block, as long as `keep` is called now and then. Raises UserError."""
 
     def __init__(self, sessions: SessionSet, primary: Address) -> None:
+        self._sessions = sessions
         self._token = secrets.token_hex(8)
         self._client: Any = sessions.connect(primary, LOCKS)
         self._kept = 0.0
@@ -40,10 +41,19 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(RedisError):
-            if self._client.get(KEY) == self._token.encode():
-                self._client.delete(KEY)
-        self._client.close()
+        with self._client:
+            try:
+                self._release(self._client)
+            except RedisError:
+                # The key is on the next primary as well; failing that, it goes by itself.
+                with suppress(RedisError, UserError):
+                    client: Any
+                    with self._sessions.connect(self._sessions.primary(), LOCKS) as client:
+                        self._release(client)
+
+    def _release(self, client: Any) -> None:
+        if client.get(KEY) == self._token.encode():
+            client.delete(KEY)
 
     def keep(self) -> None:
         """Hold it for longer. Raises UserError if it is another's by now."""
