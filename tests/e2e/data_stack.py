@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from shared_sandbox import Sandbox
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 PROGRAM = ("Pulumi.yaml", "__main__.py", "settings.py", "components")
 
 
