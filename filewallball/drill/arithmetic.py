@@ -11,6 +11,9 @@ from filewallball.drill.load.recording import Ack, Event, Probe, State
 JOIN_SECONDS = 0.3
 """Two accepted probes of a member not farther apart than this: it accepted writes all the time between."""
 
+NO_ANSWER = frozenset({"silent", "closed"})
+"""A cut-off member doesn't answer from the outside, and may accept what is sent from the inside."""
+
 
 def longest_gap(answered: Iterable[float], *, since: float, until: float, interval: float = 0.0) -> float:
     """The longest time without an answer that reaches into `since … until`, less the pacing `interval`.
@@ -74,8 +77,8 @@ class Primaries:
 def primaries(probes: Mapping[str, Sequence[Probe]]) -> Primaries:
     """Count by the probes that were accepted.
 
-    A member accepted at the moment of its answer, and all the time between two such answers if nothing
-    else came between them and they are no more than JOIN_SECONDS apart.
+    A member accepted at the moment of its answer, and all the time between two such answers if it refused
+    nothing between them and they are no more than JOIN_SECONDS apart.
     """
     edges = [edge for samples in probes.values() for span in _spans(samples) for edge in _edges(span)]
     most = level = 0
@@ -96,7 +99,8 @@ def _edges(span: tuple[float, float]) -> list[tuple[float, int]]:
 def _spans(samples: Sequence[Probe]) -> list[tuple[float, float]]:
     spans: list[tuple[float, float]] = []
     going = False
-    for one in sorted(samples, key=lambda sample: sample.answered):
+    answers = [one for one in samples if one.verdict not in NO_ANSWER]
+    for one in sorted(answers, key=lambda sample: sample.answered):
         accepted = one.verdict == "accepted"
         if accepted and going and one.answered - spans[-1][1] <= JOIN_SECONDS:
             spans[-1] = (spans[-1][0], one.answered)

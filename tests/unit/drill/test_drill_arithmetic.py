@@ -115,6 +115,12 @@ def test_a_refusal_between_two_acceptances_ends_the_first():
     assert arithmetic.primaries(probes).most == 1
 
 
+def test_silence_on_the_outside_says_nothing_of_the_inside():
+    silent = [Probe(at, at + 0.05, "silent") for at in every(0.1, 0, 5)]
+    probes = {"a": accepted(*every(0.1, 0, 5)) + silent, "b": accepted(*every(0.1, 3, 8))}
+    assert arithmetic.primaries(probes).overlap == pytest.approx(1.9, abs=0.01)
+
+
 def test_no_primary_at_all():
     assert arithmetic.primaries({"a": refused(1, 2), "b": []}) == arithmetic.Primaries(0, 0.0)
 
