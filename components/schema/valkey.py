@@ -50,7 +50,9 @@ class Valkey(Model):
     """The session servers: a primary, its replicas, and the Sentinels that decide which is which."""
 
     image: Image = Field(default="docker.io/valkey/valkey:8.1", description="Valkey 8.1 image.")
-    replicas: int = Field(default=2, description="Replicas beside the primary, 1 to 6.")
+    replicas: int = Field(
+        default=2, description="Replicas beside the primary, 1 to 6. With one, writes wait while it restarts."
+    )
     sentinels: int = Field(default=5, description="Sentinels: 3, 5, 7 or 9.")
     quorum: int | None = Field(
         default=None,
