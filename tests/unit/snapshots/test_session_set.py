@@ -23,7 +23,7 @@ SENTINELS = tuple(Address(f"10.0.1.{number}", 26379) for number in range(5))
 
 
 def server(address: Address, role: str = "slave", **changes: Any) -> Server:
-    plain = Server(address, role, role == "slave", 100, 2, 5, {0: 5, 15: 1}, 1000, 10_000, 0, "8.1.4")
+    plain = Server(address, role, role == "slave", 100, 2, 5, {0: 5, 15: 1}, 900, 1000, 10_000, 0, "8.1.4")
     return replace(plain, **changes)
 
 
