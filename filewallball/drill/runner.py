@@ -28,6 +28,8 @@ PRELOAD = 12000
 SAVE_SECONDS = 62.0
 SAVE_PATIENCE = 30.0
 """If the next save is due later than this, the round goes without."""
+AFTER_SAVE_SECONDS = 2.0
+"""What was written since then is what a power cut takes: there should be something."""
 SETTLE_SECONDS = 90.0
 STEADY_SECONDS = 60.0
 STAYS_WHOLE = 0.5
@@ -152,7 +154,9 @@ class Drill:
         def reason(seen: dict[str, Any]) -> str:
             return "" if seen["saves"].get(primary, 0) > last else f"{primary} hasn't saved"
 
-        return self._watch(reason, max(due, 0.0) + SAVE_PATIENCE, "no save")
+        saved = self._watch(reason, max(due, 0.0) + SAVE_PATIENCE, "no save")
+        time.sleep(AFTER_SAVE_SECONDS)
+        return saved
 
     def _whole_again(self, event: Event, scene: Scene, run_ids: dict[str, str]) -> None:
         def reason(seen: dict[str, Any]) -> str:

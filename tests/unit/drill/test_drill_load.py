@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -111,6 +113,18 @@ def test_writer_goes_on_after_a_write_was_given_up():
         wait_until(lambda: len(writer.acks) > acked + 1 and len(reader.answered) > answered + 1)
     assert writer.errors[0][1] == "ConnectionError: nobody there"
     assert writer.verify() == []
+
+
+def test_what_runs_in_the_cluster_needs_only_what_the_image_has():
+    program = (
+        "import sys, filewallball.drill.load.__main__, filewallball.drill.load.lone;"
+        "print(*{name for name in sys.modules if name.partition('.')[0] in"
+        " ('filewallball', 'pulumi', 'rich', 'typer', 'lightkube', 'pydantic')})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ours = ("filewallball.drill.load", "filewallball.storage")
+    others = {name for name in done.stdout.split() if not name.startswith(ours)}
+    assert others == {"filewallball", "filewallball.drill"}
 
 
 # ---- HTTP ----
