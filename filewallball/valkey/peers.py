@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
@@ -53,11 +54,12 @@ def serve(state: State, host: str, port: int) -> ThreadingHTTPServer:
                 "/alive": told["idle"] < STALLED_SECONDS,
             }.get(self.path)
             body = json.dumps(told).encode()
-            self.send_response(404 if fine is None else 200 if fine else 503)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # whoever asked has given up
+                self.send_response(404 if fine is None else 200 if fine else 503)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Probes come each second; the agent's own lines are the log."""
