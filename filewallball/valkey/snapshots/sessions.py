@@ -42,7 +42,8 @@ _AGAIN = "Look at `fwb check STACK valkey-primary valkey-replicas`, then run it 
 class Server:
     """What INFO says of one server. `keys`: those in the databases of applications.
 
-    `counted_memory`: bytes that count towards maxmemory, with what the replication backlog may still take.
+    `replicas`: those that get what it writes. `counted_memory`: bytes that count towards maxmemory, with what
+    the replication backlog may still take.
     """
 
     address: Address
@@ -119,7 +120,7 @@ class SessionSet:
             role,
             info.get("master_link_status") == "up" and not info.get("master_sync_in_progress"),
             int(info["master_repl_offset"] if role == "master" else info.get("slave_repl_offset", 0)),
-            int(info["connected_slaves"]),
+            sum(1 for name, one in info.items() if _is_replica(name) and one["state"] == "online"),
             sum(count for number, count in keys.items() if number in DATABASES),
             keys,
             int(info["used_memory"]),
@@ -193,6 +194,10 @@ def _hint(error: RedisError) -> str:
 
 def _is_database(name: str) -> bool:
     return name.startswith("db") and name[2:].isdigit()
+
+
+def _is_replica(name: str) -> bool:
+    return name.startswith("slave") and name[5:].isdigit()
 
 
 def _text(value: object) -> str:
