@@ -122,10 +122,11 @@ def _ask(place: Place, chosen: Sequence[Event], rounds: int, *, yes: bool) -> No
         return
     if not sys.stdin.isatty():
         raise ConfigError("a drill asks before it begins, and there is nobody to ask", "Give --yes.")
-    print(f"This breaks the session servers of {place} on purpose, {rounds} times each:")
-    for event in chosen:
-        print(f"  {event.name}: {event.what}")
-    if input("Sessions will be lost. Type yes to go on: ").strip().lower() != "yes":
+    lines = [f"This breaks the session servers of {place} on purpose, {rounds} times each:"]
+    lines += [f"  {event.name}: {event.what}" for event in chosen]
+    # not on stdout, which may be for data
+    print("\n".join(lines), "Sessions will be lost. Type yes to go on: ", sep="\n", end="", file=sys.stderr)
+    if input().strip().lower() != "yes":
         raise UserError("nothing was done")
 
 

@@ -105,10 +105,10 @@ def test_nobody_to_ask_and_no_yes(found, tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_answer_no(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, the_set, capsys):
     found(place())
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda _: "no")
+    monkeypatch.setattr("builtins.input", lambda: "no")
     with pytest.raises(UserError, match="nothing was done"):
         command.drill(tmp_path, "dev", ["all-pods"], rounds=3, out=tmp_path / "out")
-    assert "3 times each:\n  all-pods: every container" in capsys.readouterr().out
+    assert "3 times each:\n  all-pods: every container" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
