@@ -13,7 +13,7 @@ from filewallball.valkey.snapshots import catalogue, placing
 from filewallball.valkey.snapshots.manifest import Manifest
 from filewallball.valkey.snapshots.sessions import LOCKS, STAGING
 
-KEYS = 4000
+KEYS = 2000
 
 
 @pytest.fixture
