@@ -34,8 +34,8 @@ config:
   filewallball:backup: {{store: {{inCluster: true}}}}
 """
 PATIENCE = 60
-WHOLE_DRILL = 420
-"""Seconds; on a machine of its own it takes about half of that."""
+WHOLE_DRILL = 600
+"""Seconds, for a machine at its limits: eight minutes were seen with load 40 on two cores, six with 25."""
 
 pytestmark = pytest.mark.timeout(WHOLE_DRILL)
 
