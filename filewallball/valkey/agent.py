@@ -27,6 +27,8 @@ TICK_SECONDS = 1.0
 TUNE_SECONDS = 5.0
 HANDOVER_SECONDS = 12.0
 """How long a stopping primary looks for a successor; release.sh waits a little longer."""
+ALONE_SECONDS = 2.0
+"""The same where no other server is up at all: the whole set is being stopped."""
 RETRY_SECONDS = 1.0
 
 
@@ -152,15 +154,19 @@ class Agent:
                 self._server.tick(self._named.epoch)
 
     def _leave(self) -> None:
-        deadline = time.monotonic() + HANDOVER_SECONDS
-        while time.monotonic() < deadline:
+        begun = time.monotonic()
+        alone_since = begun
+        while time.monotonic() < min(begun + HANDOVER_SECONDS, alone_since + ALONE_SECONDS):
             self._look()
             if self._view.role not in ("primary", "stuck") or self._named is None:
                 return
             if self._named.primary != self._layout.me:
                 return
+            peers = self._ask_peers()
+            if any(view and view.role not in ("down", "stuck") for view in peers.values()):
+                alone_since = time.monotonic()
             try:
-                self._appointments.hand_over(self._named, self._ask_peers())
+                self._appointments.hand_over(self._named, peers)
             except UserError as error:
                 self._say(f"no handover yet: {error.message}")
                 time.sleep(RETRY_SECONDS / 4)
