@@ -7,6 +7,7 @@ set -eu
 config=/etc/filewallball
 run=/run/valkey
 data=/data
+# shellcheck source=common.sh
 . "$config/common.sh"
 state=$data/sentinel.conf
 

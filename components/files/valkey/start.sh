@@ -6,6 +6,7 @@ set -eu
 config=/etc/filewallball
 run=/run/valkey
 data=/data
+# shellcheck source=common.sh
 . "$config/common.sh"
 
 # Loads what was written last: an AOF, or a snapshot where the settings have just switched the AOF on or off. The

@@ -49,7 +49,8 @@ def test_an_operators_failover_leaves_one_primary(whole: LocalSet) -> None:
         try:
             operator.execute_command("SENTINEL", "FAILOVER", "valkey-session-master")
         except ResponseError as error:  # it has just started, and hasn't looked at the replicas yet
-            assert str(error).startswith("NOGOODSLAVE")
+            if not str(error).startswith("NOGOODSLAVE"):
+                raise
             return False
         return True
 
