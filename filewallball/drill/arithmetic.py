@@ -126,6 +126,12 @@ def detection(
     return min(signs) - event if signs else None
 
 
+def failovers(events: Iterable[Event], *, event: float) -> int:
+    """How many fail-overs were tried or done: all Sentinels announce the same one."""
+    telling = ("+try-failover", "+switch-master")
+    return len({(one.channel, one.text) for one in events if one.at >= event and one.channel in telling})
+
+
 def redundancy(states: Sequence[State], *, event: float) -> float | None:
     """Seconds until the set was whole for good; None if it wasn't at the end.
 

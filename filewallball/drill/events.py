@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +26,8 @@ FROZEN_AFTERWARDS = 1.5
 """A frozen primary sleeps on for so long after another has taken over: it wakes up with old business."""
 CUT_SECONDS: dict[Direction, float] = {"both": 8.0, "in": 11.5, "out": 11.5}
 """How long a cut lasts: a lone primary is watched until it has long stopped taking writes, or should have."""
+BUSY_SECONDS = 30.0
+"""How long the machine is kept busy; 20 rounds of it are ten minutes."""
 STEADY = 0.8
 """Writes flow again when there are so many of what is asked for, in the last second."""
 
@@ -139,6 +144,17 @@ def _all_pods(scene: Scene) -> None:
     scene.restarted = scene.set.everything
 
 
+def _machine_busy(scene: Scene) -> None:
+    """Twice as many busy programs as processors; each ends by itself."""
+    busy = "import sys, time\nend = time.time() + float(sys.argv[1])\nwhile time.time() < end: pass"
+    command = [sys.executable, "-c", busy, str(BUSY_SECONDS)]
+    _ = scene.nodes  # raises where the servers run on another machine than this one
+    scene.at = time.time()
+    programs = [subprocess.Popen(command) for _ in range(2 * (os.cpu_count() or 1))]
+    for program in programs:
+        program.wait()
+
+
 def _rolling_config(scene: Scene) -> None:
     scene.at = time.time()
     scene.note = scene.rolls.roll("config")
@@ -188,5 +204,6 @@ EVENTS = (
     Event("network-cut-out", "the primary can't send, but hears", _cut("out"), limits.ONE_WAY, lone=True),
     Event("all-pods", "every container of every pod gets SIGKILL at once", _all_pods, limits.ALL_AT_ONCE,
           whole_within=120.0, saved_first=True),
+    Event("machine-busy", "all processors are taken by other programs", _machine_busy, limits.BUSY),
 )  # fmt: skip
 BY_NAME = {event.name: event for event in EVENTS}

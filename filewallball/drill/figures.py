@@ -49,6 +49,7 @@ def figures(recording: Recording, about: Circumstances) -> Round:
         about.began,
         failed="; ".join(part for part in (about.failed, not_verified) if part),
         detection=arithmetic.detection(recording.events, probes, about.primary, event=about.at),
+        failovers=arithmetic.failovers(recording.events, event=about.at),
         outage=arithmetic.longest_gap(
             (ack.acked for ack in recording.acks),
             since=about.at,

@@ -25,12 +25,15 @@ class Limits:
     losses: Losses
     lone_last: float | None = None
     """No write accepted by a lone primary later than this."""
+    stays: bool = False
+    """No fail-over at all."""
 
 
 PLANNED = Limits(0.2, 1.0, "none")
 FAILED = Limits(3.0, 5.0, "unwaited")
 ONE_WAY = Limits(None, None, "any", lone_last=10.0)
 ALL_AT_ONCE = Limits(None, 30.0, "unsaved")
+BUSY = Limits(None, None, "none", stays=True)
 
 
 def broken(limits: Limits, rounds: Sequence[Round], *, append_only: bool) -> list[str]:
@@ -42,6 +45,8 @@ def broken(limits: Limits, rounds: Sequence[Round], *, append_only: bool) -> lis
     if outages and limits.outage_worst is not None and max(outages) > limits.outage_worst:
         found.append(f"worst outage {max(outages):.2f} s, limit {limits.outage_worst:g} s")
     for one in rounds:
+        if limits.stays and one.failovers:
+            found.append(f"round {one.number}: {one.failovers} fail-overs though nothing was down")
         if reason := _loss(limits.losses, one, append_only=append_only):
             found.append(f"round {one.number}: {reason}")
         if limits.lone_last is not None and (one.lone_last or 0.0) > limits.lone_last:
@@ -73,6 +78,8 @@ def described(limits: Limits) -> str:
         parts.append(f"back in {limits.outage_worst:g} s")
     if limits.lone_last is not None:
         parts.append(f"no write by a lone primary after {limits.lone_last:g} s")
+    if limits.stays:
+        parts.append("no fail-over")
     parts.append(_LOSSES[limits.losses])
     return "; ".join(part for part in parts if part)
 

@@ -29,6 +29,8 @@ class Round:
     failed: str = ""
     """Why the set didn't get whole again, or why the round ended early; what was last seen."""
     detection: float | None = None
+    failovers: int = 0
+    """Fail-overs that were tried or done; a planned handover counts as well."""
     outage: float | None = None
     """The longest time without an acknowledged write, less the pacing interval."""
     read_outages: dict[str, float] = field(default_factory=dict[str, float])

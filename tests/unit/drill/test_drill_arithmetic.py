@@ -214,3 +214,15 @@ def test_round_that_could_not_be_looked_up_has_failed():
 def test_recording_survives_its_way_through_json():
     record = recording()
     assert Recording.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_a_failover_that_all_sentinels_announce_counts_once():
+    heard = [
+        Event(1.0, "s-0", "+switch-master", "m 10.0.0.1 6379 10.0.0.2 6379"),
+        Event(5.0, "s-0", "+sdown", "slave 10.0.0.3"),
+        Event(5.1, "s-0", "+switch-master", "m 10.0.0.2 6379 10.0.0.1 6379"),
+        Event(5.2, "s-1", "+switch-master", "m 10.0.0.2 6379 10.0.0.1 6379"),
+        Event(5.3, "s-1", "+try-failover", "master m 10.0.0.1 6379"),
+    ]
+    assert arithmetic.failovers(heard, event=4.0) == 2
+    assert arithmetic.failovers(heard[:2], event=4.0) == 0

@@ -82,6 +82,7 @@ KEPT = {
     "one way": (limits.ONE_WAY, {"outage": 60.0, "lone_last": 10.0, "lost_plain": 9, "lost_waited": 9}),
     "all": (limits.ALL_AT_ONCE, {"outage": 30.0, "lost_waited": 9, "oldest_lost": 50.0}),
 }
+KEPT["busy"] = (limits.BUSY, {"failovers": 0, "outage": 2.0})
 BROKEN = {
     "planned median": (limits.PLANNED, {"outage": 0.21}, "median outage 0.21 s, limit 0.2 s"),
     "planned worst": (limits.PLANNED, {"outage": 1.1}, "worst outage 1.10 s, limit 1 s"),
@@ -92,6 +93,7 @@ BROKEN = {
     "lone": (limits.ONE_WAY, {"lone_last": 10.1}, "a lone primary accepted a write after 10.1 s"),
     "all worst": (limits.ALL_AT_ONCE, {"outage": 30.1}, "worst outage"),
     "all saved": (limits.ALL_AT_ONCE, {"lost_saved": 1}, "1 writes lost that had been saved"),
+    "busy": (limits.BUSY, {"failovers": 1}, "1 fail-overs though nothing was down"),
     "not whole": (limits.FAILED, {"failed": "no primary"}, "round 1 failed: no primary"),
 }
 

@@ -480,3 +480,15 @@ def test_pod_is_kept_awake_while_nothing_else_is_asked(monkeypatch: pytest.Monke
     load: Any = Sleepy()
     with pod._awake(load):
         assert asked.wait(20)
+
+
+def test_a_busy_machine_is_busy_for_a_bounded_time(
+    kube: FakeKube, the_set: Set, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(events, "BUSY_SECONDS", 0.01)
+    here = scene(the_set, FakeFaults())
+    BY_NAME["machine-busy"].inject(here)
+    assert here.at
+    assert here.restarted == []
+    with pytest.raises(UserError, match="needs a sandbox"):
+        BY_NAME["machine-busy"].inject(scene(the_set, None))
