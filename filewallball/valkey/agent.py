@@ -19,7 +19,7 @@ from filewallball.valkey.appoint import Appointments, Failed
 from filewallball.valkey.decide import Step, decide
 from filewallball.valkey.layout import AGENT_PORT, Layout, Pod
 from filewallball.valkey.member import Server, View
-from filewallball.valkey.sentinels import NotElected, Opinion, Panel
+from filewallball.valkey.sentinels import NotElected, Opinion, Panel, end_links
 
 SETTLED_SECONDS = 0.5
 UNSETTLED_SECONDS = 0.1
@@ -116,6 +116,15 @@ class Agent:
         if now - self._tuned_at > TUNE_SECONDS:
             self._panel.tune()
             self._tuned_at = now
+            self._mend_links()
+
+    def _mend_links(self) -> None:
+        for sentinel in self._panel.spinning():
+            self._say(f"{sentinel.name} spins on a broken link: ending its links")
+            self._panel.end_links(sentinel)
+            for server in self._servers.values():
+                with suppress(RedisError, OSError):
+                    end_links(server.call, sentinel)
 
     def _ask_peers(self) -> dict[str, View | None]:
         def ask(pod: Pod) -> View | None:
@@ -133,6 +142,9 @@ class Agent:
                 # What it took alone is lost; until it is a copy again nobody may take it for a good replica.
                 with suppress(RedisError, OSError):
                     self._server.close()
+            else:
+                # A link whose first try is rejected may stay broken: see Panel.spinning.
+                self._servers[step.who].call("PING")
             self._server.follow(self._layout.named(step.who))
         elif step.do == "appoint" and self._named:
             self._appoint(self._layout.named(step.who), self._named)

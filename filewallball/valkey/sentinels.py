@@ -26,6 +26,10 @@ T = TypeVar("T")
 TIMEOUT = 0.5
 TRIES = 4
 
+SPINNING_SHARE = 0.2
+"""Of a processor. A Sentinel at work takes about a hundredth; one that spins takes all that it can get."""
+SPINNING_LOOKS = 2
+
 # In milliseconds. The defaults (ping 1000, ask 1000, publish 2000, info 10000, reconnect 15000, tilt 30000)
 # make up most of the time that a fail-over takes with a down-after of one second.
 TUNING: dict[str, int] = {
@@ -60,6 +64,27 @@ class Answer:
     down: bool
 
 
+class Work:
+    """How busy a process is, by its processor time at two or more looks."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, float] | None = None
+        self._busy_looks = 0
+
+    def look(self, used: float, now: float) -> None:
+        """`used`: seconds of processor time since the start; `now`: seconds of any clock."""
+        if self._last:
+            before, then = self._last
+            # A restart begins at nothing: that is no work, either.
+            busy = now > then and (used - before) / (now - then) > SPINNING_SHARE
+            self._busy_looks = self._busy_looks + 1 if busy else 0
+        self._last = used, now
+
+    @property
+    def spins(self) -> bool:
+        return self._busy_looks >= SPINNING_LOOKS
+
+
 class Panel:
     """Connections to all Sentinels; each question goes to all of them at once, half a second at most."""
 
@@ -68,6 +93,7 @@ class Panel:
         self._pool = ThreadPoolExecutor(len(layout.sentinels), "sentinels")
         self._clients: dict[Pod, Any] = {pod: _client(layout, pod) for pod in layout.sentinels}
         self._tuned: dict[Pod, str] = {}
+        self._work = {pod: Work() for pod in layout.sentinels}
 
     def opinion(self) -> Opinion | None:
         """None unless a majority names one and the same member."""
@@ -129,13 +155,33 @@ class Panel:
         """Set the Sentinels' periods, in those that have started since they were last set."""
 
         def set_periods(pod: Pod, client: Any) -> None:
-            run = str(cast("dict[str, Any]", client.execute_command("INFO", "server"))["run_id"])
-            if self._tuned.get(pod) != run:
+            info = client.execute_command("INFO", "server", "cpu")
+            self._work[pod].look(info["used_cpu_user"] + info["used_cpu_sys"], time.monotonic())
+            if self._tuned.get(pod) != info["run_id"]:
                 periods = [word for name, value in TUNING.items() for word in (name, value)]
                 client.execute_command("SENTINEL", "DEBUG", *periods)
-                self._tuned[pod] = run
+                self._tuned[pod] = info["run_id"]
 
         self._ask(set_periods)
+
+    def spinning(self) -> list[Pod]:
+        """Sentinels that have kept a processor busy for a while: they have little to do, so a link is broken.
+
+        Linux leaves an ICMP error in the queue of a socket whose first SYN was rejected (as kube-proxy does
+        for a Service without endpoints) and whose second got through. The link works, but epoll reports an
+        error without end, and the event loop turns as fast as it can. Only a new connection helps.
+        """
+        return [pod for pod, work in self._work.items() if work.spins]
+
+    def end_links(self, pod: Pod) -> None:
+        """Close the links that the Sentinel `pod` has to its peers; it makes new ones at once."""
+
+        def end(peer: Pod, client: Any) -> None:
+            if peer != pod:
+                end_links(client.execute_command, pod)
+
+        self._ask(end)
+        self._work[pod] = Work()
 
     def _answer(self, _pod: Pod, client: Any) -> Answer:
         pipeline = client.pipeline(transaction=False)
@@ -171,6 +217,15 @@ def _client(layout: Layout, pod: Pod) -> Redis:
         protocol=2,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def end_links(call: Callable[..., Any], sentinel: Pod) -> None:
+    """At a server, close the connections that this Sentinel has opened; `call` executes a command there."""
+    prefix = f"name=sentinel-{sentinel.identity[:8]}-"
+    for line in str(call("CLIENT", "LIST")).splitlines():
+        fields = line.split()
+        if any(field.startswith(prefix) for field in fields):
+            call("CLIENT", "KILL", "ID", fields[0].removeprefix("id="))
 
 
 def agree(panel: Panel, primary: Pod, epoch: int, majority: int, seconds: float = 3.0) -> bool:

@@ -130,3 +130,28 @@ def test_a_member_without_its_agent_lets_nobody_in(idle: LocalSet) -> None:
     idle.start_agent(idle.members[2])
     idle.start_agent(idle.members[0])
     idle.wait_whole()
+
+
+def test_links_that_are_ended_are_made_anew(whole: LocalSet) -> None:
+    """What mends a Sentinel that spins on a broken link (sentinels.Panel.spinning)."""
+    sentinel, agent = whole.sentinels[2], whole.members[0].agent
+    assert agent
+
+    def links() -> set[str]:
+        prefix = f"sentinel-{sentinel.pod.identity[:8]}-"
+        servers = [whole.client(each, "agent") for each in whole.members]
+        servers += [whole.client(each, "peer") for each in whole.sentinels if each is not sentinel]
+        found = [each.execute_command("CLIENT", "LIST") for each in servers]
+        lines = [line.split() for text in found for line in text.splitlines()]
+        return {
+            " ".join(fields[:2]) for fields in lines if any(f"name={prefix}" in field for field in fields)
+        }
+
+    before = wait_for(lambda: found if len(found := links()) == 10 else None, 10, lambda: str(links()))
+    agent._panel.spinning = lambda: [sentinel.pod]  # type: ignore[method-assign]
+    agent._mend_links()
+    agent._panel.spinning = lambda: []  # type: ignore[method-assign]
+    wait_for(
+        lambda: len(found := links()) == 10 and not found & before, 10, lambda: f"{links()} after {before}"
+    )
+    whole.wait_whole()
