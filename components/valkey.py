@@ -156,6 +156,7 @@ def _config(settings: schema.Valkey) -> dict[str, str]:
         maxmemory=settings.maxmemory,
         loglevel=settings.log_level,
         appendonly="yes" if settings.append_only else "no",
+        min_replicas_to_write=str(settings.members // 2),
         min_replicas_max_lag=str(settings.min_replicas_max_lag),
     )
 

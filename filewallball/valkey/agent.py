@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from filewallball.errors import UserError
 from filewallball.valkey import peers as peer_agents
-from filewallball.valkey.appoint import Appointments, Failed
+from filewallball.valkey.appoint import Appointments, Failed, Refused
 from filewallball.valkey.decide import Step, decide
 from filewallball.valkey.layout import AGENT_PORT, Layout, Pod
 from filewallball.valkey.member import Server, View
@@ -50,6 +50,8 @@ class Agent:
         self._said = ""
         self._settled_at = self._leading_since = time.monotonic()
         self._ticked_at = self._tuned_at = self._looked_at = 0.0
+        self._highest = 0
+        self._stale = False
 
     def stop(self) -> None:
         self._stopping.set()
@@ -57,9 +59,11 @@ class Agent:
     def state(self) -> dict[str, object]:
         """What peers and probes are told. `ready`: it has its place; `idle`: seconds since it looked."""
         named = self._named
+        # Without Sentinels nothing changes: what is in its place stays ready.
+        in_place = self._view.role == "primary" or self._view.linked
         return {
             "member": self._view.as_dict(),
-            "ready": self._step.do == "serve" and self._view.open,
+            "ready": self._view.open and (self._step.do == "serve" or (named is None and in_place)),
             "why": self._step.why,
             "named": named.primary.name if named else None,
             "epoch": named.epoch if named else None,
@@ -80,16 +84,19 @@ class Agent:
     def _turn(self) -> bool:
         """Look, decide, act. Returns whether this member has its place."""
         self._look()
-        needs_peers = self._step.do != "serve" or self._view.role == "primary"
-        peers = self._ask_peers() if needs_peers else {}
         now = time.monotonic()
-        step = decide(
-            self._view,
-            self._named,
-            peers,
-            unsettled=now - self._settled_at,
-            leading=now - self._leading_since if self._view.role in ("primary", "stuck") else 0,
+        if self._named is None or self._view.role == "loading":
+            self._settled_at = now  # nothing could be decided, so nobody has been waited for yet
+        needs_peers = (
+            self._step.do != "serve"
+            or self._view.role == "primary"
+            or (self._named is not None and self._named.down)
         )
+        peers = self._ask_peers() if needs_peers else {}
+        step = self._decide(peers)
+        if step.do == "appoint":
+            # What the agents told is up to half a second old: decide by what the servers say now.
+            step = self._decide(self._look_at(peers))
         if step.do != "serve" and not needs_peers:
             step = Step("stay", why=step.why)  # decided without the peers' word: look again, with it
         self._step = step
@@ -105,6 +112,16 @@ class Agent:
             self._settled_at = time.monotonic()
         return step.do == "serve"
 
+    def _decide(self, peers: Mapping[str, View | None]) -> Step:
+        now = time.monotonic()
+        return decide(
+            self._view,
+            self._named,
+            peers,
+            unsettled=now - self._settled_at,
+            leading=now - self._leading_since if self._view.role in ("primary", "stuck") else 0,
+        )
+
     def _look(self) -> None:
         before = self._view.role
         self._named = self._panel.opinion()
@@ -117,6 +134,7 @@ class Agent:
             self._panel.tune()
             self._tuned_at = now
             self._mend_links()
+            self._switch_append_only()
 
     def _mend_links(self) -> None:
         for sentinel in self._panel.spinning():
@@ -126,6 +144,14 @@ class Agent:
                 with suppress(RedisError, OSError):
                     end_links(server.call, sentinel)
 
+    def _switch_append_only(self) -> None:
+        """Sessions go on meanwhile: a disk that refuses the file is for the checks to tell."""
+        if self._step.do == "serve":
+            try:
+                self._server.set_append_only()
+            except (RedisError, OSError) as error:
+                self._say(f"switching the append-only file: {error}")
+
     def _ask_peers(self) -> dict[str, View | None]:
         def ask(pod: Pod) -> View | None:
             return peer_agents.ask(pod, self._port)
@@ -134,18 +160,29 @@ class Agent:
         views = self._pool.map(ask, peers)
         return {pod.name: view for pod, view in zip(peers, views, strict=True)}
 
+    def _look_at(self, peers: Mapping[str, View | None]) -> dict[str, View | None]:
+        """What the peers' servers say themselves; of those that let nobody in, what their agents told."""
+
+        def look(name: str) -> View | None:
+            view = self._servers[name].view()
+            return peers[name] if view.role in ("down", "stuck") else view
+
+        return dict(zip(peers, self._pool.map(look, peers), strict=True))
+
     def _act(self, step: Step) -> None:
         if step.do == "serve":
             self._serve()
         elif step.do == "follow":
             if self._view.role in ("primary", "stuck"):
                 # What it took alone is lost; until it is a copy again nobody may take it for a good replica.
-                with suppress(RedisError, OSError):
-                    self._server.close()
+                self._stale = True
+                self._close()
             else:
                 # A link whose first try is rejected may stay broken: see Panel.spinning.
                 self._servers[step.who].call("PING")
             self._server.follow(self._layout.named(step.who))
+        elif step.do == "close" or (self._stale and self._view.open):
+            self._close()
         elif step.do == "appoint" and self._named:
             self._appoint(self._layout.named(step.who), self._named)
 
@@ -154,36 +191,52 @@ class Agent:
         epoch = self._appointments.appoint(target, named, self._view.epoch)
         self._say(f"{target.name} leads in epoch {epoch}, {(time.monotonic() - begun) * 1000:.0f} ms")
 
+    def _close(self) -> None:
+        with suppress(RedisError, OSError):  # or at the next turn
+            self._server.close()
+
     def _serve(self) -> None:
+        self._stale = False
         if not self._view.open:
-            self._server.set_append_only()
             self._server.open()
             self._say("open")
+        if self._view.role == "primary" and self._named:
+            self._tick(self._named.epoch)
+
+    def _tick(self, epoch: int) -> None:
+        """Count another second of this primary; at once in a new epoch, to show that it takes writes."""
         now = time.monotonic()
-        if self._view.role == "primary" and self._named and now - self._ticked_at >= TICK_SECONDS:
-            self._ticked_at = now
-            with suppress(RedisError):  # without a replica it takes no writes, ours neither
-                self._server.tick(self._named.epoch)
+        if now - self._ticked_at < TICK_SECONDS and self._view.epoch == epoch:
+            return
+        self._ticked_at = now
+        self._highest = max(self._highest, self._view.tick) + 1  # should the clock ever be evicted
+        with suppress(RedisError):  # without a replica it takes no writes, ours neither
+            self._server.set_clock(epoch, self._highest)
 
     def _leave(self) -> None:
-        begun = time.monotonic()
-        alone_since = begun
+        begun = alone_since = time.monotonic()
+        failed: set[str] = set()
         while time.monotonic() < min(begun + HANDOVER_SECONDS, alone_since + ALONE_SECONDS):
             self._look()
-            if self._view.role not in ("primary", "stuck") or self._named is None:
+            if self._view.role not in ("primary", "stuck"):
                 return
-            if self._named.primary != self._layout.me:
+            if self._named and self._named.primary != self._layout.me:
                 return
             peers = self._ask_peers()
             if any(view and view.role not in ("down", "stuck") for view in peers.values()):
                 alone_since = time.monotonic()
             try:
-                self._appointments.hand_over(self._named, peers)
-            except UserError as error:
-                self._say(f"no handover yet: {error.message}")
-                time.sleep(RETRY_SECONDS / 4)
-            except (RedisError, OSError) as error:
-                self._say(f"handover: {error}")
+                if self._named:
+                    self._appointments.hand_over(self._named, peers, failed)
+                    continue
+            except Refused as error:
+                self._say(f"no handover to {error.who}: {error.message}")
+                failed.add(error.who)
+                continue
+            except (UserError, RedisError, OSError) as error:
+                failed.clear()
+                self._say(f"no handover yet: {error}")
+            time.sleep(RETRY_SECONDS / 4)
 
     def _explain(self, step: Step) -> None:
         line = f"{self._view.role}: {step.do} {step.who}".rstrip() + f" ({step.why})"

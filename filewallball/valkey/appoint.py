@@ -6,7 +6,7 @@ Both are elected first (sentinels.Panel.elect) and announced last; Sentinels fol
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from redis.exceptions import RedisError
@@ -16,16 +16,25 @@ from filewallball.valkey.layout import Layout, Pod
 from filewallball.valkey.member import Server, View, wait_until
 from filewallball.valkey.sentinels import Opinion, Panel, agree
 
-PAUSE_SECONDS = 3.0
-"""How long writes wait at most while the primary's place is handed over."""
+PAUSE_SECONDS = 8.0
+"""How long writes wait at most while the primary's place is handed over, should its agent die meanwhile."""
 CAUGHT_UP_SECONDS = 1.0
 ATTACHED_SECONDS = 0.5
+STEP_DOWN_TRIES = 4
 
 Say = Callable[[str], None]
 
 
 class Failed(UserError):
     """The place could not be filled; everything is as it was, and may be tried again."""
+
+
+class Refused(Failed):
+    """The replica `who` can't take over; another may."""
+
+    def __init__(self, who: str, why: str) -> None:
+        super().__init__(f"{who} {why}")
+        self.who = who
 
 
 class Appointments:
@@ -44,50 +53,65 @@ class Appointments:
         """
         server = self._servers[target.name]
         self._reach(server)  # before the election: a vote keeps the Sentinels from acting for a while
-        epoch = self._panel.elect(self._layout.me.identity, max(named.epoch, newest))
+        epoch = self._panel.elect(self._layout.me.identity, named, max(named.epoch, newest))
         try:
             server.lead()
             if target == self._layout.me:
-                server.set_append_only()
                 server.open()
         except (RedisError, OSError) as error:
             raise Failed(f"{target.name} was elected for epoch {epoch} but can't lead: {error}") from error
-        self._gather(target)
         if not agree(self._panel, target, epoch, self._layout.majority):
             raise Failed(f"too few Sentinels took {target.name} as the primary of epoch {epoch}")
+        # Only now: had we slept since the election, somebody else may lead by rights.
+        self._gather(target)
         return epoch
 
-    def hand_over(self, named: Opinion, peers: Mapping[str, View | None]) -> str:
-        """Give this member's place as the primary to a replica that has every write; return its name.
+    def hand_over(self, named: Opinion, peers: Mapping[str, View | None], but: Collection[str] = ()) -> None:
+        """Give this member's place as the primary to a replica that has every write, to none of `but`.
 
         Writes wait in the server meanwhile, a few hundredths of a second; none is lost or refused. Raises
-        NotElected or Failed, and then this member leads on.
+        NotElected or Refused, and then this member leads on; Failed if it doesn't, and too few know who does.
         """
-        own = self._servers[self._layout.me.name]
-        target = _successor(peers)
+        target = _successor(peers, but)
         if target is None:
             raise Failed("no replica is linked, so nobody can take over")
-        successor = self._servers[target]
+        own, successor = self._servers[self._layout.me.name], self._servers[target]
         pod = self._layout.named(target)
         self._reach(successor)
-        epoch = self._panel.elect(self._layout.me.identity, named.epoch)
+        epoch = self._panel.elect(self._layout.me.identity, named, named.epoch)
+        begun = time.monotonic()
         with own.writes_paused(PAUSE_SECONDS):
-            end = own.offset()
-            begun = time.monotonic()
-            if not wait_until(lambda: successor.offset() >= end, CAUGHT_UP_SECONDS):
-                raise Failed(f"{target} didn't catch up with offset {end} in {CAUGHT_UP_SECONDS} s")
+            self._catch_up(own, successor)
             successor.lead()
             # From here on this member is no primary, whatever fails: two would be worse than none.
-            own.follow(pod)
-            self._gather(pod, but=self._layout.me)
-            # It takes writes only with a replica of its own.
-            wait_until(lambda: successor.replicas_online() > 0, ATTACHED_SECONDS)
+            self._step_down(own, pod)
+            with suppress(RedisError, OSError):  # it takes writes only with a replica, which we are now
+                wait_until(lambda: successor.replicas_online() > 0, ATTACHED_SECONDS)
             agreed = agree(self._panel, pod, epoch, self._layout.majority)
-            own.disconnect_clients()
-            self._say(f"handed over to {target} in {(time.monotonic() - begun) * 1000:.0f} ms, epoch {epoch}")
+            with suppress(RedisError, OSError):
+                own.disconnect_clients()
+        self._say(f"handed over to {target} in {(time.monotonic() - begun) * 1000:.0f} ms, epoch {epoch}")
         if not agreed:
             raise Failed(f"too few Sentinels took {target} as the primary of epoch {epoch}")
-        return target
+        self._gather(pod, but=self._layout.me)
+
+    def _catch_up(self, own: Server, successor: Server) -> None:
+        """Wait until the successor has all; writes are paused. Raises Refused if it takes too long."""
+        begun = time.monotonic()
+        end = own.offset()
+        caught_up = wait_until(lambda: successor.offset() >= end, CAUGHT_UP_SECONDS)
+        # An agent that has been asleep may find the pause over, and writes that the successor hasn't got.
+        if not caught_up or time.monotonic() - begun > PAUSE_SECONDS / 2:
+            raise Refused(successor.pod.name, f"didn't catch up with offset {end} in {CAUGHT_UP_SECONDS} s")
+
+    def _step_down(self, own: Server, successor: Pod) -> None:
+        for _ in range(STEP_DOWN_TRIES):
+            try:
+                own.follow(successor)
+            except (RedisError, OSError) as error:
+                self._say(f"following {successor.name}: {error}")
+            else:
+                return
 
     def _reach(self, server: Server) -> None:
         try:
@@ -103,7 +127,8 @@ class Appointments:
                     server.follow(primary)
 
 
-def _successor(peers: Mapping[str, View | None]) -> str | None:
+def _successor(peers: Mapping[str, View | None], but: Collection[str]) -> str | None:
     """Of the linked replicas the one that started last: in a rolling update it has been updated already."""
     linked = [view for view in peers.values() if view and view.ready_to_lead and view.linked]
+    linked = [view for view in linked if view.name not in but]
     return min(linked, key=lambda view: view.uptime).name if linked else None

@@ -7,6 +7,7 @@ The rules, in words:
 - Where the named primary serves, the others follow it. Where it doesn't, the freshest member takes its place,
   once all members have said how fresh they are, or have had time enough to.
 - A member that is closed (it has restarted) never leads because it is named, only because nobody is fresher.
+- A primary that leads with older data than somebody who comes later gives way, if it has taken no write yet.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ LOADING_SECONDS = 120.0
 """The same for members that are known to be reading their data."""
 SENTINELS_FIRST_SECONDS = 4.0
 """How long the Sentinels' own fail-over is given before a live replica acts in its place."""
-PROMOTED_SECONDS = 2.0
+PROMOTED_SECONDS = 6.0
 """How long a new primary may be unknown to the Sentinels: they are being told."""
+ADRIFT_SECONDS = 15.0
+"""After so long without its link a replica is no candidate for anybody any more."""
 
-Do = Literal["stay", "serve", "follow", "appoint"]
+Do = Literal["stay", "serve", "follow", "appoint", "close"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +77,40 @@ def _beside(
     """Another member is named."""
     name = named.primary.name
     primary = peers.get(name)
-    if me.role == "primary":
-        if leading < PROMOTED_SECONDS:
-            return Step("stay", why=f"just promoted; the Sentinels still name {name}")
-        return Step("follow", name, f"the Sentinels name {name} in epoch {named.epoch}")
+    # An agent that can't be asked doesn't mean that the primary is gone; Sentinels watch the server itself.
+    serves = primary.serving if primary else not named.down
     if me.role == "stuck":
-        # Read when the server wakes, before it can take a write on the strength of what it was.
         return Step("follow", name, "the server doesn't answer")
     if me.role == "down":
         return Step("stay", why="the server is down")
+    if me.role == "primary" and leading < PROMOTED_SECONDS:
+        return Step("stay", why=f"just promoted; the Sentinels still name {name}")
+    if primary and serves and primary.epoch < named.epoch and _has_more(me, primary, peers, named):
+        return Step("appoint", me.name, f"{name} leads with older data, and hasn't taken a write yet")
+    if me.role == "primary":
+        if serves:
+            return Step("follow", name, f"the Sentinels name {name} in epoch {named.epoch}")
+        return _vacant(me, named, peers, unsettled)
     attached = me.role == "replica" and me.source == named.primary.host
-    if attached and me.linked:
+    if attached and me.linked and (primary or not named.down):
         return Step("serve", why=f"replica of {name}")
-    # An agent that can't be asked doesn't mean that the primary is gone; Sentinels watch the server itself.
-    serves = primary.serving if primary else not named.down
-    if serves:
-        return (
-            Step("stay", why=f"not linked to {name} yet")
-            if attached
-            else Step("follow", name, f"{name} leads")
-        )
-    return _vacant(me, named, peers, unsettled)
+    if not serves:
+        return _vacant(me, named, peers, unsettled)
+    if not attached:
+        return Step("follow", name, f"{name} leads")
+    if me.open and unsettled > ADRIFT_SECONDS:
+        return Step("close", why=f"not linked to {name} for long: what it has is old")
+    return Step("stay", why=f"not linked to {name} yet")
+
+
+def _has_more(me: View, primary: View, peers: Mapping[str, View | None], named: Opinion) -> bool:
+    """Whether `me` has the most, by a second at least, beside a primary that has counted none in its epoch.
+
+    Such a primary has had no replica, so it took no write; offsets tell nothing across a restart.
+    """
+    others = [view for view in peers.values() if view and view.role in ("replica", "closed", "primary")]
+    best = _freshest([me, *others], named)
+    return best.name == me.name and (me.epoch, me.tick) > (primary.epoch, primary.tick)
 
 
 def _vacant(me: View, named: Opinion, peers: Mapping[str, View | None], unsettled: float) -> Step:

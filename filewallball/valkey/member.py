@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -105,10 +106,9 @@ class Server:
             epoch, tick = self._read_clock()
         except BusyLoadingError:
             return View(self.pod.name, "loading")
-        except (ConnectionError, OSError):
-            return View(self.pod.name, "down")
-        except RedisError:  # TimeoutError above all
-            return View(self.pod.name, "stuck")
+        except (RedisError, OSError):
+            # One that is full of clients, or knows other passwords, refuses us but lives.
+            return View(self.pod.name, "stuck" if self._listens() else "down")
         source = (str(info.get("master_host", "")), info.get("master_port"))
         role: Role = "primary" if info["role"] == "master" else "closed" if source == NOWHERE else "replica"
         return View(
@@ -123,16 +123,25 @@ class Server:
             uptime=int(info["uptime_in_seconds"]),
         )
 
+    def _listens(self) -> bool:
+        unix = self.pod == self._layout.me
+        try:
+            with socket.socket(socket.AF_UNIX if unix else _family(self.pod.host)) as probe:
+                probe.settimeout(TIMEOUT)
+                probe.connect(str(self._layout.run / "valkey.sock") if unix else (self.pod.host, PORT))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        return True
+
     def _read_clock(self) -> tuple[int, int]:
         epoch, tick = cast("list[str | None]", self._clock.hmget(CLOCK, ["epoch", "tick"]))
         return int(epoch or 0), int(tick or 0)
 
-    def tick(self, epoch: int) -> None:
-        """Count another second of the primary of `epoch`; the replicas follow, and so do files on disk."""
-        pipeline = self._clock.pipeline(transaction=True)
-        pipeline.hset(CLOCK, "epoch", str(epoch))
-        pipeline.hincrby(CLOCK, "tick", 1)
-        pipeline.execute()
+    def set_clock(self, epoch: int, tick: int) -> None:
+        """Say whose data these are, and how old; the replicas follow, and so do files on disk."""
+        self._clock.hset(CLOCK, mapping={"epoch": epoch, "tick": tick})
 
     def offset(self) -> int:
         """The replication offset, for a primary and a replica alike."""
@@ -178,6 +187,10 @@ class Server:
             yield
         finally:
             self.call("CLIENT UNPAUSE")
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def wait_until(condition: Callable[[], object], seconds: float, every: float = 0.002) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import socket
@@ -15,18 +16,23 @@ from filewallball.valkey.layout import Pod
 from filewallball.valkey.member import View
 
 TIMEOUT = 0.5
+STALE_SECONDS = 3.0
 STALLED_SECONDS = 20.0
+_FIELDS = {field.name for field in dataclasses.fields(View)}
 
 State = Callable[[], dict[str, Any]]
 
 
 def ask(pod: Pod, port: int) -> View | None:
-    """What the member's agent says of it; None if it doesn't answer."""
+    """What the member's agent says of it; None if it doesn't answer, or hasn't looked for a while."""
     connection = http.client.HTTPConnection(pod.host, port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/member")
         answer = cast("dict[str, Any]", json.loads(connection.getresponse().read()))
-        return View(**answer["member"])
+        if answer["idle"] > STALE_SECONDS:
+            return None
+        # An agent of another version may say more, or less.
+        return View(**{key: value for key, value in answer["member"].items() if key in _FIELDS})
     except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
         return None
     finally:

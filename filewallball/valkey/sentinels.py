@@ -109,10 +109,11 @@ class Panel:
         down = sum(answer.down for answer in agreeing) >= self._layout.majority
         return Opinion(primary, max(answer.epoch for answer in agreeing), down)
 
-    def elect(self, candidate: str, above: int) -> int:
+    def elect(self, candidate: str, named: Opinion, above: int) -> int:
         """Have `candidate` (an identity) voted for by a majority in an epoch above `above`; return it.
 
-        Raises NotElected. The voters then leave a fail-over of their own for twice the fail-over timeout.
+        It is the place of `named` that is voted about: a Sentinel that has learnt of another primary since
+        doesn't vote. Raises NotElected. Voters don't fail over by themselves for twice the fail-over timeout.
         """
         epoch = above + 1
         seen: list[tuple[str, int]] = []
@@ -120,6 +121,8 @@ class Panel:
 
             def vote(pod: Pod, client: Any, epoch: int = epoch) -> tuple[str, int]:
                 answer = self._answer(pod, client)
+                if answer.host != named.primary.host or answer.epoch > named.epoch:
+                    return "*", 0
                 reply = client.execute_command(
                     "SENTINEL", "IS-MASTER-DOWN-BY-ADDR", answer.host, answer.port, epoch, candidate
                 )

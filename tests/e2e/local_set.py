@@ -60,6 +60,7 @@ class LocalSet:
             "maxmemory": "64mb",
             "loglevel": "notice",
             "appendonly": "no",
+            "min_replicas_to_write": str(members // 2),
             "min_replicas_max_lag": "5",
         }
         self.options = {

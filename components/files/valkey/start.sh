@@ -11,14 +11,17 @@ data=/data
 
 # Loads what was written last: an AOF, or a snapshot where the settings have just switched the AOF on or off. The
 # server would start empty if told to read an AOF that isn't there; the agent switches to what is declared later.
-# A running AOF is written each second, so one that is a minute older than the snapshot was left behind.
+# A running AOF is written each second, so one that is a minute older than the snapshot was left behind; where the AOF
+# is declared off, any that is older than the snapshot was. Files named temp-… belong to an AOF that never came to be.
 declared=$(sed -n 's/^appendonly //p' "$config/valkey.conf")
+slack=0
+[ "$declared" = no ] || slack=60
 append_only() {
-    aof=$(find "$data/appendonlydir" -type f -exec stat -c %Y {} + 2>/dev/null | sort -n | tail -n 1)
+    aof=$(find "$data/appendonlydir" -type f ! -name 'temp-*' -exec stat -c %Y {} + 2>/dev/null | sort -n | tail -n 1)
     rdb=$(stat -c %Y "$data/dump.rdb" 2>/dev/null || true)
     if [ -z "$rdb" ] && [ -z "$aof" ]; then
         echo "$declared"
-    elif [ -n "$aof" ] && [ "$aof" -ge $((${rdb:-0} - 60)) ]; then
+    elif [ -n "$aof" ] && [ "$aof" -ge $((${rdb:-0} - slack)) ]; then
         echo yes
     else
         echo no

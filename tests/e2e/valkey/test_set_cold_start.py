@@ -113,3 +113,37 @@ def test_switching_the_append_only_file_keeps_the_data(idle: LocalSet, before: s
         10,
         lambda: str(live.config_get("appendonly")),
     )
+
+
+def test_waiting_for_sentinels_is_no_waiting_for_members(whole: LocalSet) -> None:
+    """The node with old data starts first, the Sentinels come with the others, much later."""
+    replica = freshest(whole)
+    early = next(each for each in whole.members if each is not replica)
+    whole.start([early])
+    assert early.agent
+    early.agent._settled_at -= 1000  # it has been waiting for a majority all the time
+    whole.start(whole.sentinels)
+    wait_for(lambda: early.agent._named, 10, lambda: "no majority")
+    whole.start([each for each in whole.members if each is not early])
+    assert whole.wait_whole() is replica
+    assert whole.client(early).get("kept") == "by one"
+
+
+def test_a_leader_without_replicas_gives_way_to_fresher_data_that_come_later(whole: LocalSet) -> None:
+    replica = freshest(whole)
+    alone = next(each for each in whole.members if each is not replica)
+    whole.start([alone, *whole.sentinels])
+    wait_for(lambda: whole.roles()[alone.pod.name] == "master", 30, lambda: str(whole.roles()))
+    whole.start([each for each in whole.members if each is not alone])
+    wait_for(lambda: whole.whole() == replica.pod.name, 30, lambda: f"{whole.named()} {whole.roles()}")
+    assert whole.client(alone).get("kept") == "by one"
+
+
+def test_an_append_only_file_that_never_came_to_be_is_not_read(whole: LocalSet) -> None:
+    replica = freshest(whole)
+    folder = replica.folder / "data" / "appendonlydir"
+    folder.mkdir()
+    (folder / "temp-appendonly.aof.incr").write_text("")
+    whole.settings["appendonly"] = "yes"
+    whole.start()
+    assert whole.client(whole.wait_whole()).get("kept") == "by one"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from filewallball.valkey.decide import (
     ABSENT_SECONDS,
+    ADRIFT_SECONDS,
     LOADING_SECONDS,
     PROMOTED_SECONDS,
     SENTINELS_FIRST_SECONDS,
@@ -164,6 +165,39 @@ def test_a_member_that_reads_its_data_is_waited_for_longer() -> None:
     others = (cold("valkey-1", 5), reading)
     assert step(me, named("valkey-0"), *others, unsettled=ABSENT_SECONDS + 1).do == "stay"
     assert step(me, named("valkey-0"), *others, unsettled=LOADING_SECONDS + 1).do == "appoint"
+
+
+def test_a_primary_that_has_taken_no_write_gives_way_to_fresher_data() -> None:
+    """It led alone after a cold start, without a replica, and so without its clock."""
+    alone = View("valkey-0", "primary", open=True, epoch=3, tick=5)
+    for role in ("closed", "replica", "primary"):
+        me = replace(cold("valkey-1", 9), role=role)  # type: ignore[arg-type]
+        assert step(me, named("valkey-0", 4), alone, None) == Step(
+            "appoint", "valkey-1", "valkey-0 leads with older data, and hasn't taken a write yet"
+        )
+
+
+def test_once_it_has_counted_a_second_of_its_own_it_stays() -> None:
+    leads = View("valkey-0", "primary", open=True, epoch=4, tick=6)
+    assert step(cold("valkey-1", 9), named("valkey-0", 4), leads, None).do == "follow"
+
+
+def test_a_replica_adrift_is_closed() -> None:
+    adrift = replace(REPLICA, linked=False)
+    assert step(adrift, named("valkey-0"), PRIMARY, OTHER, unsettled=ADRIFT_SECONDS + 1).do == "close"
+    shut = replace(adrift, open=False)
+    assert step(shut, named("valkey-0"), PRIMARY, OTHER, unsettled=ADRIFT_SECONDS + 1).do == "stay"
+
+
+def test_a_promoted_primary_does_not_follow_one_that_is_gone() -> None:
+    """Its predecessor died before it could tell the Sentinels."""
+    me = replace(PRIMARY, name="valkey-1")
+    gone = named("valkey-0", down=True)
+    assert step(me, gone, None, cold("valkey-2", 5), unsettled=LONG).do == "appoint"
+
+
+def test_a_linked_replica_of_a_primary_that_is_found_down_does_not_serve() -> None:
+    assert step(REPLICA, named("valkey-0", down=True), None, OTHER).do == "stay"
 
 
 VIEWS = st.builds(

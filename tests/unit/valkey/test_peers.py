@@ -46,8 +46,15 @@ def test_nobody_there_is_no_view(told: dict[str, Any]) -> None:
     assert peers.ask(Pod("valkey-2", "127.0.0.1"), free) is None
 
 
-def test_an_answer_of_another_version_is_no_view(port: int, told: dict[str, Any]) -> None:
-    told["member"] = {"name": "valkey-2", "flavour": "new"}
+def test_an_agent_of_another_version_is_understood(port: int, told: dict[str, Any]) -> None:
+    """In a rolling update old and new agents talk to each other."""
+    told["member"] |= {"flavour": "new"}
+    del told["member"]["uptime"]
+    assert peers.ask(Pod("valkey-2", "127.0.0.1"), port) == VIEW
+
+
+def test_an_agent_that_has_stopped_looking_tells_nothing(port: int, told: dict[str, Any]) -> None:
+    told["idle"] = peers.STALE_SECONDS + 1
     assert peers.ask(Pod("valkey-2", "127.0.0.1"), port) is None
 
 
