@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from program_run import DEV, PRD, Registered, Rendered, merged
-from session_set import SETS, container, environment, pod
+from rendered_set import SETS, container, environment, pod
 
 Render = Callable[..., Rendered]
 
