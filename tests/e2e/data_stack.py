@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from shared_sandbox import Sandbox
-
-REPOSITORY = Path(__file__).parents[2]
-PROGRAM = ("Pulumi.yaml", "__main__.py", "settings.py", "components")
+from stack_project import write_stack
 
 
 @dataclass
@@ -25,19 +22,7 @@ class DataStack:
 
     def write(self, **config: Any) -> None:
         """Set the stack's configuration beside what every stack of these tests has."""
-        values: dict[str, Any] = {
-            "cluster": {"sandbox": self.sandbox.name},
-            "namespace": self.name,
-            "disposable": True,
-            "backup": {"store": {"inCluster": True}},
-            **config,
-        }
-        for part in PROGRAM:
-            link = self.project / part
-            if not link.is_symlink():
-                link.symlink_to(REPOSITORY / part)
-        text = yaml.safe_dump({"config": {f"filewallball:{key}": value for key, value in values.items()}})
-        (self.project / f"Pulumi.{self.name}.yaml").write_text(text)
+        write_stack(self.project, self.name, self.sandbox.name, **config)
 
     def fwb(self, *arguments: str, exit_code: int = 0) -> str:
         command = [sys.executable, "-m", "filewallball.cli", *arguments, "--cwd", str(self.project)]

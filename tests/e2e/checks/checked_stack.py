@@ -10,21 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stack_project import write_stack
+
 from filewallball.checks import remote, stack
 from filewallball.checks.result import Result
 from filewallball.kube import Kube
 
-REPOSITORY = Path(__file__).parents[3]
-PROGRAM = ("Pulumi.yaml", "__main__.py", "settings.py", "components")
-STACK = "checked"
-NAMESPACE = "checked"
-SETTINGS = """
-config:
-  filewallball:cluster: {{sandbox: {sandbox}}}
-  filewallball:namespace: {namespace}
-  filewallball:disposable: true
-  filewallball:backup: {{store: {{inCluster: true}}}}
-"""
+STACK = NAMESPACE = "checked"
 
 
 @dataclass(frozen=True)
@@ -96,9 +88,6 @@ class CheckedStack:
 
 def write_project(folder: Path, sandbox: str) -> Path:
     """A project folder with the program of this repository, and the stacks of these tests."""
-    for name in PROGRAM:
-        (folder / name).symlink_to(REPOSITORY / name)
-    for stack_name, namespace in ((STACK, NAMESPACE), ("nowhere", "nowhere")):
-        text = SETTINGS.format(sandbox=sandbox, namespace=namespace)
-        (folder / f"Pulumi.{stack_name}.yaml").write_text(text)
+    for name in (STACK, "nowhere"):
+        write_stack(folder, name, sandbox)
     return folder

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from shared_sandbox import Sandbox
+from stack_project import write_stack
 
 from filewallball.drill import pod
 from filewallball.drill.events import BY_NAME, EVENTS
@@ -24,15 +25,7 @@ from filewallball.drill.limits import PLANNED
 from filewallball.kube import Kube
 from filewallball.sandbox.faults import Faults
 
-REPOSITORY = Path(__file__).parents[3]
 STACK = NAMESPACE = "drilled"
-SETTINGS = """
-config:
-  filewallball:cluster: {{sandbox: {sandbox}}}
-  filewallball:namespace: drilled
-  filewallball:disposable: true
-  filewallball:backup: {{store: {{inCluster: true}}}}
-"""
 PATIENCE = 60
 WHOLE_DRILL = 600
 """Seconds, for a machine at its limits: eight minutes were seen with load 40 on two cores, six with 25."""
@@ -94,9 +87,7 @@ class Drilled:
 @pytest.fixture(scope="module")
 def drilled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
     project = tmp_path_factory.mktemp("project")
-    for name in ("Pulumi.yaml", "__main__.py", "settings.py", "components"):
-        (project / name).symlink_to(REPOSITORY / name)
-    (project / f"Pulumi.{STACK}.yaml").write_text(SETTINGS.format(sandbox=sandbox.name))
+    write_stack(project, STACK, sandbox.name)
     stack = Drilled(project, tmp_path_factory.mktemp("drill") / "out", sandbox.kube, Faults(sandbox.name))
     done = stack.fwb("up", STACK, "--engine", "embedded", "--yes", "--no-checks")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from program_run import ROOT
+from program_run import DEV, ROOT, merged, run_program
 from pydantic import BaseModel
 
 import settings
@@ -65,3 +65,16 @@ def test_a_stale_reference_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(configuration_reference, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["x", "--check"])
     assert configuration_reference.main() == 1
+
+
+def test_stacks_of_the_tests_ask_for_little_cpu_everywhere() -> None:
+    """Several share the one node of a sandbox. A pod that `fwb check` starts keeps what it asks for."""
+    little = yaml.safe_load((ROOT / "tests" / "e2e" / "little_cpu.yaml").read_text())
+    asked = {
+        (name, container["name"]): container["resources"]["requests"]["cpu"]
+        for name, template in run_program(merged(DEV, little)).pod_templates()
+        for container in [*template["spec"]["containers"], *template["spec"].get("initContainers", [])]
+    }
+    assert len(asked) > 8
+    more = {container for (_, container), cpu in asked.items() if cpu != "10m"}
+    assert more == {"checks"}, asked
