@@ -6,6 +6,7 @@ the Sentinels would mend within a second is looked at at once, or with the agent
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import threading
@@ -194,6 +195,7 @@ def test_a_replica_that_hangs(subject):
         )
     finally:
         subject.set.kill(subject.replicas[0], signal.SIGCONT)
+    assert subject.check("valkey-replicas", settle=15).status == "ok"
 
 
 def test_a_replica_that_lags(subject, monkeypatch):
@@ -207,8 +209,12 @@ def test_a_replica_that_lags(subject, monkeypatch):
         return call(run, *words)
 
     monkeypatch.setattr(valkey_replicas._Run, "call", freezing)
-    result = subject.fails("valkey-replicas", max_lag_seconds=0.2)
-    assert f"reached {slow.pod.name} after 4" in result.observed
+    # What a Sentinel hasn't forgiven it yet must not be told in the place of the lag.
+    result = subject.fails("valkey-replicas", settle=15, max_lag_seconds=0.2)
+    # It is asked again as soon as it wakes, so that it may have the value by then or not.
+    assert re.search(rf"reached {slow.pod.name} (after \d{{3,}} ms|not within 0\.2 s)", result.observed), (
+        result
+    )
     assert result.expected == "all of them within 0.2 s"
 
 
