@@ -30,6 +30,9 @@ PATIENCE = 60
 WHOLE_DRILL = 600
 """Seconds, for a machine at its limits: eight minutes were seen with load 40 on two cores, six with 25."""
 
+HERE = [event.name for event in EVENTS if event.name != "machine-busy"]
+"""That one would take the processors from the tests beside this one."""
+
 pytestmark = pytest.mark.timeout(WHOLE_DRILL)
 
 
@@ -129,20 +132,25 @@ def owners(drilled: Drilled) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def report(drilled: Drilled, owners: dict[str, Any]) -> dict[str, Any]:
     """All events, in the folder of the drill that was interrupted."""
+    events = [word for name in HERE for word in ("--event", name)]
     done = subprocess.run(
-        drilled.drill("--resume", "--json"), capture_output=True, text=True, check=False, timeout=WHOLE_DRILL
+        drilled.drill("--resume", "--json", *events),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WHOLE_DRILL,
     )
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
 
 def test_every_event_has_its_round(drilled: Drilled, report: dict[str, Any]):
-    assert [one["event"] for one in report["rounds"]] == [event.name for event in EVENTS]
+    assert [one["event"] for one in report["rounds"]] == HERE
     for name in ("report.md", "report.json", "outages.svg"):
         assert (drilled.out / name).stat().st_size
 
 
-@pytest.mark.parametrize("event", BY_NAME)
+@pytest.mark.parametrize("event", HERE)
 def test_event(report: dict[str, Any], event: str):
     [one] = [one for one in report["rounds"] if one["event"] == event]
     assert one["failed"] == ""

@@ -127,7 +127,7 @@ def test_a_brief_absence_of_the_api_server_is_borne(far: Lab, proxy: Proxy) -> N
     unprobed = {"containers": [{"name": "main", "readinessProbe": None}]}
     change = {"spec": {"template": {"spec": unprobed}}}
     far.kube.patch("apps/v1", "Deployment", "web", far.namespace, change, type="strategic")
-    run.join(60)
+    run.join(120)
     assert "web created" in far.said
 
 
@@ -142,7 +142,7 @@ def test_an_api_server_that_stays_away_is_named(far: Lab, proxy: Proxy) -> None:
     run.start()
     wait_until(lambda: is_waiting(far), "the Deployment")
     proxy.sever()
-    run.join(60)
+    run.join(120)
     assert len(failures) == 1
     assert f"cannot reach the cluster at https://127.0.0.1:{proxy.port}" in failures[0]
 
