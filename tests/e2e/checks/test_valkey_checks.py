@@ -139,7 +139,7 @@ def test_two_sentinels_that_name_another_primary(subject):
     other = subject.replicas[0].pod
 
     def told(check: str, text: str) -> bool:
-        """Lead them astray, and look; the others set them right within a second, so do it again if need be."""
+        """Lead them astray, and look. The others set them right within a second: then it is done again."""
         for sentinel in strays:
             subject.peer(sentinel, "SENTINEL", "REMOVE", MASTER)
             subject.peer(sentinel, "SENTINEL", "MONITOR", MASTER, other.host, 6379, 3)
