@@ -41,7 +41,12 @@ def figures(recording: Recording, about: Circumstances) -> Round:
         probes[about.primary] = [*probes.get(about.primary, []), *about.lone]
     lost = arithmetic.loss(recording.acks, recording.lost, event=about.at)
     who = arithmetic.primaries(_since(probes, about.at - 1.0))
-    lone = None if about.lone is None else arithmetic.accepted_after(probes[about.primary], about.at)
+    # From inside if it was watched from there: what comes out after a cut may have been answered long before.
+    lone = (
+        None
+        if about.lone is None
+        else arithmetic.accepted_after(about.lone or probes[about.primary], about.at)
+    )
     not_verified = "" if recording.verified else "the acknowledged writes couldn't be looked up"
     return Round(
         about.event,

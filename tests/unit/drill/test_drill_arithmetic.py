@@ -226,3 +226,11 @@ def test_a_failover_that_all_sentinels_announce_counts_once():
     ]
     assert arithmetic.failovers(heard, event=4.0) == 2
     assert arithmetic.failovers(heard[:2], event=4.0) == 0
+
+
+def test_an_answer_that_comes_out_late_after_a_cut_is_no_late_write():
+    record = recording()
+    record.probes["a"] = [*record.probes.get("a", []), Probe(11.0, 23.4, "accepted")]
+    lone = accepted(*every(0.05, 9, 14))
+    found = figures(record, Circumstances("network-cut-out", 1, "now", "a", 10.0, lone=lone))
+    assert found.lone_last == pytest.approx(3.95)
