@@ -3,60 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
 
-from filewallball.backup.manifest import Manifest, ManifestError
-from filewallball.backup.names import MANIFEST_SUFFIX, backup_time
+from filewallball.backup import shelf
+from filewallball.backup.manifest import Manifest
+from filewallball.backup.names import NAMING
 from filewallball.backup.packed import TAIL, PackedError, Unpacker, ends_complete
-from filewallball.backup.store import Store, Stored
-from filewallball.errors import UserError
+from filewallball.backup.shelf import Damaged
+from filewallball.backup.store import Store
 
-
-class Damaged(UserError):
-    """A stored backup is not what its manifest says."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One backup in the store: its manifest, or `problem`, which says why it cannot be used."""
-
-    name: str
-    time: datetime
-    bytes: int
-    manifest: Manifest | None
-    problem: str = ""
-
-    @property
-    def verified(self) -> bool:
-        """Whether the backup was restored and found equal before it was uploaded."""
-        return self.manifest is not None and self.manifest.verified
+Entry = shelf.Entry[Manifest]
+_SHELF = shelf.Shelf(NAMING, Manifest.from_json, "dump")
 
 
 def entries(store: Store) -> list[Entry]:
     """All backups, the newest first. One that is broken is listed with its problem. Raises StoreError."""
-    dumps, manifests = _listed(store)
-    return [
-        _entry(store, name, time, dumps.get(name)) for name, time in sorted(manifests.items(), reverse=True)
-    ]
+    return list(_SHELF.entries(store))
 
 
 def newest_verified(store: Store) -> Manifest | None:
     """The newest backup that was restored and found equal. Reads no more manifests than it must."""
-    dumps, manifests = _listed(store)
-    for name, time in sorted(manifests.items(), reverse=True):
-        entry = _entry(store, name, time, dumps.get(name))
-        if entry.verified:
-            return entry.manifest
-    return None
+    return next((entry.manifest for entry in _SHELF.entries(store) if entry.verified), None)
 
 
 def find(store: Store, name: str) -> Manifest:
     """The manifest of the backup of that name. Raises Damaged, StoreError."""
-    try:
-        return Manifest.from_json(store.get(name + MANIFEST_SUFFIX))
-    except ManifestError as error:
-        raise Damaged(f"The manifest of {name} cannot be read: {error}.") from error
+    return _SHELF.find(store, name)
 
 
 def check_stored(store: Store, manifest: Manifest) -> None:
@@ -86,32 +57,3 @@ def _damaged(manifest: Manifest, why: str) -> Damaged:
         f"{manifest.name} is damaged in the store: {why}",
         "Make a new backup, and do not restore from this one.",
     )
-
-
-def _listed(store: Store) -> tuple[dict[str, Stored], dict[str, datetime]]:
-    dumps: dict[str, Stored] = {}
-    manifests: dict[str, datetime] = {}
-    for item in store.list():
-        name = item.key.removesuffix(MANIFEST_SUFFIX)
-        time = backup_time(name)
-        if time is None:
-            continue
-        if name == item.key:
-            dumps[name] = item
-        else:
-            manifests[name] = time
-    return dumps, manifests
-
-
-def _entry(store: Store, name: str, time: datetime, dump: Stored | None) -> Entry:
-    try:
-        manifest = find(store, name)
-    except Damaged as error:
-        return Entry(name, time, dump.size if dump else 0, None, error.message)
-    if dump is None:
-        return Entry(name, time, 0, None, "the dump is missing")
-    if manifest.name != name or manifest.bytes != dump.size:
-        return Entry(
-            name, time, dump.size, None, f"the manifest is about {manifest.name}, {manifest.bytes} bytes"
-        )
-    return Entry(name, time, dump.size, manifest)

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 MANIFEST_SUFFIX = ".manifest.json"
 CHECKS_PREFIX = "fwb_check_"
 """What the checks call the tables that they plant in the database for a moment."""
 
-_NAME = re.compile(r"filewallball_backup_(\d{8}_\d{6})\.sql\.gz", re.ASCII)
 _TIME = "%Y%m%d_%H%M%S"
 
 
-def backup_name(time: datetime) -> str:
-    """The name of a backup whose snapshot was taken at `time` (any zone, not naive)."""
-    if time.tzinfo is None:
-        raise ValueError("a backup's time needs a time zone")
-    return f"filewallball_backup_{time.astimezone(UTC).strftime(_TIME)}.sql.gz"
+@dataclass(frozen=True)
+class Naming:
+    """Names with a time in them, in UTC: `prefix`, YYYYmmdd_HHMMSS, `suffix`. `what` is for errors."""
+
+    what: str
+    prefix: str
+    suffix: str
+
+    def name(self, time: datetime) -> str:
+        """The name for `time` (any zone; ValueError for a naive one)."""
+        if time.tzinfo is None:
+            raise ValueError(f"a {self.what}'s time needs a time zone")
+        return f"{self.prefix}{time.astimezone(UTC).strftime(_TIME)}{self.suffix}"
+
+    def time(self, name: str) -> datetime | None:
+        """The UTC time in `name`, or None if it is no such name."""
+        form = rf"{re.escape(self.prefix)}(\d{{8}}_\d{{6}}){re.escape(self.suffix)}"
+        match = re.fullmatch(form, name, re.ASCII)
+        if match is None:
+            return None
+        try:
+            return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)
+        except ValueError:  # digits, but no date: 20261399
+            return None
 
 
-def backup_time(name: str) -> datetime | None:
-    """The UTC time in the name of a backup, or None if `name` is no backup's name."""
-    match = _NAME.fullmatch(name)
-    if match is None:
-        return None
-    try:
-        return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)
-    except ValueError:  # digits, but no date: 20261399
-        return None
+NAMING = Naming("backup", "filewallball_backup_", ".sql.gz")
+backup_name, backup_time = NAMING.name, NAMING.time

@@ -152,7 +152,7 @@ class Panel:
 
         self._ask(tell)
         answers = self._ask(self._answer).values()
-        return sum(bool(each) and each.host == primary.host for each in answers if each)
+        return sum(each.host == primary.host for each in answers if each)
 
     def tune(self) -> None:
         """Set the Sentinels' periods, in those that have started since they were last set."""

@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from filewallball.backup.fields import ManifestError
+from filewallball.backup import shelf
 from filewallball.backup.names import MANIFEST_SUFFIX
-from filewallball.backup.store import Store, Stored
-from filewallball.errors import UserError
+from filewallball.backup.shelf import Damaged
+from filewallball.backup.store import Store
 from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.names import snapshot_time
+from filewallball.valkey.snapshots.names import NAMING
 
-
-class Damaged(UserError):
-    """A stored snapshot is not what its manifest says."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One snapshot in the store: its manifest, or `problem`, which says why it cannot be used."""
-
-    name: str
-    time: datetime
-    bytes: int
-    manifest: Manifest | None
-    problem: str = ""
-
-    @property
-    def verified(self) -> bool:
-        """Whether a server loaded the snapshot, and held what the file says, before it was uploaded."""
-        return self.manifest is not None and self.manifest.verified
+Entry = shelf.Entry[Manifest]
+_SHELF = shelf.Shelf(NAMING, Manifest.from_json, "file")
 
 
 def entries(store: Store) -> list[Entry]:
     """All snapshots, the newest first. One that is broken is listed with its problem. Raises StoreError."""
-    return list(_entries(store))
+    return list(_SHELF.entries(store))
 
 
 def newest_verified(store: Store) -> Manifest | None:
     """The newest snapshot that a server has loaded. Reads no more manifests than it must."""
-    return next((entry.manifest for entry in _entries(store) if entry.verified), None)
+    return next((entry.manifest for entry in _SHELF.entries(store) if entry.verified), None)
 
 
 def latest(store: Store) -> Manifest | None:
@@ -51,7 +31,7 @@ def latest(store: Store) -> Manifest | None:
 
     What a restore puts aside is just what its user wanted to be rid of; an emptied set isn't worth restoring.
     """
-    for entry in _entries(store):
+    for entry in _SHELF.entries(store):
         found = entry.manifest
         if found and found.verified and found.keys and not found.before_restore:
             return found
@@ -60,10 +40,7 @@ def latest(store: Store) -> Manifest | None:
 
 def find(store: Store, name: str) -> Manifest:
     """The manifest of the snapshot of that name. Raises Damaged, StoreError."""
-    try:
-        return Manifest.from_json(store.get(name + MANIFEST_SUFFIX))
-    except ManifestError as error:
-        raise Damaged(f"The manifest of {name} cannot be read: {error}.") from error
+    return _SHELF.find(store, name)
 
 
 def check_stored(store: Store, manifest: Manifest, copy: Path | None = None) -> None:
@@ -105,32 +82,3 @@ def remove(store: Store, name: str) -> None:
     """Remove a snapshot; without its manifest it is none any more, so that goes first."""
     store.delete(name + MANIFEST_SUFFIX)
     store.delete(name)
-
-
-def _entries(store: Store) -> Iterator[Entry]:
-    files: dict[str, Stored] = {}
-    manifests: dict[str, datetime] = {}
-    for item in store.list():
-        name = item.key.removesuffix(MANIFEST_SUFFIX)
-        time = snapshot_time(name)
-        if time is None:
-            continue
-        if name == item.key:
-            files[name] = item
-        else:
-            manifests[name] = time
-    for name, time in sorted(manifests.items(), reverse=True):
-        yield _entry(store, name, time, files.get(name))
-
-
-def _entry(store: Store, name: str, time: datetime, file: Stored | None) -> Entry:
-    size = file.size if file else 0
-    try:
-        manifest = find(store, name)
-    except Damaged as error:
-        return Entry(name, time, size, None, error.message)
-    if file is None:
-        return Entry(name, time, 0, None, "the file is missing")
-    if manifest.name != name or manifest.bytes != size:
-        return Entry(name, time, size, None, f"the manifest is about {manifest.name}, {manifest.bytes} bytes")
-    return Entry(name, time, size, manifest)
