@@ -121,11 +121,7 @@ def _agent(valkey: schema.Valkey, toolkit: str) -> dict[str, Any]:
         ["python3", "-m", "filewallball.valkey", "agent"],
         {"agent-credentials": _SECRETS, "run": "/run/valkey", "tmp": _TMP},
         writable=["run", "tmp"],
-        env={
-            **_environment(valkey),
-            "FWB_DOWN_AFTER_MS": str(valkey.down_after_ms),
-            "HOME": _TMP,
-        },
+        env={**_environment(valkey), "HOME": _TMP},
         ports=[_port("agent", AGENT_PORT)],
         startupProbe=ask("/alive", 1, 60),
         readinessProbe=ask("/ready", 2, 2),

@@ -39,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run() -> int:
     from filewallball.backup import job, settings
+    from filewallball.network import wait_admitted
 
     checked = settings.from_environment(os.environ)
+    wait_admitted([(checked.database.host, checked.database.port)])
     manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
     print(f"backup: OK {manifest.name}", flush=True)
     return 0

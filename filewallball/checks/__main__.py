@@ -17,6 +17,7 @@ from filewallball.checks import config, runner
 from filewallball.checks.result import Result, all_good
 from filewallball.checks.suites import ALL
 from filewallball.errors import UserError
+from filewallball.network import wait_admitted
 
 TERMINATION_LOG = Path("/dev/termination-log")
 TERMINATION_LOG_BYTES = 4096
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = runner.select(ALL, options.names, quick=options.quick, deep=options.deep)
         settings = config.load()
+        wait_admitted((one.host, one.port) for one in (settings.mariadb, settings.redis))
         if options.json_lines:
             print(json.dumps({"plan": [check.name for check in chosen]}), flush=True)
         results: list[Result] = []

@@ -58,7 +58,8 @@ def condition(obj: Object, kind: str) -> Object:
     return next((each for each in found if each.get("type") == kind), none)
 
 
-def _observed(obj: Object) -> bool:
+def observed(obj: Object) -> bool:
+    """Whether a workload's controller has seen the newest version; until then its status is of an older."""
     return obj.get("status", {}).get("observedGeneration", 0) >= obj["metadata"].get("generation", 0)
 
 
@@ -66,7 +67,7 @@ def _deployment(obj: Object) -> State:
     spec, status = obj["spec"], obj.get("status", {})
     if spec.get("paused"):
         return READY
-    if not _observed(obj):
+    if not observed(obj):
         return waiting("the rollout has not begun")
     progressing = condition(obj, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
@@ -85,7 +86,7 @@ def _deployment(obj: Object) -> State:
 
 def _stateful_set(obj: Object) -> State:
     spec, status = obj["spec"], obj.get("status", {})
-    if not _observed(obj):
+    if not observed(obj):
         return waiting("the rollout has not begun")
     wanted = spec.get("replicas", 1)
     ready = status.get("readyReplicas", 0)
@@ -108,7 +109,7 @@ def _stateful_set(obj: Object) -> State:
 
 def _daemon_set(obj: Object) -> State:
     status = obj.get("status", {})
-    if not _observed(obj):
+    if not observed(obj):
         return waiting("the rollout has not begun")
     wanted = status.get("desiredNumberScheduled", 0)
     updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from filewallball.engine import pods as pods_module
+from filewallball.engine import readiness
 from filewallball.engine.observer import Observer
 from filewallball.engine.pods import Trouble
 from filewallball.engine.resources import key_of
@@ -24,6 +25,8 @@ STUCK_AFTER = 3.0
 SETTLED_AFTER = 1.5
 SETTLED_AFTER_RESTART = 12.0  # longer than the kubelet's first pause between restarts
 OWN_CLOCKS = ("stuck", "line", "settle")
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"  # and yet all there is to match pods by
+ROLLED = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 class RolloutFailed(UserError):
@@ -90,7 +93,7 @@ class Watch:
         """One line on what is being waited for."""
         if troubles:
             return f"{detail}; {troubles[0]}"
-        events = self._events() if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Pod") else []
+        events = self._events() if obj["kind"] in (*ROLLED, "Pod") else []
         for pod in self._pods(obj):
             probe = pods_module.not_ready_reason(pod, events)
             if probe:
@@ -99,7 +102,7 @@ class Watch:
 
     def settling(self, obj: Object) -> float:
         """Seconds until the pods of a ready workload have run long enough to be believed; 0 if they have."""
-        if obj["kind"] not in ("Deployment", "StatefulSet", "DaemonSet"):
+        if obj["kind"] not in ROLLED:
             return 0.0
         pods = self._pods(obj)
         wanted = obj["spec"].get("replicas", 1) if obj["kind"] != "DaemonSet" else 0
@@ -153,7 +156,12 @@ class Watch:
         return self._observer.objects("v1", "Event", self._namespace) if self._namespace else []
 
     def _owners(self, obj: Object) -> list[Object]:
-        """Whose pods count: the object's own, or for a Deployment those of its newest ReplicaSet."""
+        """Whose pods count: the object's own, or for a Deployment those of its newest ReplicaSet.
+
+        Nobody's before its controller has seen the change: all that is there is of an older revision then.
+        """
+        if obj["kind"] in ROLLED and not readiness.observed(obj):
+            return []
         if obj["kind"] != "Deployment":
             return [obj]
         sets = self._observer.objects("apps/v1", "ReplicaSet", self._namespace)
@@ -163,12 +171,16 @@ class Watch:
     def _pods(self, obj: Object) -> list[Object]:
         if obj["kind"] == "Pod":
             return [obj]
-        if obj["kind"] not in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
+        if obj["kind"] not in (*ROLLED, "Job"):
             return []
         pods = self._owned_pods(obj)
         revision = obj.get("status", {}).get("updateRevision")
         if obj["kind"] == "StatefulSet" and revision:
-            pods = [pod for pod in pods if _revision(pod) == revision]
+            return [pod for pod in pods if _revision(pod) == revision]
+        if obj["kind"] == "DaemonSet":
+            annotations: Object = obj["metadata"].get("annotations") or {}
+            generation = annotations.get(TEMPLATE_GENERATION)
+            return [pod for pod in pods if _label(pod, "pod-template-generation") == generation]
         return pods
 
     def _owned_pods(self, obj: Object) -> list[Object]:
@@ -213,8 +225,12 @@ def _owned(obj: Object, owner: Object) -> bool:
 
 
 def _revision(pod: Object) -> str:
+    return _label(pod, "controller-revision-hash")
+
+
+def _label(pod: Object, name: str) -> str:
     labels: Object = pod["metadata"].get("labels") or {}
-    return str(labels.get("controller-revision-hash", ""))
+    return str(labels.get(name, ""))
 
 
 def _deployment_revision(obj: Object) -> str:

@@ -9,8 +9,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from filewallball.errors import UserError
+
+if TYPE_CHECKING:
+    from filewallball.valkey.snapshots.settings import Settings
 
 
 class Stopped(UserError):
@@ -46,21 +50,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run() -> int:
     from filewallball.backup.joblog import Log
-    from filewallball.valkey.snapshots import job, settings
+    from filewallball.valkey.snapshots import job
 
-    checked = settings.from_environment(os.environ)
+    checked = _settings()
     manifest = job.run(checked, Log(_say, work_size=job.WORK_SIZE))
     _say(f"snapshot: OK {manifest.name}")
     return 0
 
 
 def _restore(name: str | None) -> int:
-    from filewallball.valkey.snapshots import job, restore, settings
+    from filewallball.valkey.snapshots import job, restore
 
-    checked = settings.from_environment(os.environ)
+    checked = _settings()
     manifest = restore.run(checked, restore.LockedLog(_say, work_size=job.WORK_SIZE), name)
     _say(f"restore: OK {manifest.name}")
     return 0
+
+
+def _settings() -> Settings:
+    from filewallball.network import wait_admitted
+    from filewallball.valkey.snapshots import settings
+
+    checked = settings.from_environment(os.environ)
+    wait_admitted((one.host, one.port) for one in checked.set.sentinels)
+    return checked
 
 
 def _list(*, as_json: bool) -> int:

@@ -97,12 +97,18 @@ def imports(file: Path) -> set[str]:
     return found
 
 
+PROGRAMS = ("backup", "checks", "drill.load", "valkey", "valkey.snapshots")
+
+
 def source(module: str) -> Path | None:
     base = ROOT / module.replace(".", "/")
     return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
-@pytest.mark.parametrize("entry", ["filewallball.backup.__main__", "filewallball.checks.__main__"])
+@pytest.mark.parametrize(
+    "entry",
+    [f"filewallball.{name}.__main__" for name in PROGRAMS],
+)
 def test_what_runs_in_the_image_imports_only_what_is_in_it(entry: str) -> None:
     # mypy_boto3_s3 is named for the type checker alone.
     installed = {"boto3", "botocore", "lightkube", "httpx2", "pymysql", "yaml", "redis", "mypy_boto3_s3"}

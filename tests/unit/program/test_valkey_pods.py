@@ -18,7 +18,7 @@ def test_the_containers_know_what_the_scripts_need(dev: Rendered) -> None:
     common = {"POD_NAME", "FWB_MEMBERS", "FWB_SENTINELS", "FWB_QUORUM", "FWB_MASTER_NAME"}
     found = {name: environment(container(dev, name)) for name in ("valkey", "agent", "sentinel")}
     assert set(found["valkey"]) == common
-    assert set(found["agent"]) == common | {"FWB_DOWN_AFTER_MS", "HOME"}
+    assert set(found["agent"]) == common | {"HOME"}
     assert set(found["sentinel"]) == common | {"FWB_DOWN_AFTER_MS", "FWB_FAILOVER_TIMEOUT_MS"}
     assert found["sentinel"]["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert found["sentinel"]["FWB_QUORUM"] == "3"
@@ -104,7 +104,12 @@ def test_settings_reach_the_files(render: Render) -> None:
     found = environment(container(rendered, "sentinel"))
     assert (found["FWB_DOWN_AFTER_MS"], found["FWB_FAILOVER_TIMEOUT_MS"]) == ("700", "4000")
     assert found["FWB_QUORUM"] == "4"
-    assert environment(container(rendered, "agent"))["FWB_DOWN_AFTER_MS"] == "700"
+
+
+def test_failover_times_concern_the_sentinels_alone(render: Render, dev: Rendered) -> None:
+    changed = render(merged(DEV, {"valkey": {"downAfterMs": 700, "failoverTimeoutMs": 4000}}))
+    assert environment(container(changed, "sentinel")) != environment(container(dev, "sentinel"))
+    assert pod(changed, "valkey")["spec"] == pod(dev, "valkey")["spec"]
 
 
 def test_the_set_has_what_the_requirements_ask(dev: Rendered) -> None:
