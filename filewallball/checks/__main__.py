@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = runner.select(ALL, options.names, quick=options.quick, deep=options.deep)
         settings = config.load()
-        wait_admitted((one.host, one.port) for one in (settings.mariadb, settings.redis))
         if options.json_lines:
             print(json.dumps({"plan": [check.name for check in chosen]}), flush=True)
+        wait_admitted((one.host, one.port) for one in (settings.mariadb, settings.redis))
         results: list[Result] = []
         for result in runner.run(chosen, settings, named=options.names):
             print(result.as_json() if options.json_lines else result.line(), flush=True)

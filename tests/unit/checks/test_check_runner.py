@@ -145,6 +145,7 @@ def in_pod(monkeypatch, tmp_path: Path):
     message.touch()
     monkeypatch.setenv("FWB_CHECKS_CONFIG", str(tmp_path / "checks.json"))
     monkeypatch.setattr(pod, "TERMINATION_LOG", message)
+    monkeypatch.setattr(pod, "wait_admitted", list)
     before = signal.getsignal(signal.SIGTERM)
     yield message
     signal.signal(signal.SIGTERM, before)
@@ -164,6 +165,19 @@ def test_the_pod_prints_json_lines_with_the_plan_first(in_pod, monkeypatch, caps
     assert plan == {"plan": ["redis-config", "b"]}
     assert [result["status"] for result in results] == ["ok", "failed"]
     assert in_pod.read_text() == "b: FAILED (seen; wanted; do)"
+
+
+def test_the_pod_waits_to_be_let_in_before_its_first_check(in_pod, monkeypatch):
+    seen = []
+
+    def check(_config):
+        seen.append("check")
+        return "all well"
+
+    monkeypatch.setattr(pod, "ALL", (Check("a", check),))
+    monkeypatch.setattr(pod, "wait_admitted", seen.extend)
+    assert pod.main(["run"]) == 0
+    assert seen == [("mariadb", 3306), ("redis", 6379), "check"]
 
 
 def test_the_pod_with_wrong_usage_or_configuration(in_pod, monkeypatch, capsys, tmp_path):
