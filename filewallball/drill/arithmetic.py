@@ -54,8 +54,13 @@ def loss(acks: Iterable[Ack], lost: Iterable[int], *, event: float) -> Loss:
     return Loss(waited, len(found) - waited, None if oldest is None else event - oldest)
 
 
+def acked_before(acks: Iterable[Ack], moment: float) -> int:
+    """How many writes had been acknowledged before a moment, such as that of a save."""
+    return sum(1 for ack in acks if ack.acked < moment)
+
+
 def lost_before(acks: Iterable[Ack], lost: Iterable[int], moment: float) -> int:
-    """How many lost writes had been acknowledged before a moment, such as that of a save."""
+    """How many of them were lost."""
     gone = set(lost)
     return sum(1 for ack in acks if ack.seq in gone and ack.acked < moment)
 

@@ -9,8 +9,6 @@ from filewallball.drill import arithmetic
 from filewallball.drill.load.recording import Probe, Recording
 from filewallball.drill.results import Round
 
-SAVE_SLACK = 3.0
-"""A save holds what there was when it began, and says in whole seconds when it ended."""
 WARM_UP = 0.3
 """The first moments of a round don't count for its rate."""
 
@@ -28,7 +26,7 @@ class Circumstances:
     lone: list[Probe] | None = None
     """For an event that leaves the old primary to itself: probes of it from the inside, if there are any."""
     saved: float | None = None
-    """When the last save ended."""
+    """When the primary was asked to save: what had been acknowledged by then is in its file."""
     failed: str = ""
     note: str = ""
 
@@ -71,9 +69,10 @@ def figures(recording: Recording, about: Circumstances) -> Round:
         lost_waited=lost.waited,
         lost_plain=lost.plain,
         oldest_lost=lost.oldest,
+        saved=None if about.saved is None else arithmetic.acked_before(recording.acks, about.saved),
         lost_saved=0
         if about.saved is None
-        else arithmetic.lost_before(recording.acks, recording.lost, about.saved - SAVE_SLACK),
+        else arithmetic.lost_before(recording.acks, recording.lost, about.saved),
         primaries=who.most,
         overlap=who.overlap,
         lone_writes=None if lone is None else len(lone),

@@ -66,6 +66,8 @@ def _loss(losses: Losses, one: Round, *, append_only: bool) -> str:
         return ""
     if append_only and (one.oldest_lost or 0.0) > APPEND_ONLY_LOSS:
         return f"a write of {one.oldest_lost:.1f} s before was lost in spite of the append-only file"
+    if not append_only and not one.saved:
+        return "nothing had been saved, so that nothing was proven"
     return f"{one.lost_saved} writes lost that had been saved" if one.lost_saved else ""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from filewallball.checks.stack import Place
 from filewallball.checks.suites import pods
 from filewallball.drill.load.recording import Plan, Recording
+from filewallball.drill.load.round import Passwords
 from filewallball.errors import UserError
 
 Object = dict[str, Any]
@@ -23,7 +24,7 @@ Object = dict[str, Any]
 NAME = "filewallball-drill"
 PORT = 8079
 CREDENTIALS = "valkey-credentials"
-PASSWORDS = ("app-password", "sentinel-password", "checks-password")
+PASSWORDS = tuple(f"{user}-password" for user in Passwords._fields)
 USER = 999
 MAX_SECONDS = 12 * 3600
 KEEP_SECONDS = 60
@@ -39,7 +40,7 @@ class LoadPod:
 
     def __init__(self, place: Place, pod: str, token: str) -> None:
         self._place, self._pod, self._token = place, pod, token
-        self._offset = self._wall_offset = 0.0
+        self._offset = 0.0
 
     def start(self, plan: Plan) -> None:
         """Begin a round. Raises UserError if the pod can't."""
@@ -50,6 +51,10 @@ class LoadPod:
         """See `load.round.Round.progress`."""
         return self._ask("progress")
 
+    def save(self, member: str) -> float:
+        """See `load.round.Round.save`. Raises UserError if the member didn't."""
+        return float(self._ask("save", {"member": member})["saved"])
+
     def finish(self, round_name: str) -> Recording:
         return Recording.from_json(self._ask("finish", {"round": round_name}))
 
@@ -59,24 +64,19 @@ class LoadPod:
     def to_pod(self, wall: float) -> float:
         return wall + self._offset
 
-    def from_pods_wall(self, wall: float) -> float:
-        """The pod's monotonic time at a wall-clock time of the servers' node."""
-        return wall - self._wall_offset
-
-    def clock(self) -> dict[str, float]:
-        """Both clocks of the pod."""
-        return self._ask("clock")
+    def clock(self) -> float:
+        """The pod's monotonic time."""
+        return float(self._ask("clock")["monotonic"])
 
     def set_clocks(self) -> None:
         """Compare both machines' clocks by the quickest of a few questions."""
-        readings: list[tuple[float, float, float]] = []
+        readings: list[tuple[float, float]] = []
         for _ in range(CLOCK_READINGS):
             before = time.time()
             clock = self.clock()
             after = time.time()
-            offset = clock["monotonic"] - (before + after) / 2
-            readings.append((after - before, offset, clock["wall"] - clock["monotonic"]))
-        _, self._offset, self._wall_offset = min(readings)
+            readings.append((after - before, clock - (before + after) / 2))
+        _, self._offset = min(readings)
 
     def _ask(self, what: str, body: Object | None = None) -> Any:
         path = f"{self._token}/{what}"

@@ -24,6 +24,7 @@ COLUMNS = (
     "reads",
     "writes",
     "lost (WAIT)",
+    "lost of saved",
     "primaries",
     "lone primary",
     "redundant",
@@ -49,6 +50,7 @@ class Summary:
         overlap = max(one.overlap for one in rounds)
         reads = [max(one.read_outages.values(), default=None) for one in rounds]
         lone = [one for one in rounds if one.lone_writes is not None]
+        saved = [one for one in rounds if one.saved is not None]
         return (
             self.event.name,
             str(len(rounds)),
@@ -57,6 +59,9 @@ class Summary:
             _both(reads),
             str(sum(one.writes for one in rounds)),
             f"{sum(one.lost for one in rounds)} ({sum(one.lost_waited for one in rounds)})",
+            f"{sum(one.lost_saved for one in saved)} of {sum(one.saved or 0 for one in saved)}"
+            if saved
+            else "",
             f"{max(one.primaries for one in rounds)}" + (f", {overlap:.2f} s" if overlap else ""),
             f"{sum(one.lone_writes or 0 for one in lone)}, {_seconds(_worst(one.lone_last for one in lone))}"
             if lone
@@ -77,6 +82,8 @@ class Summary:
             "writes": sum(one.writes for one in self.rounds),
             "lost_waited": sum(one.lost_waited for one in self.rounds),
             "lost_plain": sum(one.lost_plain for one in self.rounds),
+            "saved": sum(one.saved or 0 for one in self.rounds),
+            "lost_saved": sum(one.lost_saved for one in self.rounds),
             "primaries": max(one.primaries for one in self.rounds),
             "limits": described(self.event.limits),
             "met": self.met,
@@ -106,6 +113,8 @@ def line(one: Round) -> str:
     if one.lone_writes is not None:
         last = f", the last after {_seconds(one.lone_last)}" if one.lone_writes else ""
         parts.append(f"{one.lone_writes} lone probes accepted{last}")
+    if one.saved is not None:
+        parts.append(f"{one.saved} had been saved, {one.lost_saved} of them lost")
     parts.append(f"whole after {_seconds(one.redundancy)}")
     if one.stall > STALL:
         parts.append(f"the client itself stood still for {one.stall:.2f} s")
@@ -168,7 +177,9 @@ def markdown(journal: Journal, found: Sequence[Summary], plot: str) -> str:
             "- outage: the longest time without an acknowledged write, less the pacing interval; reads:"
             " without an answered read, the worse of both readers.",
             "- lost (WAIT): acknowledged writes that the whole set didn't have in the end; in brackets those"
-            " of them that WAIT 1 had acknowledged.",
+            " of them that WAIT 1 had acknowledged. WAIT means two memories, not a disk.",
+            "- lost of saved: how many were lost of the writes that had been acknowledged before the primary"
+            " was asked to save; that save ends two seconds before the event.",
             "- primaries: so many members accepted writes at one moment, at most, and for how long in all.",
             "- lone primary: probes that the old primary accepted while it was cut off or after it woke up,"
             " and the latest of them.",

@@ -44,8 +44,10 @@ class Round:
     lost_plain: int = 0
     oldest_lost: float | None = None
     """How long before the event the oldest lost write was acknowledged."""
+    saved: int | None = None
+    """Writes that had been acknowledged before the last save; None where none was made for the round."""
     lost_saved: int = 0
-    """Lost ones that are older than the last save."""
+    """Those of them that were lost."""
     primaries: int = 0
     """So many members accepted writes at one moment, at most."""
     overlap: float = 0.0

@@ -23,11 +23,8 @@ AT_LEAST = 400
 READ_RATE = 100.0
 WAIT_EVERY = 10
 MASTER = "valkey-session-master"
-PRELOAD = 12000
-"""Writes that make a save due, by `save 60 10000`."""
-SAVE_SECONDS = 62.0
-SAVE_PATIENCE = 30.0
-"""If the next save is due later than this, the round goes without."""
+PRELOAD = 2000
+"""Writes that are saved before a power cut, beside those of the steady load until then."""
 AFTER_SAVE_SECONDS = 2.0
 """What was written since then is what a power cut takes: there should be something."""
 SETTLE_SECONDS = 90.0
@@ -82,15 +79,13 @@ class Drill:
         began = datetime.now(UTC)
         self._load.start(plan)
         before = self._steady()
-        if event.saved_first:
-            before = self._saved(before)
+        saved = self._save(before) if event.saved_first else None
         scene = Scene(
             self._set, before["primary"], number, self._load.progress, RATE, self._rolls, self._faults,
             self._password, at=time.time(),
         )  # fmt: skip
         failed = self._play(event, scene, before)
         recording = self._load.finish(plan.round)
-        saves = [self._load.from_pods_wall(each) for each in before["saves"].values() if each]
         lone = [
             Probe(self._load.to_pod(one.sent), self._load.to_pod(one.answered), one.verdict)
             for one in scene.lone
@@ -104,7 +99,7 @@ class Drill:
                 scene.primary,
                 self._load.to_pod(scene.at),
                 lone if event.lone else None,
-                max(saves, default=None),
+                saved,
                 failed,
                 scene.note,
             ),
@@ -143,18 +138,9 @@ class Drill:
 
         return self._watch(reason, STEADY_SECONDS, "the set under load isn't steady")
 
-    def _saved(self, seen: dict[str, Any]) -> dict[str, Any]:
-        """Wait for a save of the primary, if one will come soon."""
-        primary = seen["primary"]
-        last = seen["saves"][primary]
-        due = self._load.from_pods_wall(last + SAVE_SECONDS) - seen["now"]
-        if due > SAVE_PATIENCE or seen["append_only"]:
-            return seen
-
-        def reason(seen: dict[str, Any]) -> str:
-            return "" if seen["saves"].get(primary, 0) > last else f"{primary} hasn't saved"
-
-        saved = self._watch(reason, max(due, 0.0) + SAVE_PATIENCE, "no save")
+    def _save(self, seen: dict[str, Any]) -> float | None:
+        """Have the primary save, where no append-only file does, and go on writing for a while."""
+        saved = None if seen["append_only"] else self._load.save(seen["primary"])
         time.sleep(AFTER_SAVE_SECONDS)
         return saved
 

@@ -31,8 +31,7 @@ def connect(plan: Plan, passwords: Passwords) -> Sessions:
 def main() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     read = {
-        name: (SECRETS / f"{name}-password").read_text(encoding="utf-8").strip()
-        for name in ("app", "sentinel", "checks")
+        name: (SECRETS / f"{name}-password").read_text(encoding="utf-8").strip() for name in Passwords._fields
     }
     load = Load(Passwords(**read), connect)
 

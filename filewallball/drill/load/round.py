@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from filewallball.drill.load.clients import PREFIX, Reader, Sessions, Writer
 from filewallball.drill.load.probes import MemberProbe
 from filewallball.drill.load.recording import Event, Plan, Recording
+from filewallball.drill.load.saving import save
 from filewallball.drill.load.sentinels import Listener
 from filewallball.drill.load.whole import Eye, View
 
@@ -21,13 +21,13 @@ LATE_SECONDS = 15.0
 """A thread in the middle of a call that is retried may need so long to end."""
 
 
-@dataclass(frozen=True)
-class Passwords:
-    """Of the applications' users, and of the user `checks`, who may look at servers and Sentinels."""
+class Passwords(NamedTuple):
+    """Of the applications' user, of the Sentinels, of `checks` who may look, and of `backup` who may save."""
 
     app: str
     sentinel: str
     checks: str
+    backup: str
 
 
 Connect = Callable[[Plan, Passwords], Sessions]
@@ -38,6 +38,7 @@ class Round:
 
     def __init__(self, plan: Plan, passwords: Passwords, connect: Connect) -> None:
         self.plan = plan
+        self._passwords = passwords
         self._stop = Flag()
         self._sessions = connect(plan, passwords)
         self._writer = Writer(self._sessions, plan)
@@ -70,6 +71,10 @@ class Round:
         self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
+
+    def save(self, member: str) -> float:
+        """When a member was asked to save what it had by then, and did. Raises NotSavedError and OSError."""
+        return save(self.plan.members[member], ("AUTH", "backup", self._passwords.backup))
 
     def progress(self) -> dict[str, Any]:
         """How it goes: what the drill decides by."""
@@ -141,7 +146,5 @@ def _plain(view: View) -> dict[str, Any]:
         "why": view.why,
         "primary": view.primary,
         "run_ids": dict(view.run_ids),
-        "saves": dict(view.saves),
-        "unsaved": dict(view.unsaved),
         "append_only": view.append_only,
     }

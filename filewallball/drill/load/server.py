@@ -1,8 +1,9 @@
 """How the drill talks with its pod: HTTP, reached through the API server's proxy.
 
-    GET  clock     both clocks of the pod
+    GET  clock     the pod's clock
     POST start     a Plan; ends a round that still runs
     GET  progress  how the round goes
+    POST save      has a member write its RDB file
     POST finish    ends the round: its Recording. Asked again, the same one
     POST quit      ends the process
 
@@ -40,9 +41,10 @@ class Load:
         """The answer, or None where there is no such question. Raises LookupError outside of a round."""
         self.asked = time.monotonic()
         actions: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
-            ("GET", "clock"): lambda _: {"monotonic": time.monotonic(), "wall": time.time()},
+            ("GET", "clock"): lambda _: {"monotonic": time.monotonic()},
             ("POST", "start"): self._start,
             ("GET", "progress"): lambda _: self._running().progress(),
+            ("POST", "save"): lambda body: {"saved": self._running().save(str(body.get("member")))},
             ("POST", "finish"): self._finish,
             ("POST", "quit"): self._quit,
         }

@@ -19,14 +19,11 @@ NOT_WELL = ("s_down", "o_down", "disconnected", "failover_in_progress", "force_f
 
 @dataclass(frozen=True)
 class View:
-    """What a look showed. `run_ids` names each server's process; `saves` are wall-clock seconds."""
+    """What a look showed. `run_ids` names each server's process."""
 
     why: str = "not looked at yet"
     primary: str = ""
     run_ids: Mapping[str, str] = field(default_factory=dict[str, str])
-    saves: Mapping[str, int] = field(default_factory=dict[str, int])
-    unsaved: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Changes since then."""
     append_only: bool = False
 
     @property
@@ -77,8 +74,6 @@ class Eye:
             why,
             primary,
             run_ids,
-            {name: int(one.get("rdb_last_save_time", 0)) for name, one in members.items()},
-            {name: int(one.get("rdb_changes_since_last_save", 0)) for name, one in members.items()},
             any(one.get("aof_enabled") == "1" for one in members.values()),
         )
 

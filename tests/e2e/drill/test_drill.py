@@ -22,6 +22,7 @@ from stack_project import write_stack
 from filewallball.drill import pod
 from filewallball.drill.events import BY_NAME, EVENTS
 from filewallball.drill.limits import PLANNED
+from filewallball.drill.runner import PRELOAD
 from filewallball.kube import Kube
 from filewallball.sandbox.faults import Faults
 
@@ -157,6 +158,7 @@ def test_event(report: dict[str, Any], event: str):
     assert one["redundancy"] is not None
     assert one["writes"] > 400
     if event == "all-pods":
+        assert one["saved"] > PRELOAD
         assert one["lost_saved"] == 0
     else:
         assert one["lost_waited"] == 0

@@ -38,7 +38,9 @@ def place(kube: Any = None, **changes: Any) -> Place:
 
 
 def a_round(event: str = "process-killed", number: int = 1, **changes: Any) -> Round:
-    return Round(event, number, "2026-01-01T00:00:00+00:00", **{"outage": 0.1, "writes": 1000, **changes})
+    return Round(
+        event, number, "2026-01-01T00:00:00+00:00", **{"outage": 0.1, "writes": 1000, "saved": 100, **changes}
+    )
 
 
 ABOUT: dict[str, Any] = {

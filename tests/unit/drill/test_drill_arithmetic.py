@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filewallball.drill import arithmetic
-from filewallball.drill.figures import SAVE_SLACK, Circumstances, figures
+from filewallball.drill.figures import Circumstances, figures
 from filewallball.drill.load.recording import Ack, Event, Probe, Recording, State
 
 times = st.lists(st.floats(0, 100, allow_nan=False), max_size=60)
@@ -200,8 +200,9 @@ def test_lone_primary_that_never_accepted_anything():
 
 
 def test_writes_that_a_save_held_are_told_apart():
-    about = Circumstances("all-pods", 1, "now", "a", 10.0, saved=9.96 + SAVE_SLACK)
-    assert figures(recording(), about).lost_saved == 3
+    about = Circumstances("all-pods", 1, "now", "a", 10.0, saved=9.96)
+    found = figures(recording(), about)
+    assert (found.saved, found.lost_saved) == (496, 3)
 
 
 def test_round_that_could_not_be_looked_up_has_failed():

@@ -92,6 +92,8 @@ BROKEN = {
     "failed loss": (limits.FAILED, {"lost_waited": 2}, "2 writes lost that WAIT acknowledged"),
     "lone": (limits.ONE_WAY, {"lone_last": 10.1}, "a lone primary accepted a write after 10.1 s"),
     "all worst": (limits.ALL_AT_ONCE, {"outage": 30.1}, "worst outage"),
+    "all unsaved": (limits.ALL_AT_ONCE, {"saved": 0}, "nothing had been saved"),
+    "all never asked": (limits.ALL_AT_ONCE, {"saved": None}, "nothing had been saved"),
     "all saved": (limits.ALL_AT_ONCE, {"lost_saved": 1}, "1 writes lost that had been saved"),
     "busy": (limits.BUSY, {"failovers": 1}, "1 fail-overs though nothing was down"),
     "not whole": (limits.FAILED, {"failed": "no primary"}, "round 1 failed: no primary"),

@@ -253,7 +253,7 @@ class FakeFaults:
 WELL = {
     "now": 100.0, "acked": 500, "last_ack": 99.9, "acked_last_second": 420, "error": "", "whole": True,
     "accepting": ["valkey-1"], "since": 90.0, "why": "", "primary": "valkey-1", "append_only": False,
-    "run_ids": dict.fromkeys([*MEMBERS, *SENTINELS], "old"), "saves": {"valkey-1": 50}, "unsaved": {},
+    "run_ids": dict.fromkeys([*MEMBERS, *SENTINELS], "old"),
 }  # fmt: skip
 
 
@@ -329,6 +329,7 @@ class FakeLoad:
 
     def __init__(self, *shown: dict[str, Any]) -> None:
         self.started: list[str] = []
+        self.saved: list[str] = []
         self._shown = list(shown)
 
     def start(self, plan: Any) -> None:
@@ -345,8 +346,9 @@ class FakeLoad:
     def to_pod(self, wall: float) -> float:
         return wall
 
-    def from_pods_wall(self, wall: float) -> float:
-        return wall
+    def save(self, member: str) -> float:
+        self.saved.append(member)
+        return 99.5
 
 
 AGAIN = {**WELL, "accepting": ["valkey-2"], "run_ids": dict.fromkeys(WELL["run_ids"], "new")}
@@ -424,14 +426,14 @@ def test_no_round_begins_on_a_set_that_is_not_well(drill, monkeypatch, shown, wh
     assert made.said == []
 
 
-def test_a_save_is_waited_for_if_it_will_come_soon(drill):
-    load = FakeLoad(WELL, WELL, {**WELL, "saves": {"valkey-1": 101}}, AGAIN)
-    assert run(drill(load), "all-pods") == [("all-pods", 1, "")]
-
-
-def test_a_save_that_is_far_off_is_not_waited_for(drill):
-    load = FakeLoad({**WELL, "saves": {"valkey-1": 90}}, AGAIN)
-    assert run(drill(load), "all-pods") == [("all-pods", 1, "")]
+@pytest.mark.parametrize(("append_only", "asked"), [(False, ["valkey-1"]), (True, [])])
+def test_the_primary_saves_before_all_pods_go(drill, monkeypatch, append_only: bool, asked: list[str]):
+    monkeypatch.setattr(runner, "AFTER_SAVE_SECONDS", 0.0)
+    load = FakeLoad({**WELL, "append_only": append_only}, AGAIN)
+    made = drill(load)
+    assert run(made, "all-pods") == [("all-pods", 1, "")]
+    assert load.saved == asked
+    assert made.said[0].saved == (50 if asked else None)
 
 
 def test_leaving_heals_and_puts_back(drill, kube: FakeKube):
