@@ -9,21 +9,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 Fault = tuple[str, object, str]
 
 _ADVICE = {
     "string_type": "not text; write it in quotes",
+    "bool_type": "not a switch; write true or false",
+    "bool_parsing": "not a switch; write true or false",
+    "missing": "must be set",
+}
+_NUMBERS = {
     "int_type": "not a whole number",
     "int_parsing": "not a whole number",
     "int_from_float": "not a whole number",
     "float_type": "not a number",
     "float_parsing": "not a number",
-    "bool_type": "not a switch; write true or false",
-    "bool_parsing": "not a switch; write true or false",
-    "missing": "must be set",
 }
+_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 class SettingsError(Exception):
@@ -75,14 +80,15 @@ def _is_model(annotation: object) -> bool:
 
 
 def from_pydantic(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """The faults that pydantic found, in the words of this project."""
+    """The faults that pydantic found, in the words of this project: one for each line of a validator's."""
     return [
         (
             ".".join(str(part) for part in detail["loc"]),
             None if detail["type"] == "missing" else detail["input"],
-            _why(detail["type"], detail["msg"], detail["loc"], model),
+            why,
         )
         for detail in error.errors(include_url=False)
+        for why in _why(detail["type"], detail["msg"], detail["loc"], model).splitlines()
     ]
 
 
@@ -109,7 +115,33 @@ def _why(kind: str, message: str, location: tuple[int | str, ...], model: type[B
         return message.removeprefix("Value error, ")
     if kind in _ADVICE:
         return _ADVICE[kind]
+    field = _field_at(model, location)
+    if kind in _NUMBERS:
+        example = field.default if field else None
+        bounds = _bounds(field)
+        return _NUMBERS[kind] + (f"; write {bounds or f'one such as {example}'}" if bounds or example else "")
+    if kind in _BOUNDS and (bounds := _bounds(field)):
+        return f"out of bounds; write {bounds}"
     return f"{message[0].lower()}{message[1:]}".replace("input should be", "must be")
+
+
+def _bounds(field: FieldInfo | None) -> str:
+    """What a number may be, in words; empty where all may."""
+    words = {Ge: "{} or more", Gt: "more than {}", Le: "{} or less", Lt: "less than {}"}
+    limits = {type(one): getattr(one, type(one).__name__.lower()) for one in _limits(field)}
+    if Ge in limits and Le in limits:
+        return f"{limits[Ge]} to {limits[Le]}"
+    return " and ".join(text.format(limits[kind]) for kind, text in words.items() if kind in limits)
+
+
+def _limits(field: FieldInfo | None) -> list[Ge | Gt | Le | Lt]:
+    return [one for one in field.metadata if isinstance(one, Ge | Gt | Le | Lt)] if field else []
+
+
+def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> FieldInfo | None:
+    owner = _model_at(model, location[:-1])
+    fields = {field.alias or name: field for name, field in owner.model_fields.items()} if owner else {}
+    return fields.get(str(location[-1]))
 
 
 def _names(model: type[BaseModel] | None) -> Iterator[str]:

@@ -155,6 +155,7 @@ def _config(settings: schema.Valkey) -> dict[str, str]:
         NAME,
         maxmemory=settings.maxmemory,
         loglevel=settings.log_level,
+        save_points=settings.save_points,
         appendonly="yes" if settings.append_only else "no",
         min_replicas_to_write=str(settings.members // 2),
         min_replicas_max_lag=str(settings.min_replicas_max_lag),

@@ -263,7 +263,7 @@ def valkey_restore(
     name: Annotated[str | None, typer.Option("--name", help="A snapshot by its name.")] = None,
     yes: Yes = False,
 ) -> None:
-    """Put a snapshot in the place of all sessions, without a moment in which there are none."""
+    """Put a snapshot in the place of all sessions; asks first, and puts the present ones aside."""
     from filewallball.valkey.snapshots import remote
 
     raise typer.Exit(remote.restore(cwd, stack, name, latest=latest, yes=yes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 ADMITTED_WITHIN = 10.0
 """Seconds. Policies are carried out some time after a pod has its address, and a pod has to bear with that:
@@ -13,6 +14,13 @@ ONE_TRY = 1.0
 PAUSE = 0.1
 
 Address = tuple[str, int]
+
+
+def addresses(url: str | None) -> list[Address]:
+    """Host and port of a URL, none where there is no URL."""
+    found = urlsplit(url or "")
+    port = found.port or (443 if found.scheme == "https" else 80)
+    return [(found.hostname, port)] if found.hostname else []
 
 
 def wait_admitted(addresses: Iterable[Address], seconds: float = ADMITTED_WITHIN) -> list[Address]:

@@ -27,7 +27,7 @@ INTRODUCTION = """# Configuration
 A stack is a file `Pulumi.<stack>.yaml`. Its keys are those of the first table below, each with
 `filewallball:` in front; what is left out has the default. All wrong values are reported together, each
 with its dotted path, what was given, why it is wrong and what to write, and then nothing is changed (exit
-code 2).
+code 2). Whether values fit together is looked at once each is right by itself.
 
 ```yaml
 config:
@@ -72,23 +72,29 @@ AFTERWORD = """
 ## Session servers
 
 - **Growing and shrinking**: change `replicas` or `sentinels` and run `fwb up`. The Sentinels restart one by
-  one, then the servers, the primary's place being handed over first. Take away two Sentinels at a time: those
-  left over must be a majority of the old number, or nothing can fail over until all have restarted.
-- **A restart** comes with every change that a server reads, of the image, the memory or the log level, and
-  never for Sentinels and servers at the same time.
+  one, then the servers, the primary's place being handed over first. Do it while `fwb check STACK
+  valkey-quorum` is good, and take away two Sentinels at a time: those left over must be a majority of the old
+  number. While one of them restarts nothing can fail over, a few seconds each.
+- **A restart** of all servers, one by one, comes with a change of the image, `maxmemory`, `logLevel`,
+  `appendOnly`, `savePoints`, `minReplicasMaxLag`, `replicas`, `sentinels`, `quorum`, and of the toolkit's
+  image: the agents are in it. Where `toolkit.image` is left out, it changes with this checkout's sources.
+  Sentinels and servers never restart at the same time.
 - **Memory**: a save forks, and while it runs each page that is written to is there twice. The memory limit
   must be 2.25 times `maxmemory` and 128 MiB.
-- **Losses**: a primary that no replica has answered for `minReplicasMaxLag` seconds refuses writes. What it
-  took in that time is lost if it was cut off; a client that must know uses `WAIT`.
-- **A quorum** above a majority makes failovers rarer, not safer: whatever the quorum is, a majority of the
-  Sentinels must vote for one.
+- **Losses**: a primary takes writes only while it and the replicas in touch are a majority of the servers.
+  One that is cut off notices after `minReplicasMaxLag` and one to three seconds; what it took until then is
+  lost. A client that must know uses `WAIT`: see [sessions.md](sessions.md).
+- **A quorum** above a majority makes failovers rarer, not safer: a majority must vote for each anyway. It
+  also binds the agents: with `quorum: 5` of 5, one lost Sentinel stops failovers and handovers and keeps
+  restarted servers closed. Leave it out.
 
 ## Reaching the servers
 
 Nothing in the namespace can be reached unless a pod asks for it by label:
 `filewallball.io/access-mariadb: "true"`, `filewallball.io/access-redis: "true"` and
 `filewallball.io/access-valkey: "true"` (servers and Sentinels). A pod in another namespace needs the label
-too, and its namespace `filewallball.io/client: "true"`. The application logs in as `filewallball_app` with
+too, and its namespace `filewallball.io/client: "true"`. A pod of yours *in* the namespace can't reach out
+either, unless a policy of yours lets it. The application logs in as `filewallball_app` with
 `app-password` of the Secret `mariadb-credentials`, to Redis as the user `app` with `app-password` of
 `redis-credentials`, to the session servers without a user's name with `app-password` of
 `valkey-credentials`, and to their Sentinels with its `sentinel-password`; stack outputs give the commands

@@ -28,7 +28,7 @@ class Model(BaseModel):
         for name, field in cls.model_fields.items():
             key = field.alias or name
             if isinstance(field.default, BaseModel) and isinstance(given.get(key), dict):
-                filled[key] = field.default.model_dump(by_alias=True) | given[key]
+                filled[key] = field.default.model_dump(by_alias=True, exclude_unset=True) | given[key]
         return filled
 
 
@@ -82,7 +82,10 @@ class Resources(Model):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if quantity_bytes(self.memory) > quantity_bytes(self.memory_limit):
-            raise ValueError(f"memory is more than memoryLimit; write a memoryLimit of {self.memory} or more")
+            raise ValueError(
+                f"memory {self.memory} is more than memoryLimit {self.memory_limit}; write a memoryLimit of"
+                f" {self.memory} or more, or a memory of {self.memory_limit} or less"
+            )
         return self
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from components.schema.base import Model, Resources, resources_field
 from components.values import Cron, DnsName, Image, Quantity, RedisMemory, quantity_bytes, redis_bytes
 
+MIB = 2**20
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 
 
@@ -51,12 +54,14 @@ class Valkey(Model):
 
     image: Image = Field(default="docker.io/valkey/valkey:8.1", description="Valkey 8.1 image.")
     replicas: int = Field(
-        default=2, description="Replicas beside the primary, 1 to 6. With one, writes wait while it restarts."
+        default=2,
+        description="Replicas beside the primary, 1 to 6. With one, writes are refused while it restarts.",
     )
     sentinels: int = Field(default=5, description="Sentinels: 3, 5, 7 or 9.")
     quorum: int | None = Field(
         default=None,
-        description="Sentinels that must miss the primary before one replaces it; left out: a majority.",
+        description="Sentinels that must miss the primary before one replaces it, and that agents need for"
+        " whatever they do; left out: a majority.",
     )
     down_after_ms: int = Field(
         default=1000, description="Silence after which a server counts as down: 500 to 60000 milliseconds."
@@ -68,7 +73,8 @@ class Valkey(Model):
     )
     min_replicas_max_lag: int = Field(
         default=5,
-        description="Seconds, 2 to 10, without a word of any replica after which a primary refuses writes.",
+        description="Seconds, 2 to 10, after which a silent replica is out of touch. A primary takes writes"
+        " only while it and the replicas in touch are a majority of the servers.",
     )
     reads_from_replicas: bool = Field(
         default=True, description="Offer the Service `valkey-read`: all servers that are in place."
@@ -78,6 +84,11 @@ class Valkey(Model):
     )
     append_only: bool = Field(
         default=False, description="Log each write as well; a power cut then costs at most a second."
+    )
+    save_points: str = Field(
+        default="900 1 300 10 60 10000",
+        description="When the data are written to the volume: pairs of seconds since the last save, and of"
+        " changes.",
     )
     maxmemory: RedisMemory = Field(
         default="256mb", description="Memory for data; beyond it least recently used keys go."
@@ -158,61 +169,96 @@ class Valkey(Model):
             raise ValueError(f"no such log level; write one of {', '.join(levels)}")
         return level
 
-    @model_validator(mode="after")
-    def _quorum_decides(self) -> Self:
-        if self.votes < self.majority:
+    @field_validator("image")
+    @classmethod
+    def _of_8_1(cls, image: str) -> str:
+        tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        if tag[:1].isdigit() and not re.match(r"8\.1(?!\d)", tag):
             raise ValueError(
+                "another version than 8.1, whose configuration, users and snapshots these servers have; write"
+                " a tag such as 8.1"
+            )
+        return image
+
+    @field_validator("save_points")
+    @classmethod
+    def _pairs(cls, text: str) -> str:
+        words = text.split()
+        if not words or len(words) % 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
+            raise ValueError(
+                "not pairs of seconds and changes; write such as '900 1 60 10000': a save 900 seconds after"
+                " the last one for one change, after 60 for 10000"
+            )
+        return " ".join(str(int(word)) for word in words)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        clashes = [*self._voting(), *self._failing_over(), *self._memory(), *self._room()]
+        if clashes:
+            raise ValueError("\n".join(clashes))
+        return self
+
+    def _voting(self) -> Iterator[str]:
+        if self.votes < self.majority:
+            yield (
                 f"quorum {self.votes} is no majority of {self.sentinels} sentinels: a cut-off minority would"
                 f" call the primary down; write {self.majority} to {self.sentinels}, or leave quorum out"
             )
         if self.votes > self.sentinels:
-            raise ValueError(
+            yield (
                 f"quorum {self.votes} is more than the {self.sentinels} sentinels, so nothing would ever fail"
                 f" over; write {self.majority} to {self.sentinels}, or leave quorum out"
             )
-        return self
 
-    @model_validator(mode="after")
-    def _time_to_fail_over(self) -> Self:
-        least = 2 * self.down_after_ms
-        if not least <= self.failover_timeout_ms <= 600_000:
-            why = (
-                f"is less than twice downAfterMs {self.down_after_ms}: a failover would be given up before it"
-                " could end"
-                if self.failover_timeout_ms < least
-                else "leaves the set without a primary for over ten minutes when a failover goes wrong"
+    def _failing_over(self) -> Iterator[str]:
+        least, given = 2 * self.down_after_ms, self._said("failover_timeout_ms")
+        if self.failover_timeout_ms < least:
+            yield (
+                f"{given} is less than twice {self._said('down_after_ms')}: a failover would be given up"
+                f" before it could end; write a failoverTimeoutMs of {least} to 600000"
             )
-            raise ValueError(f"failoverTimeoutMs {self.failover_timeout_ms} {why}; write {least} to 600000")
-        return self
+        elif self.failover_timeout_ms > 600_000:
+            yield (
+                f"{given} leaves the set without a primary for over ten minutes when a failover goes wrong;"
+                f" write {least} to 600000"
+            )
 
-    @model_validator(mode="after")
-    def _data_fits(self) -> Self:
+    def _memory(self) -> Iterator[str]:
         data, limit = redis_bytes(self.maxmemory), quantity_bytes(self.resources.memory_limit)
         # A save forks. While it runs, each page that is written to is there twice: at worst all of the data.
-        needed = (
-            data * 9 // 4 + 128 * 2**20
-        )  # a quarter for fragmentation, 128 Mi for buffers and the backlog
+        # A quarter for fragmentation, 128 Mi for buffers and the backlog.
+        needed = data * 9 // 4 + 128 * MIB
         if limit < needed:
-            raise ValueError(
-                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit"
+            yield (
+                f"{self._said('maxmemory')} doesn't fit into resources.memoryLimit"
                 f" {self.resources.memory_limit} while a save runs, which may copy all of it; write a"
-                f" memoryLimit of {-(-needed // 2**20)}Mi or more"
+                f" memoryLimit of {-(-needed // MIB)}Mi or more" + _or_less((limit - 128 * MIB) * 4 // 9)
             )
-        return self
 
-    @model_validator(mode="after")
-    def _saves_fit(self) -> Self:
+    def _room(self) -> Iterator[str]:
         data, room = redis_bytes(self.maxmemory), quantity_bytes(self.storage.size)
+        given = self._said("maxmemory")
         # A new file stands beside the old one until it is whole; with a log of writes, that one as well.
         files = 5 if self.append_only else 3
         if room < data * files // 2:
-            raise ValueError(
-                f"maxmemory {self.maxmemory} doesn't fit onto storage.size {self.storage.size} with a new"
-                f" save beside the old one; write a size of {-(-data * files // 2 // 2**20)}Mi or more"
+            yield (
+                f"{given} doesn't fit onto storage.size {self.storage.size} with a new save beside the old"
+                f" one; write a size of {-(-data * files // 2 // MIB)}Mi or more"
+                + _or_less(room * 2 // files)
             )
-        if quantity_bytes(self.snapshots.work_size) < 2 * data:
-            raise ValueError(
-                f"maxmemory {self.maxmemory} doesn't fit into snapshots.workSize {self.snapshots.work_size}"
-                f" twice; write a workSize of {-(-2 * data // 2**20)}Mi or more"
+        work = quantity_bytes(self.snapshots.work_size)
+        if work < 2 * data:
+            yield (
+                f"{given} doesn't fit into snapshots.workSize {self.snapshots.work_size} twice; write a"
+                f" workSize of {-(-2 * data // MIB)}Mi or more" + _or_less(work // 2)
             )
-        return self
+
+    def _said(self, name: str) -> str:
+        """A setting and its value, as whoever wrote the file knows it."""
+        default = "" if name in self.model_fields_set else " (the default)"
+        return f"{type(self).model_fields[name].alias} {getattr(self, name)}{default}"
+
+
+def _or_less(data: int) -> str:
+    """The other way out, if it is one."""
+    return f", or a maxmemory of {data // MIB}mb or less" if data >= MIB else ""

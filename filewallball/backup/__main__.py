@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run() -> int:
     from filewallball.backup import job, settings
-    from filewallball.network import wait_admitted
+    from filewallball.network import addresses, wait_admitted
 
     checked = settings.from_environment(os.environ)
-    wait_admitted([(checked.database.host, checked.database.port)])
+    wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
     manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
     print(f"backup: OK {manifest.name}", flush=True)
     return 0
@@ -52,8 +52,10 @@ def _list() -> int:
     from filewallball.backup import catalogue, settings
     from filewallball.backup.store import Store
     from filewallball.backup.workdir import human
+    from filewallball.network import addresses, wait_admitted
 
     store = Store(settings.store_from_environment(os.environ))
+    wait_admitted(addresses(store.settings.endpoint))
     found = catalogue.entries(store)
     for entry in found:
         state = "verified" if entry.verified else entry.problem or "not verified"

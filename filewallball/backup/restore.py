@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Generator
@@ -204,7 +205,7 @@ def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
 
 
 def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> None:
-    done = subprocess.run(
+    process = subprocess.Popen(
         [
             "mariadb-install-db",
             f"--defaults-file={options}",
@@ -214,15 +215,22 @@ def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> N
             *identity,
         ],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
         env=client_environment(work),
+        start_new_session=True,
     )
-    if done.returncode != 0:
-        text = _complaints(home) or f"{done.stdout}{done.stderr}"
-        raise _failure(work, "Preparing the throw-away server failed", text)
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        # It is a script: the server that it runs would outlive it. Their common output ends with the last.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode != 0:
+        raise _failure(work, "Preparing the throw-away server failed", _complaints(home) or said)
 
 
 def _complaints(home: Path) -> str:

@@ -17,7 +17,7 @@ from filewallball.checks import config, runner
 from filewallball.checks.result import Result, all_good
 from filewallball.checks.suites import ALL
 from filewallball.errors import UserError
-from filewallball.network import wait_admitted
+from filewallball.network import addresses, wait_admitted
 
 TERMINATION_LOG = Path("/dev/termination-log")
 TERMINATION_LOG_BYTES = 4096
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = config.load()
         if options.json_lines:
             print(json.dumps({"plan": [check.name for check in chosen]}), flush=True)
-        wait_admitted((one.host, one.port) for one in (settings.mariadb, settings.redis))
+        servers = [(one.host, one.port) for one in (settings.mariadb, settings.redis)]
+        wait_admitted([*servers, *addresses(settings.backup.store.endpoint)])
         results: list[Result] = []
         for result in runner.run(chosen, settings, named=options.names):
             print(result.as_json() if options.json_lines else result.line(), flush=True)

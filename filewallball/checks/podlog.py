@@ -41,11 +41,11 @@ class PodLog:
         """
         name = str(self._started()["metadata"]["name"])
         end, rereads = None, 0
-        while end is None or (self.current and rereads < REREADS):
+        while end is None or (self._incomplete and rereads < REREADS):
             rereads += end is not None
             end = self._end(name)
             yield from self._news(name)
-            time.sleep(POLL_SECONDS if end is None or self.current else 0)
+            time.sleep(POLL_SECONDS if end is None or self._incomplete else 0)
         if not self.plan and not self.results:
             tail = "\n".join(self._noise[-TAIL_LINES:])
             raise UserError(
@@ -68,6 +68,10 @@ class PodLog:
         """What is planned and has no result yet, in order: the first one is running."""
         done = {result.name for result in self.results}
         return [name for name in self.plan if name not in done]
+
+    @property
+    def _incomplete(self) -> bool:
+        return bool(self.current) or not (self.plan or self.results or self._noise)
 
     def _news(self, pod: str) -> Iterator[Result]:
         """Read the whole log, which is short: following it breaks off where a node's inotify is used up."""

@@ -176,7 +176,10 @@ class Applier(Base):
         self._waiter.wait_gone(obj, timeout)
 
     def _free_volume(self, manifest: Object) -> None:
-        """Let a new claim have the volume of its deleted namesake, whose uid the volume remembers."""
+        """Let a new claim have the volume of its deleted namesake, whose uid the volume remembers.
+
+        There is no such claim any more, whatever phase the volume's controller has got to by now.
+        """
         volume_name = manifest.get("spec", {}).get("volumeName")
         if manifest["kind"] != "PersistentVolumeClaim" or not volume_name:
             return
@@ -184,7 +187,8 @@ class Applier(Base):
         reference: Object = (volume or {}).get("spec", {}).get("claimRef") or {}
         meta = manifest["metadata"]
         same = (reference.get("namespace"), reference.get("name")) == (meta["namespace"], meta["name"])
-        if volume and same and reference.get("uid") and volume.get("status", {}).get("phase") == "Released":
+        kept = volume and volume["spec"].get("persistentVolumeReclaimPolicy") == "Retain"
+        if kept and same and reference.get("uid"):
             self._say(key_of(manifest), f"taking back volume {volume_name}")
             forget = {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
             self._session.kube.patch("v1", "PersistentVolume", volume_name, None, forget)

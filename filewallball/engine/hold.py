@@ -27,15 +27,15 @@ def exclusively(
         halt.set()
 
     lock = Lock(kube, name, lost)
-    lock.acquire()
-    try:
-        with _interruptible(result, halt):
-            yield
-    finally:
+    with _interruptible(result, halt):  # from before there is a lock, so that none is left behind
+        lock.acquire()
         try:
-            lock.release()
-        except UserError as error:
-            reporter.line(f"    the lock could not be released, it expires by itself: {error.message}")
+            yield
+        finally:
+            try:
+                lock.release()
+            except UserError as error:
+                reporter.line(f"    the lock could not be released, it expires by itself: {error.message}")
 
 
 @contextlib.contextmanager

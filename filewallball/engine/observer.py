@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from filewallball.errors import UserError
-from filewallball.kube import Kube
+from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
 WATCH_FOR = 24 * 3600.0
@@ -80,7 +80,11 @@ class Observer:
                     self._changed.notify_all()
         except UserError as error:
             with self._changed:
-                if not self._closed:
+                if isinstance(error, KubeError) and error.status == 404:
+                    # Its definition is gone, and with it all objects; should it come back, look anew.
+                    view.objects.clear()
+                    self._views.pop((api_version, kind, namespace), None)
+                elif not self._closed:
                     self._error = error
                 self._changed.notify_all()
         except Exception:  # the client was closed under a watch that nobody needs any more

@@ -189,10 +189,11 @@ class Watch:
         return [pod for pod in pods if any(_owned(pod, owner) for owner in owners)]
 
     def _worst_pod(self, obj: Object, troubles: list[Trouble]) -> Object | None:
-        pods = sorted(self._pods(obj), key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
-        if obj["kind"] == "Job" and not pods:  # the watch may only just have begun
+        pods = self._pods(obj)
+        if obj["kind"] == "Job":  # its end may be known before the watch has shown that of its pods
             selector = f"batch.kubernetes.io/job-name={obj['metadata']['name']}"
             pods = self._kube.list("v1", "Pod", self._namespace, labels=selector)
+        pods.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
         named = [pod for pod in pods if troubles and pod["metadata"]["name"] == troubles[0].pod]
         bad = [pod for pod in pods if pods_module.failed_container(pod)]
         unready = [pod for pod in pods if not pods_module.is_ready(pod)]

@@ -248,9 +248,9 @@ class Kube:
             except httpx.TransportError:
                 return  # the list that follows is patient, and raises Unreachable in the end
             except KubeError as error:
-                if error.status != 410 and error.status not in BUSY:
+                if error.status not in (410, 500, 504, *BUSY):
                     raise
-                return
+                return  # to the list: it is repeated, and raises what lasts
 
     def _list(
         self, api_version: str, kind: str, namespace: str | None, params: dict[str, Any]

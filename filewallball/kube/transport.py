@@ -21,6 +21,8 @@ from filewallball.kube.errors import KubeError, Unreachable
 READ_TIMEOUT = 35.0
 # the server's own "not now"
 BUSY = frozenset({429, 503})
+# what it says with 500 when etcd, or a kubelet, was too slow to answer it
+SLOW = ("etcdserver: ", "error dialing backend")
 Content = Literal["plain", "merge", "json", "strategic", "apply"]
 CONTENT_TYPES: dict[Content, str] = {
     "plain": "application/json",
@@ -101,7 +103,7 @@ class Transport:
                 answer = self._http.request(
                     method, path, params=present(params), content=data, headers=headers
                 )
-                if answer.status_code not in BUSY or late:
+                if late or not (answer.status_code in BUSY or (repeat and was_slow(answer))):
                     self._answered.set()
                     raise_for(answer)
                     return answer
@@ -132,6 +134,13 @@ class Transport:
 def present(params: Mapping[str, Any] | None) -> dict[str, str]:
     """Only the parameters that were given."""
     return {key: str(value) for key, value in (params or {}).items() if value is not None}
+
+
+def was_slow(answer: httpx.Response) -> bool:
+    """Whether the server gave up waiting for another one: what was asked for may have been done."""
+    return answer.status_code == 504 or (
+        answer.status_code == 500 and any(words in answer.text for words in SLOW)
+    )
 
 
 def raise_for(answer: httpx.Response) -> None:

@@ -39,6 +39,10 @@ from filewallball.sandbox.toolchain import Binaries, binaries
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
+BUSY_SECONDS = 30.0
+"""How long a sandbox that was ready may leave `up` without an answer before it counts as broken."""
+
+
 @dataclass(frozen=True)
 class Status:
     """How a sandbox is. `programs` maps each program to running, waiting or dead."""
@@ -64,7 +68,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
         built = binaries(progress)
         running = process.running(directory) is not None
-        if running and readiness.serving(name, _version(built)):
+        if running and _serving(name, _version(built), progress):
             for healed in faults.heal_abandoned(name):
                 progress.say(f"ended a fault that nobody watches over: {healed}")
             return paths.sandbox_kubeconfig(name)
@@ -124,6 +128,16 @@ def kubeconfig(name: str) -> Path:
     if not path.exists():
         raise UserError(f"there is no sandbox {name}", f"fwb sandbox up --name {name}")
     return path
+
+
+def _serving(name: str, version: str, progress: Progress) -> bool:
+    """Whether it is up as wanted. A busy one may be slow to answer, and must not be restarted for that."""
+    if readiness.serving(name, version):
+        return True
+    if not readiness.was_ready(name, version):
+        return False
+    progress.say(f"sandbox {name} doesn't answer; waiting up to {BUSY_SECONDS:.0f} s for it")
+    return readiness.serving(name, version, patience=BUSY_SECONDS)
 
 
 def _version(built: Binaries) -> str:

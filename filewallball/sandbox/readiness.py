@@ -23,8 +23,19 @@ _TOO_MANY_STARTS = 3
 Note = Callable[[str], None]
 
 
-def serving(name: str, version: str | None = None) -> bool:
-    """Whether a sandbox that was ready once (as of `version`, if given) still answers; takes milliseconds."""
+def was_ready(name: str, version: str) -> bool:
+    """Whether a sandbox of this version has been ready since it was last started."""
+    try:
+        return (paths.sandbox_dir(name) / "ready").read_text() == version
+    except OSError:
+        return False
+
+
+def serving(name: str, version: str | None = None, patience: float = 0.0) -> bool:
+    """Whether a sandbox that was ready once (as of `version`, if given) still answers.
+
+    Takes milliseconds, and up to `patience` seconds where it runs and doesn't.
+    """
     directory = paths.sandbox_dir(name)
     try:
         if version not in (None, (directory / "ready").read_text()):
@@ -32,7 +43,12 @@ def serving(name: str, version: str | None = None) -> bool:
         address = json.loads((directory / "plan.json").read_text())["address"].partition("/")[0]
     except (OSError, ValueError, KeyError):
         return False
-    return _server_ready(directory / "pki" / "ca.crt", address)
+    deadline = time.monotonic() + patience
+    while not _server_ready(directory / "pki" / "ca.crt", address):
+        if time.monotonic() > deadline or process.running(directory) is None:
+            return False
+        time.sleep(_POLL)
+    return True
 
 
 def wait_for_runtime(node: Node, identity: process.Identity, note: Note) -> None:

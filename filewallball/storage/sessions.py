@@ -83,9 +83,14 @@ def connect(
     password: str,
     sentinel_password: str,
     master: str = MASTER,
+    db: int = 0,
+    decode_responses: bool = True,
     timeout: float = 10.0,
 ) -> Sessions:
-    """Sessions of the set that these Sentinels watch; connects with the first use. `timeout` in seconds."""
+    """Sessions of the set that these Sentinels watch; connects with the first use. `timeout` in seconds.
+
+    `db`: 0 to 13. `decode_responses=False` gives bytes, which pickled sessions need.
+    """
     limits: dict[str, Any] = {
         "socket_timeout": ATTEMPT_SECONDS,
         "socket_connect_timeout": ATTEMPT_SECONDS,
@@ -95,7 +100,8 @@ def connect(
         list(sentinels),
         sentinel_kwargs={"password": sentinel_password, **limits},
         password=password,
-        decode_responses=True,
+        db=db,
+        decode_responses=decode_responses,
         **limits,
     )
     return Sessions(sentinel, master, timeout)

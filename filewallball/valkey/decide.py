@@ -56,7 +56,7 @@ def decide(
     last had its place. leading: seconds that it has been a primary.
     """
     if named is None:
-        return Step("stay", why="no majority of Sentinels names one member")
+        return Step("stay", why="too few Sentinels name one member")
     if me.role == "loading":
         return Step("stay", why="reading its data")
     if me.role == "primary" and named.epoch < me.epoch:

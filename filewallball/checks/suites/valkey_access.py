@@ -95,8 +95,9 @@ def _wrong(
         raise CheckFailed(
             "; ".join(f"{node}: {answers[node]}" for node in refused),
             "the applications' password is taken",
-            "the Secret valkey-credentials is newer than the servers: `kubectl -n "
-            f"{config.namespace} rollout restart statefulset/valkey statefulset/valkey-sentinel`",
+            "the Secret valkey-credentials is newer than the servers: they take the new passwords when all"
+            f" start anew together, `kubectl -n {config.namespace} delete pod -l"
+            " app.kubernetes.io/component=sessions`, an outage of some ten seconds",
         )
     told = valkey_nodes.all_answered(config, answers)
     return [one for wrong in told.values() for one in wrong]

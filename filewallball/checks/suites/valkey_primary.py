@@ -114,7 +114,7 @@ def _one_name(config: ChecksConfig, views: Mapping[Node, View], members: list[No
         f"the Sentinels name {endpoint}",
         f"one of the declared members: {_listed(members)}",
         f"a Service was made anew and has another address since: `kubectl -n {config.namespace} rollout "
-        "restart statefulset/valkey-sentinel statefulset/valkey`",
+        "restart statefulset/valkey-sentinel`, and the same with statefulset/valkey when that is over",
     )
 
 

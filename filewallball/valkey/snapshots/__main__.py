@@ -68,11 +68,12 @@ def _restore(name: str | None) -> int:
 
 
 def _settings() -> Settings:
-    from filewallball.network import wait_admitted
+    from filewallball.network import addresses, wait_admitted
     from filewallball.valkey.snapshots import settings
 
     checked = settings.from_environment(os.environ)
-    wait_admitted((one.host, one.port) for one in checked.set.sentinels)
+    sentinels = [(one.host, one.port) for one in checked.set.sentinels]
+    wait_admitted([*sentinels, *addresses(checked.store.endpoint)])
     return checked
 
 
@@ -80,9 +81,11 @@ def _list(*, as_json: bool) -> int:
     from filewallball.backup import settings
     from filewallball.backup.store import Store
     from filewallball.backup.workdir import human
+    from filewallball.network import addresses, wait_admitted
     from filewallball.valkey.snapshots import catalogue
 
     store = Store(settings.store_from_environment(os.environ))
+    wait_admitted(addresses(store.settings.endpoint))
     newest = catalogue.latest(store) if as_json else None
     found = catalogue.entries(store)
     for entry in found:

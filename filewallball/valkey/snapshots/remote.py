@@ -38,7 +38,8 @@ def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, y
     """
     if latest == (name is not None):
         raise ConfigError(
-            "say which snapshot: --latest, or --name NAME", "`fwb valkey backup list` shows them"
+            "say which snapshot: --latest, or --name NAME",
+            f"`fwb valkey backup list {stack_name}` shows them",
         )
     if not yes and not sys.stdin.isatty():
         raise ConfigError("a restore asks first, and nobody is there to answer", "add --yes in a script")
@@ -48,7 +49,9 @@ def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, y
         name = str(chosen["name"])
         print(
             f"{name} ({chosen['keys']} keys) will take the place of all sessions in {place}.\n"
-            "What they are now is put aside as a snapshot first. Who logged in since has to log in again."
+            "What they are now is put aside as a snapshot first. Who logged in since has to log in again.\n"
+            "Where both don't fit into maxmemory together, the set is emptied before: all are logged out\n"
+            "until the restore has ended."
         )
         if input("Type yes to go on: ").strip().lower() != "yes":
             print("Nothing was changed.")

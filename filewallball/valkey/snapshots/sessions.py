@@ -184,7 +184,7 @@ def _hint(error: RedisError) -> str:
     if isinstance(error, NoPermissionError):
         return "The user `backup` may not do this: compare the servers' users.acl."
     if "NOREPLICAS" in text:
-        return "The primary takes no writes while none of its replicas is linked: bring one back first."
+        return "The primary takes writes only while a majority of the members is linked: bring them back."
     if isinstance(error, ReadOnlyError | ConnectionError | TimeoutError):
         return "Another server may have become the primary meanwhile: run it again."
     if isinstance(error, ResponseError) and text.startswith("OOM"):

@@ -27,7 +27,7 @@ from filewallball.errors import UserError
 CRON = ("batch/v1", "CronJob", "filewallball-backup-cronjob")
 TEMPLATE = ("v1", "PodTemplate", "filewallball-checks")
 CONTAINER = "/spec/jobTemplate/spec/template/spec/containers/0"
-PATIENCE = 60
+PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,13 @@ def test_schedule_that_was_edited(stack):
 
 def test_cronjob_that_is_gone(stack):
     cron = stack.kube.get(*CRON, NAMESPACE)
-    stack.kube.delete(*CRON, NAMESPACE)
-    wait_until(lambda: stack.kube.get(*CRON, NAMESPACE) is None, "the CronJob to go")
-    found = stack.check("backup-schedule", "backup-run")
     metadata = {key: cron["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
-    stack.kube.apply({**cron, "metadata": metadata, "status": {}}, manager="fwb")
+    stack.kube.delete(*CRON, NAMESPACE)
+    try:
+        wait_until(lambda: stack.kube.get(*CRON, NAMESPACE) is None, "the CronJob to go")
+        found = stack.check("backup-schedule", "backup-run")
+    finally:
+        stack.kube.apply({**cron, "metadata": metadata, "status": {}}, manager="fwb")
     assert {result.status for result in found.values()} == {"failed"}
     assert "no CronJob" in found["backup-run"].observed
 
@@ -210,15 +212,17 @@ def test_database_that_keeps_its_data_in_the_pod(stack):
     [data] = [volume for volume in broken["spec"]["volumes"] if "persistentVolumeClaim" in volume]
     claim = data.pop("persistentVolumeClaim")
     data["emptyDir"] = {}
-    put(broken)
-    without = stack.check("mariadb-persistence")["mariadb-persistence"]
-    broken["spec"]["volumes"].append({"name": "aside", "persistentVolumeClaim": claim})
-    broken["spec"]["containers"][0]["volumeMounts"].append({"name": "aside", "mountPath": "/aside"})
-    put(broken)
-    wait_until(lambda: rolled_out(stack.kube.get(*name, NAMESPACE)), "MariaDB on a volume of its pod")
-    aside = stack.check("mariadb-persistence")["mariadb-persistence"]
-    put(template)
-    wait_until(lambda: rolled_out(stack.kube.get(*name, NAMESPACE)), "MariaDB on its claim again")
+    try:
+        put(broken)
+        without = stack.check("mariadb-persistence")["mariadb-persistence"]
+        broken["spec"]["volumes"].append({"name": "aside", "persistentVolumeClaim": claim})
+        broken["spec"]["containers"][0]["volumeMounts"].append({"name": "aside", "mountPath": "/aside"})
+        put(broken)
+        wait_until(lambda: rolled_out(stack.kube.get(*name, NAMESPACE)), "MariaDB on a volume of its pod")
+        aside = stack.check("mariadb-persistence")["mariadb-persistence"]
+    finally:
+        put(template)
+        wait_until(lambda: rolled_out(stack.kube.get(*name, NAMESPACE)), "MariaDB on its claim again")
     mended = stack.check("mariadb-persistence")["mariadb-persistence"]
 
     assert without.status == "failed"

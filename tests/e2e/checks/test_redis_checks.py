@@ -13,6 +13,7 @@ from filewallball.checks import latency
 from filewallball.checks.config import RedisTarget
 from filewallball.checks.suites.redis_session import CLIENT_NAME, PREFIX, Session
 
+WIDE = 500  # milliseconds: what these servers share a machine with says nothing about them
 ALL = ["redis-config", "redis-commands", "redis-memory", "redis-hit-rate", "redis-latency", "redis-eviction"]
 
 
@@ -21,7 +22,7 @@ def test_sound_server_passes_and_nothing_is_left(redis_server, check, name):
     conf = 'maxmemory 24mb\nmaxmemory-policy allkeys-lru\nsave ""\n'
     server = redis_server(conf)
     server.root.set("app:key", "theirs")
-    result = check(name, redis=server.target)
+    result = check(name, redis=replace(server.target, latency_limit_ms=WIDE))
     assert result.status == "ok", result.line()
     assert server.root.keys(PREFIX + "*") == []
 

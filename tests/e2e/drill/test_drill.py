@@ -22,12 +22,14 @@ from stack_project import write_stack
 from filewallball.drill import pod
 from filewallball.drill.events import BY_NAME, EVENTS
 from filewallball.drill.limits import PLANNED
-from filewallball.drill.runner import PRELOAD
+from filewallball.drill.runner import PRELOAD, SETTLE_SECONDS, STEADY_SECONDS
 from filewallball.kube import Kube
 from filewallball.sandbox.faults import Faults
 
 STACK = NAMESPACE = "drilled"
 PATIENCE = 60
+UNTIL_AN_EVENT = pod.START_SECONDS + SETTLE_SECONDS + STEADY_SECONDS
+"""Seconds that the drill itself waits at most for its pod, for the set and for the load."""
 WHOLE_DRILL = 600
 """Seconds, for a machine at its limits: eight minutes were seen with load 40 on two cores, six with 25."""
 
@@ -100,10 +102,10 @@ def drilled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     stack.fwb("destroy", STACK, "--engine", "embedded", "--yes", "--purge")
 
 
-def wait_until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+def wait_until(holds: Callable[[], object], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
         time.sleep(0.1)
 
 
@@ -112,7 +114,7 @@ def test_interrupted_in_a_cut_it_leaves_the_set_healthy(drilled: Drilled):
         drilled.drill("--event", "network-cut"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        wait_until(lambda: drilled.faults.active() or running.poll() is not None, "the cut")
+        wait_until(lambda: drilled.faults.active() or running.poll() is not None, UNTIL_AN_EVENT, "the cut")
         assert running.poll() is None, running.communicate()[0]
         running.send_signal(signal.SIGINT)
         said, _ = running.communicate(timeout=PATIENCE)
@@ -164,7 +166,9 @@ def test_event(report: dict[str, Any], event: str):
         assert one["lost_waited"] == 0
     if BY_NAME[event].limits is PLANNED:
         assert one["lost_plain"] == 0
-        assert one["primaries"] == 1
+        # A member counts as accepting by when the client read its answers: a client that stood still may
+        # read the last one of the old primary after the first one of the new.
+        assert one["primaries"] == 1 or one["overlap"] <= one["stall"], one
 
 
 def test_it_leaves_nothing_behind_and_no_drift(

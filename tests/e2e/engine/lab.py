@@ -29,14 +29,19 @@ Entry = dict[str, Any]
 
 @dataclass
 class Lab:
-    """Writes resources.json and runs the engine on it. `said` is all that it printed."""
+    """Writes resources.json and runs the engine on it."""
 
     folder: Path
     namespace: str
     kube: Kube
     stack: str = "test"
-    said: str = ""
     entries: list[Entry] = field(default_factory=list[Entry])
+    out: io.StringIO = field(default_factory=io.StringIO)
+
+    @property
+    def said(self) -> str:
+        """All that the newest run has printed, so far if it is still under way."""
+        return self.out.getvalue()
 
     def declare(self, *entries: Entry) -> None:
         """The stack's namespace and these."""
@@ -72,15 +77,12 @@ class Lab:
         return self._run(destroy, **options)
 
     def _run(self, command: Any, **options: Any) -> Result:
-        out = io.StringIO()
-        reporter = Reporter(out, show_diff=True)
-        try:
-            result: Result = command(self.folder, self.stack, Options(**options), reporter)
-            if result.command == "preview":
-                reporter.tree(result.steps)
-            reporter.summary(result)
-        finally:
-            self.said = out.getvalue()
+        self.out = io.StringIO()
+        reporter = Reporter(self.out, show_diff=True)
+        result: Result = command(self.folder, self.stack, Options(**options), reporter)
+        if result.command == "preview":
+            reporter.tree(result.steps)
+        reporter.summary(result)
         return result
 
     def fwb(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:

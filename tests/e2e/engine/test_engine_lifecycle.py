@@ -191,6 +191,6 @@ def test_a_kind_that_the_stack_defines_can_be_used_in_the_same_run(lab: Lab) -> 
     lab.up(*entries)
     assert lab.kube.get(f"{group}/v1", "Gadget", "g", lab.namespace)
     assert lab.up(*entries).changed is False
-    lab.destroy()
+    assert lab.destroy().exit_code == 0, lab.said
     with pytest.raises(UnknownKind):
         type(lab.kube)(lab.kube._http).get(f"{group}/v1", "Gadget", "g", lab.namespace)

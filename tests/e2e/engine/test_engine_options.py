@@ -126,7 +126,7 @@ def test_timeouts_bound_the_wait(lab: Lab) -> None:
         "Deployment", "web", FOREVER, container={"readinessProbe": probe}, timeouts={"create": "3s"}
     )
     result = lab.try_up(web)
-    assert "not ready after 3 s: 0 of 1 replicas available" in result.failures[0]
+    assert "not ready after 3 s: " in result.failures[0]
 
 
 def test_delete_before_replace_frees_what_both_need(lab: Lab) -> None:

@@ -11,6 +11,7 @@ from shared_sandbox import Sandbox
 
 NAME = "writer"
 SCRIPT = Path(__file__).parent / "writer_in_pod.py"
+OVER = ("Succeeded", "Failed")
 
 
 class SessionWriter:
@@ -24,13 +25,14 @@ class SessionWriter:
         assert checks
         image = checks["template"]["spec"]["containers"][0]["image"]
         kube.create(_pod(namespace, image))
-        wait_until(lambda: self._phase() == "Running", "the writer to run", self._phase)
+        wait_until(lambda: self._phase() in ("Running", *OVER), "the writer to run", self._phase)
+        wait_until(lambda: "writing" in self._logs(), "its first write", self._logs)
 
     def finish(self) -> dict[str, Any]:
-        """Stop writing; what was written, what of it is missing, and how long the slowest write took."""
+        """Stop writing; how much was written, and what is missing of it. No write may have been given up."""
         assert self._phase() == "Running", self._logs()
         self.sandbox.kubectl("-n", self.namespace, "exec", NAME, "--", "touch", "/tmp/stop")
-        wait_until(lambda: self._phase() in ("Succeeded", "Failed"), "the writer to end", self._phase)
+        wait_until(lambda: self._phase() in OVER, "the writer to end", self._phase)
         said = self._logs()
         assert self._phase() == "Succeeded", said
         self.sandbox.kubectl("-n", self.namespace, "delete", "pod", NAME, f"--timeout={PATIENCE:.0f}s")
@@ -41,7 +43,7 @@ class SessionWriter:
         return found.get("status", {}).get("phase", "")
 
     def _logs(self) -> str:
-        return self.sandbox.kubectl("-n", self.namespace, "logs", NAME).stdout
+        return self.sandbox.kube.logs(NAME, self.namespace)
 
 
 def _pod(namespace: str, image: str) -> dict[str, Any]:

@@ -35,8 +35,9 @@ def resize(stack: DataStack, size: dict[str, int]) -> str:
 
 
 def of_the_set(stack: DataStack, kind: str) -> set[str]:
-    found = stack.sandbox.kubectl("-n", stack.name, "get", kind, "-o", "name").stdout.split()
-    return {name.partition("/")[2] for name in found if "valkey" in name}
+    label = "app.kubernetes.io/component=sessions"
+    found = stack.sandbox.kubectl("-n", stack.name, "get", kind, "-l", label, "-o", "name").stdout.split()
+    return {name.partition("/")[2] for name in found}
 
 
 @pytest.mark.timeout(600)
@@ -48,9 +49,8 @@ def test_sessions_outlive_every_change_of_size_and_destroy(stack: DataStack) -> 
     said = resize(stack, SMALL)
     result = writer.finish()
     assert {"valkey-3", "valkey-sentinel-4"} <= grown
-    assert result["written"] > 1000
+    assert result["waited"] > 1000, result
     assert result["missing"] == 0, result
-    assert result["slowest"] < 5, result
 
     assert "stays with its data" in said
     assert of_the_set(stack, "pod") == {
@@ -65,7 +65,7 @@ def test_sessions_outlive_every_change_of_size_and_destroy(stack: DataStack) -> 
     assert of_the_set(stack, "pvc") == CLAIMS, "a volume is never deleted by the way"
 
     kept = keys(stack)
-    assert kept >= result["written"]
+    assert kept >= result["waited"]
     stack.destroy()
     assert of_the_set(stack, "pvc") == CLAIMS
     resize(stack, LARGE)

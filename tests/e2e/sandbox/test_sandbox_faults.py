@@ -194,6 +194,7 @@ def test_a_frozen_container_does_nothing_until_it_is_resumed(
 ) -> None:
     start(sandbox, namespace, {"target": BEAT})
     beat = Path(f"/proc/{faults.pid(namespace, 'target', 'main')}/root/tmp/beat")
+    objects.wait_until(beat.exists, "the first beat")
     faults.stop(namespace, "target", "main")
     assert active(faults, namespace) == [f"{namespace}/target/main is frozen"]
     frozen = beat.read_text()

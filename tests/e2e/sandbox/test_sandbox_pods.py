@@ -49,9 +49,16 @@ def test_port_forward(sandbox: Sandbox, namespace: str, web: str) -> None:
 
 def test_names_and_services(sandbox: Sandbox, namespace: str, web: str) -> None:
     """Also for a pod that reaches itself by way of its Service, as here."""
-    for name in ("site", f"site.{namespace}", f"site.{namespace}.svc.cluster.local"):
-        fetch = ["exec", web, "--", "busybox", "wget", "-qO-", f"http://{name}"]
-        assert sandbox.kubectl("-n", namespace, *fetch).stdout == "hello\n"
+
+    def fetched(name: str, *, check: bool = True) -> str:
+        # Not wget -T, with which Debian's busybox crashes.
+        fetch = ["busybox", "timeout", "10", "busybox", "wget", "-qO-", f"http://{name}"]
+        return sandbox.kubectl("-n", namespace, "exec", web, "--", *fetch, check=check).stdout
+
+    # A Service leads to its pod some time after the pod is ready.
+    objects.wait_until(lambda: fetched("site", check=False) == "hello\n", "the Service to lead to its pod")
+    for name in (f"site.{namespace}", f"site.{namespace}.svc.cluster.local"):
+        assert fetched(name) == "hello\n"
     look_up = ["exec", web, "--", "busybox", "nslookup", "example.com"]
     assert "NXDOMAIN" in sandbox.kubectl("-n", namespace, *look_up, check=False).stdout
 
@@ -73,7 +80,9 @@ def test_a_claim_is_bound_and_written_to_by_a_non_root_pod(sandbox: Sandbox, nam
         user=999,
     )
     objects.wait_ready(sandbox.kube, namespace, "writer")
-    assert sandbox.kubectl("-n", namespace, "logs", "writer").stdout == "2775:0:999\n"
+    # Without a probe it is ready as soon as it runs, before it has said anything.
+    objects.wait_until(lambda: sandbox.kube.logs("writer", namespace) != "", "what the pod says")
+    assert sandbox.kube.logs("writer", namespace) == "2775:0:999\n"
     claim = sandbox.kube.get("v1", "PersistentVolumeClaim", "data", namespace)
     assert claim is not None
     assert claim["status"]["phase"] == "Bound"

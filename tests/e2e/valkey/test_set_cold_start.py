@@ -123,7 +123,7 @@ def test_waiting_for_sentinels_is_no_waiting_for_members(whole: LocalSet) -> Non
     assert early.agent
     early.agent._settled_at -= 1000  # it has been waiting for a majority all the time
     whole.start(whole.sentinels)
-    wait_for(lambda: early.agent._named, 10, lambda: "no majority")
+    wait_for(lambda: early.agent._named, 30, lambda: "no majority")
     whole.start([each for each in whole.members if each is not early])
     assert whole.wait_whole() is replica
     assert whole.client(early).get("kept") == "by one"

@@ -123,7 +123,7 @@ def test_a_member_without_its_agent_lets_nobody_in(idle: LocalSet) -> None:
     for each in idle.everything:
         idle.start_server(each)
     wait_for(
-        lambda: len(set(idle.named())) == 1 and "Error" not in idle.named()[0], 10, lambda: str(idle.named())
+        lambda: len(set(idle.named())) == 1 and "Error" not in idle.named()[0], 30, lambda: str(idle.named())
     )
     assert set(idle.roles().values()) == {"ConnectionError"}
     idle.start_agent(idle.members[1])

@@ -73,6 +73,15 @@ def test_pod_that_did_nothing():
         follow(Cluster({("Pod", "p"): dead}, "namespace: missing"))
 
 
+def test_log_that_comes_after_the_end():
+    dead = pod(container("terminated", exitCode=2, reason="Error"))
+    cluster = Cluster({("Pod", "p"): dead}, "")
+    logs = iter(["", "", "namespace: missing"])
+    cluster.logs = lambda *_, **__: next(logs)
+    with pytest.raises(UserError, match="namespace: missing"):
+        follow(cluster)
+
+
 def test_pod_that_is_deleted_meanwhile():
     cluster = Cluster({("Pod", "p"): [pod(container("running", startedAt="now")), None]})
     with pytest.raises(UserError, match="deleted meanwhile"):

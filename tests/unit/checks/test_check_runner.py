@@ -177,7 +177,7 @@ def test_the_pod_waits_to_be_let_in_before_its_first_check(in_pod, monkeypatch):
     monkeypatch.setattr(pod, "ALL", (Check("a", check),))
     monkeypatch.setattr(pod, "wait_admitted", seen.extend)
     assert pod.main(["run"]) == 0
-    assert seen == [("mariadb", 3306), ("redis", 6379), "check"]
+    assert seen == [("mariadb", 3306), ("redis", 6379), ("store", 7070), "check"]
 
 
 def test_the_pod_with_wrong_usage_or_configuration(in_pod, monkeypatch, capsys, tmp_path):

@@ -302,7 +302,7 @@ def test_a_server_that_does_not_take_the_right_password(fake, kind, tmp_path):
     (tmp_path / {"members": "app", "sentinels": "sentinel"}[kind]).write_text("newer")
     result = fake.fails("valkey-passwords")
     assert getattr(fake, kind)[0].name in result.observed
-    assert "rollout restart" in result.hint
+    assert "delete pod -l app.kubernetes.io/component=sessions" in result.hint
 
 
 def test_the_checks_own_password(fake, tmp_path):

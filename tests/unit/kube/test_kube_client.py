@@ -118,15 +118,22 @@ def failing(times: int, error: Exception | httpx.Response, calls: list[str]) -> 
         calls.append(request.method)
         if len(calls) <= times:
             if isinstance(error, httpx.Response):
-                return httpx.Response(error.status_code)
+                return httpx.Response(error.status_code, text=error.text)
             raise error
         return httpx.Response(200, json=pod("a"))
 
     return answer
 
 
+SLOW = [
+    httpx.Response(504, text="the server was unable to return a response in the time allotted"),
+    httpx.Response(500, text='{"message":"etcdserver: request timed out"}'),
+    httpx.Response(500, text='{"message":"Get \\"https://node:10250/\\": error dialing backend: EOF"}'),
+]
+
+
 @pytest.mark.parametrize(
-    "fault", [httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.Response(503)]
+    "fault", [httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.Response(503), *SLOW]
 )
 def test_what_is_safe_to_repeat_is_repeated(fault: Exception | httpx.Response) -> None:
     calls: list[str] = []
@@ -137,10 +144,19 @@ def test_what_is_safe_to_repeat_is_repeated(fault: Exception | httpx.Response) -
     assert len(calls) == 3
 
 
-def test_a_create_is_not_sent_twice_once_it_may_have_arrived() -> None:
+def test_an_error_of_the_servers_own_is_not_asked_for_again() -> None:
     calls: list[str] = []
-    client = kube(failing(1, httpx.ReadError("reset"), calls))
-    with pytest.raises(Unreachable, match="reset"):
+    client = kube(failing(2, httpx.Response(500, text="failed calling webhook"), calls))
+    with pytest.raises(KubeError, match="failed calling webhook"):
+        client.get("v1", "Pod", "a", "shop")
+    assert calls == ["GET"]
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadError("reset"), *SLOW])
+def test_a_create_is_not_sent_twice_once_it_may_have_arrived(fault: Exception | httpx.Response) -> None:
+    calls: list[str] = []
+    client = kube(failing(1, fault, calls))
+    with pytest.raises((Unreachable, KubeError)):
         client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}})
     assert calls == ["POST"]
     calls.clear()
@@ -192,6 +208,18 @@ def test_a_watch_lists_anew_when_its_version_has_expired() -> None:
         ("DELETED", "b"),
     ]
     assert versions == ["7", "7", "9"]
+
+
+def test_a_watch_outlives_a_slow_server() -> None:
+    watches = [httpx.Response(500, text="etcdserver: leader changed"), lines(("ADDED", pod("b", "8")))]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "watch" in request.url.params:
+            return watches.pop(0)
+        return httpx.Response(200, json={"metadata": {"resourceVersion": "7"}, "items": [pod("a")]})
+
+    seen = kube(answer).watch("v1", "Pod", "shop", timeout=30)
+    assert [next(seen)[1]["metadata"]["name"] for _ in range(3)] == ["a", "a", "b"]
 
 
 def test_a_delete_guarded_by_uid_spares_the_successor() -> None:

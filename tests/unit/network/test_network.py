@@ -69,3 +69,16 @@ def test_it_ends_and_every_address_is_tried(wire: Wire) -> None:
     assert network.wait_admitted([SOMEWHERE, *others]) == [SOMEWHERE, *others]
     assert wire.now == pytest.approx(100 + network.ADMITTED_WITHIN, abs=0.2)
     assert wire.tries[-2:] == others
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://store:7070", [("store", 7070)]),
+        ("https://s3.example", [("s3.example", 443)]),
+        ("http://s3.example/x", [("s3.example", 80)]),
+        (None, []),
+    ],
+)
+def test_address_of_a_url(url: str | None, expected: list[network.Address]) -> None:
+    assert network.addresses(url) == expected

@@ -59,7 +59,7 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
         ({"mariadb": {"image": "mariadb:latest"}}, "mariadb.image", "latest changes without notice"),
         ({"mariadb": {"image": "mariadb"}}, "mariadb.image", "not an image with a version"),
         ({"mariadb": {"bufferPool": "600Mi"}}, "mariadb", "write a memoryLimit of 1001Mi or more"),
-        ({"mariadb": {"maxConnections": 5}}, "mariadb.maxConnections", "greater than or equal to 10"),
+        ({"mariadb": {"maxConnections": 5}}, "mariadb.maxConnections", "out of bounds; write 10 "),
         ({"mariadb": {"storage": {"hostPath": "data"}}}, "mariadb.storage.hostPath", "not an absolute path"),
         (
             {"mariadb": {"storage": {"hostPath": "/d", "storageClass": "fast"}}},
@@ -86,7 +86,7 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
         ({"backup": {"store": {"endpoint": "http://x:1"}}}, "backup.store", "leave both out"),
         ({"backup": {"store": {"inCluster": False}}}, "backup.store", "no bucket is named"),
         ({"backup": {"retention": 3}}, "backup.retention", "no such key"),
-        ({"checks": {"cacheHitRate": 80}}, "checks.cacheHitRate", "less than or equal to 1"),
+        ({"checks": {"cacheHitRate": 80}}, "checks.cacheHitRate", "out of bounds; write 0 to 1"),
         (
             {"protect": True, "toolkit": {"image": "x/y:1"}},
             "disposable",

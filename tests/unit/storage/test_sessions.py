@@ -73,3 +73,12 @@ def test_no_try_waits_longer_than_a_failover_takes() -> None:
     settings = client.primary.connection_pool.connection_kwargs
     assert settings["socket_timeout"] == settings["socket_connect_timeout"] == sessions.ATTEMPT_SECONDS
     assert settings["retry"].get_retries() == 0
+
+
+def test_database_and_bytes_are_the_applications_choice() -> None:
+    client = sessions.connect(
+        [("127.0.0.1", 1)], password="x", sentinel_password="y", db=3, decode_responses=False
+    )
+    for one in (client.primary, client.replica):
+        settings = one.connection_pool.connection_kwargs
+        assert (settings["db"], settings["decode_responses"]) == (3, False)
