@@ -93,8 +93,8 @@ AFTERWORD = """
 Nothing in the namespace can be reached unless a pod asks for it by label:
 `filewallball.io/access-mariadb: "true"`, `filewallball.io/access-redis: "true"` and
 `filewallball.io/access-valkey: "true"` (servers and Sentinels). A pod in another namespace needs the label
-too, and its namespace `filewallball.io/client: "true"`. A pod of yours *in* the namespace can't reach out
-either, unless a policy of yours lets it. The application logs in as `filewallball_app` with
+too, and its namespace `filewallball.io/client: "true"`. A pod of yours in the namespace itself reaches
+nothing but what its labels open. The application logs in as `filewallball_app` with
 `app-password` of the Secret `mariadb-credentials`, to Redis as the user `app` with `app-password` of
 `redis-credentials`, to the session servers without a user's name with `app-password` of
 `valkey-credentials`, and to their Sentinels with its `sentinel-password`; stack outputs give the commands

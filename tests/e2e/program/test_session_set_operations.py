@@ -1,0 +1,104 @@
+"""What docs/sessions-operations.md has an operator type, typed: the set is whole then, sessions are kept."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from data_stack import DataStack
+from shared_sandbox import Sandbox
+
+PAGE = Path(__file__).parents[3] / "docs" / "sessions-operations.md"
+WHOLE = ("valkey-quorum", "valkey-primary", "valkey-replicas", "valkey-passwords", "valkey-config")
+CLIENT = 'valkey-cli --no-auth-warning -a "$(cat /secrets/valkey-credentials/app-password)"'
+
+
+@pytest.fixture(scope="module")
+def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStack]:
+    made = DataStack(tmp_path_factory.mktemp("project"), f"ops-{uuid.uuid4().hex[:6]}", sandbox)
+    made.write(valkey={"sentinels": 3, "storage": {"size": "2Gi"}})
+    made.up()
+    yield made
+    made.destroy("--purge")
+
+
+def commands(heading: str) -> list[list[str]]:
+    """The lines to type below a heading of the page."""
+    [section] = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    [block] = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+def type_in(stack: DataStack, heading: str) -> None:
+    given = {"NS": stack.name, "STACK": stack.name}
+    for program, *words in commands(heading):
+        words = [given.get(word, word) for word in words]
+        if program == "kubectl":
+            stack.sandbox.kubectl(*words)
+        else:
+            assert program == "fwb"
+            stack.fwb(*words, *(["--yes", "--no-checks", "--engine", "embedded"] if words[0] == "up" else []))
+
+
+def in_server(stack: DataStack, pod: str, command: str, *, check: bool = True) -> str:
+    words = ["-n", stack.name, "exec", pod, "-c", "valkey", "--", "sh", "-c", command]
+    return stack.sandbox.kubectl(*words, check=check).stdout.strip()
+
+
+def write(stack: DataStack, key: str) -> None:
+    """By whichever server is the primary: the others refuse."""
+    said = {
+        f"valkey-{n}": in_server(stack, f"valkey-{n}", f"{CLIENT} SET {key} here", check=False)
+        for n in range(3)
+    }
+    assert sorted(text == "OK" for text in said.values()) == [False, False, True], said
+
+
+def whole(stack: DataStack) -> None:
+    stack.fwb("check", stack.name, *WHOLE)
+
+
+@pytest.mark.timeout(300)
+def test_a_volume_that_is_lost_with_its_node(stack: DataStack) -> None:
+    write(stack, "before-the-loss")
+    claim = ("v1", "PersistentVolumeClaim", "data-valkey-1", stack.name)
+    lost = stack.sandbox.kube.get(*claim)
+    assert lost
+    type_in(stack, "A node is lost for good")
+    whole(stack)
+    made = stack.sandbox.kube.get(*claim)
+    assert made
+    assert made["metadata"]["uid"] != lost["metadata"]["uid"]
+    assert made["spec"]["resources"]["requests"]["storage"] == "2Gi", "as declared, not as in the template"
+    assert in_server(stack, "valkey-1", f"{CLIENT} GET before-the-loss") == "here"
+
+
+@pytest.mark.timeout(300)
+def test_new_passwords(stack: DataStack) -> None:
+    write(stack, "before-the-change")
+    secret = ("v1", "Secret", "valkey-credentials", stack.name)
+    old = stack.sandbox.kube.get(*secret)
+    assert old
+    type_in(stack, "New passwords")
+    whole(stack)
+    new = stack.sandbox.kube.get(*secret)
+    assert new
+    assert not set(new["data"].values()) & set(old["data"].values())
+    assert in_server(stack, "valkey-0", f"{CLIENT} GET before-the-change") == "here"
+
+
+@pytest.mark.timeout(120)
+def test_the_slow_log_and_the_log_level_are_the_operators(stack: DataStack) -> None:
+    words = ["-n", stack.name, "exec", "valkey-0", "-c", "agent", "--"]
+    [password_command] = re.findall(r"sh -c '(cat [^']*)'", PAGE.read_text())
+    password = stack.sandbox.kubectl(*words, "sh", "-c", password_command).stdout.strip()
+    agent = f"valkey-cli --no-auth-warning --user agent -a {password}"
+    assert in_server(stack, "valkey-0", f"{agent} SLOWLOG LEN").isdecimal()
+    assert "NOPERM" not in in_server(stack, "valkey-0", f"{agent} LATENCY LATEST")
+    assert in_server(stack, "valkey-0", f"{agent} CONFIG SET loglevel debug") == "OK"
+    assert in_server(stack, "valkey-0", f"{agent} CONFIG GET loglevel").endswith("debug")
+    assert in_server(stack, "valkey-0", f"{agent} CONFIG SET loglevel notice") == "OK"
