@@ -93,9 +93,8 @@ def test_new_passwords(stack: DataStack) -> None:
 
 @pytest.mark.timeout(120)
 def test_the_slow_log_and_the_log_level_are_the_operators(stack: DataStack) -> None:
-    words = ["-n", stack.name, "exec", "valkey-0", "-c", "agent", "--"]
-    [password_command] = re.findall(r"sh -c '(cat [^']*)'", PAGE.read_text())
-    password = stack.sandbox.kubectl(*words, "sh", "-c", password_command).stdout.strip()
+    [shown] = re.findall(r"kubectl (-n NS exec .* cat .*)", PAGE.read_text())
+    password = stack.sandbox.kubectl(*shown.replace("NS", stack.name).split()).stdout.strip()
     agent = f"valkey-cli --no-auth-warning --user agent -a {password}"
     assert in_server(stack, "valkey-0", f"{agent} SLOWLOG LEN").isdecimal()
     assert "NOPERM" not in in_server(stack, "valkey-0", f"{agent} LATENCY LATEST")
