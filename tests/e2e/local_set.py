@@ -59,6 +59,7 @@ class LocalSet:
         self.settings = {
             "maxmemory": "64mb",
             "loglevel": "notice",
+            "save_points": "900 1 300 10 60 10000",
             "appendonly": "no",
             "min_replicas_to_write": str(members // 2),
             "min_replicas_max_lag": "5",
@@ -97,7 +98,9 @@ class LocalSet:
 
     def start_server(self, each: Process) -> None:
         for source in FILES.iterdir():
-            text = Template(source.read_text()).safe_substitute(self.settings)
+            template = Template(source.read_text())
+            conf = source.suffix == ".conf"
+            text = template.substitute(self.settings) if conf else template.safe_substitute(self.settings)
             if source.name == "sentinel.conf":  # all share one host here
                 text = text.replace("bind * -::*", f"bind {each.pod.host}")
             (each.folder / "etc/filewallball" / source.name).write_text(text)

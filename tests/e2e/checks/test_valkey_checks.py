@@ -294,7 +294,7 @@ def test_a_password_that_was_changed_in_the_secret_alone(subject, tmp_path):
     (tmp_path / "app").write_text("newer")
     result = subject.fails("valkey-passwords")
     assert "valkey-0: " in result.observed
-    assert "rollout restart statefulset/valkey" in result.hint
+    assert "delete pod -l app.kubernetes.io/component=sessions" in result.hint
 
 
 def test_a_volume_that_takes_no_snapshot(subject):

@@ -22,8 +22,16 @@ PASSING = [
     MasterNotFoundError("between two primaries"),
     ResponseError("NOREPLICAS Not enough good replicas to write."),
     ResponseError("MASTERDOWN Link with MASTER is down"),
+    ResponseError(
+        "Command # 1 (SET k v EX 60) of pipeline caused error: NOREPLICAS Not enough good replicas"
+    ),
 ]
-LASTING = [ResponseError("WRONGTYPE not a hash"), NoPermissionError("no"), ValueError("own fault")]
+LASTING = [
+    ResponseError("Command # 1 (SET NOREPLICAS 1) of pipeline caused error: WRONGTYPE not a hash"),
+    ResponseError("WRONGTYPE not a hash"),
+    NoPermissionError("no"),
+    ValueError("own fault"),
+]
 
 
 @pytest.fixture
