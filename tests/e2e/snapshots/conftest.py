@@ -29,10 +29,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def servers(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
     net = 120 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     found = LocalSet(tree, tmp_path_factory.mktemp("set"), net)
-    found.start()
-    found.wait_whole()
-    yield found
-    found.close()
+    try:
+        found.start()
+        found.wait_whole()
+        yield found
+    finally:
+        found.close()  # or a later run's would meet these at its addresses
 
 
 @pytest.fixture
