@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 
 import pulumi
 
@@ -20,6 +21,8 @@ from components.store import Store, StoreArgs
 from components.valkey import Valkey, ValkeyArgs
 
 stack = settings.from_pulumi()
+for warning in stack.warnings(datetime.now()):
+    pulumi.log.warn(warning)
 toolkit = stack.toolkit.image or toolkit_reference()
 
 cluster = Cluster(

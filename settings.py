@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from components.faults import Fault, SettingsError, from_pydantic, parse_values
 from components.schema import Backup, Checks, Cluster, Mariadb, Model, Redis, Toolkit, Valkey
-from components.values import DnsLabel, TimeZone, image_is_pinned
+from components.schema.schedules import Scheduled
+from components.values import Namespace, TimeZone, image_is_pinned
 
 __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load", "read_stack"]
 
@@ -27,7 +29,7 @@ class Settings(Model):
     """The keys of a stack, each written as `filewallball:<key>` in Pulumi.<stack>.yaml."""
 
     cluster: Cluster = Field(description="Which cluster the stack lives on.")
-    namespace: DnsLabel = Field(default=PROJECT, description="Namespace that holds everything of the stack.")
+    namespace: Namespace = Field(default=PROJECT, description="Namespace that holds everything of the stack.")
     disposable: bool = Field(
         default=False, description="Checks may delete pods, change servers and fill the cache."
     )
@@ -43,6 +45,28 @@ class Settings(Model):
     backup: Backup = Field(description="The nightly backup.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
     checks: Checks = Field(default=Checks(), description="Limits that the smoke checks hold the stack to.")
+
+    def warnings(self, today: datetime) -> Iterator[str]:
+        """What will go wrong in the year after `today`, as things stand: each a sentence with what to do."""
+        for path, part in _scheduled(self):
+            for missed in part.skipped(self.time_zone, today):
+                yield (
+                    f"{PROJECT}:{path}.schedule = {part.schedule!r}: in {self.time_zone} the clocks go"
+                    f" forward on {missed:%Y-%m-%d}, and {missed:%H:%M} doesn't exist that day, so nothing"
+                    f" runs and the newest result gets older than {path}.maxAgeHours {part.max_age_hours}."
+                    " Write an hour that every day has, such as '0 12 * * *', or a timeZone whose clocks"
+                    " never change, such as Etc/UTC."
+                )
+
+
+def _scheduled(model: Model, above: str = "") -> Iterator[tuple[str, Scheduled]]:
+    """All that runs by the clock, with its dotted path."""
+    for name, field in type(model).model_fields.items():
+        part, path = getattr(model, name), above + (field.alias or name)
+        if isinstance(part, Scheduled):
+            yield path, part
+        if isinstance(part, Model):
+            yield from _scheduled(part, f"{path}.")
 
 
 def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:

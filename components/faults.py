@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,8 +13,22 @@ from typing import Any, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 Fault = tuple[str, object, str]
+
+
+class Clash(ValueError):
+    """Settings that don't fit together. Raised by a model's validator, with one fault or more.
+
+    Each fault: the path of the setting to change, below the model; what it is; why, and what to write. In the
+    text `{.resources.memoryLimit}` names another setting of the model; the user reads its whole path.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(f"{path}: {why}" for path, _, why in faults))
+        self.faults = faults
+
 
 _ADVICE = {
     "string_type": "not text; write it in quotes",
@@ -28,6 +43,7 @@ _NUMBERS = {
     "float_type": "not a number",
     "float_parsing": "not a number",
 }
+_SETTING = re.compile(r"\{\.([\w.]+)\}")
 _BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
@@ -80,16 +96,23 @@ def _is_model(annotation: object) -> bool:
 
 
 def from_pydantic(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """The faults that pydantic found, in the words of this project: one for each line of a validator's."""
-    return [
-        (
-            ".".join(str(part) for part in detail["loc"]),
-            None if detail["type"] == "missing" else detail["input"],
-            why,
-        )
-        for detail in error.errors(include_url=False)
-        for why in _why(detail["type"], detail["msg"], detail["loc"], model).splitlines()
-    ]
+    """The faults that pydantic found, in the words of this project."""
+    return [fault for detail in error.errors(include_url=False) for fault in _faults(detail, model)]
+
+
+def _faults(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Fault]:
+    place = tuple(str(part) for part in detail["loc"])
+    raised = detail.get("ctx", {}).get("error")
+    if isinstance(raised, Clash):
+        for path, given, why in raised.faults:
+            yield (
+                ".".join((*place, path)),
+                given,
+                _SETTING.sub(lambda found: ".".join((*place, found[1])), why),
+            )
+        return
+    given = None if detail["type"] == "missing" else detail["input"]
+    yield ".".join(place), given, _why(detail["type"], detail["msg"], detail["loc"], model)
 
 
 def _why(kind: str, message: str, location: tuple[int | str, ...], model: type[BaseModel]) -> str:

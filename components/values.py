@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
 
+from components import schedule
+
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T|)")
@@ -22,17 +24,22 @@ _REDIS_UNITS = {
 _REDIS_MEMORY = re.compile(r"(\d+)([a-z]*)")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_BUCKET = re.compile(r"[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
+_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*(\.\.|\.-|-\.))[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
 _IMAGE = re.compile(
     r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?P<tag>:[\w][\w.-]{0,127})?"
     r"(?P<digest>@sha256:[0-9a-f]{64})?"
 )
+_VERSION = re.compile(r"v?(\d{1,2}(?:\.\d+)*)(?=$|[-_+])")
+_PRODUCTS = {
+    "dragonfly", "keydb", "mariadb", "memcached", "minio", "mongo", "mysql", "nginx", "percona", "postgres",
+    "redis", "valkey", "versitygw",
+}  # fmt: skip
 _CRON_FIELDS = (
     ("minute", 0, 59),
     ("hour", 0, 23),
     ("day of month", 1, 31),
     ("month", 1, 12),
-    ("day of week", 0, 7),
+    ("day of week", 0, 6),
 )
 _CRON_NAMES = {
     "month": ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
@@ -93,7 +100,45 @@ def _image(text: str) -> str:
     return text
 
 
+def image_of(server: str, product: str, series: str, example: str, short: str = "") -> AfterValidator:
+    """Takes images of one server in one series alone: another one's configuration and data don't fit.
+
+    `series`: pattern of its versions. `short`: a tag that means the newest of the series, such as 7 for 7.4.
+    """
+
+    def check(text: str) -> str:
+        found = _IMAGE.fullmatch(_image(text))
+        tag = ((found and found["tag"]) or "").removeprefix(":")
+        path = text.partition("@")[0].removesuffix(f":{tag}")
+        name = path.rpartition("/")[2]
+        if name != product and name in _PRODUCTS:
+            raise ValueError(
+                f"an image of {name}, where {server} is meant; write such as {product}:{example}"
+            )
+        version = _VERSION.match(tag)
+        if version and version[1] != short and not re.match(rf"(?:{series})(?!\d)", version[1]):
+            raise ValueError(
+                f"another version than {server} {example}, for which configuration, users and data are made;"
+                f" write a tag such as {example}"
+            )
+        if not version and tag and _is_official(path, product):
+            raise ValueError(
+                f"the tag {tag} names no version and changes without notice; write a tag such as {example}"
+            )
+        return text
+
+    return AfterValidator(check)
+
+
+def _is_official(path: str, product: str) -> bool:
+    """Whether the repository is the product's own, whose tags without a version are known to move."""
+    parts = [part for part in path.split("/") if part not in ("docker.io", "library")]
+    return parts in ([product], [product, product])
+
+
 def _time_zone(text: str) -> str:
+    if text.startswith(("posix/", "right/")) or text in ("localtime", "posixrules", "Factory", "Local"):
+        raise ValueError("means another time on each machine; write a name such as Asia/Seoul or Etc/UTC")
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -115,6 +160,8 @@ def _cron(text: str) -> str:
                 raise ValueError(
                     f"{part!r} is no {name}; write *, {low} to {high}, a range such as {low}-{high}, or */2"
                 )
+    if schedule.never_runs(text):
+        raise ValueError("no month has such a day, so it never runs; write a day that exists, such as 28")
     return text
 
 
@@ -154,6 +201,31 @@ DnsLabel = Annotated[
         "not a name for Kubernetes; write up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
     ),
 ]
+Namespace = Annotated[
+    DnsLabel,
+    _pattern(
+        re.compile(r"(?!(default|kube-.*)$).+"),
+        "belongs to Kubernetes itself; write a namespace of the stack's own, such as filewallball",
+    ),
+]
+_ANNOTATION = re.compile(
+    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+Annotations = dict[
+    Annotated[
+        str,
+        _pattern(
+            _ANNOTATION, "not an annotation's name; write such as eks.amazonaws.com/role-arn: its value"
+        ),
+    ],
+    str,
+]
+Region = Annotated[
+    str,
+    _pattern(
+        re.compile(r"[\w.-]+", re.ASCII), "not a region's name; write such as eu-central-1, without spaces"
+    ),
+]
 DnsName = Annotated[
     str,
     _pattern(
@@ -170,15 +242,17 @@ Bucket = Annotated[
 Prefix = Annotated[
     str,
     _pattern(
-        re.compile(r"|[\w.-][\w./-]*/"),
-        "not a key prefix; write nothing, or one that ends in /, such as dev/",
+        re.compile(r"|((?!\.{1,2}/)[\w.-]+/)+", re.ASCII),
+        "not a key prefix; write nothing, or names that each end in /, such as dev/ or team/dev/",
     ),
 ]
 AbsolutePath = Annotated[
     str,
     _pattern(
-        re.compile(r"/[^\0]*[^\0/]"),
-        "not an absolute path; write one that starts with /, such as /srv/mariadb",
+        re.compile(
+            r"(?!/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/|$))(/(?!\.{1,2}(/|$))[^\0/]+)+"
+        ),
+        "not an absolute path of a folder for data; write one that starts with /, such as /srv/mariadb",
     ),
 ]
 Endpoint = Annotated[

@@ -6,8 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.faults import Clash
 from components.schema.base import PLACEHOLDER, Model, Resources, Storage, resources_field
-from components.values import Bucket, Cron, DnsName, Endpoint, Image, Prefix, Quantity
+from components.schema.schedules import MaxAge, Scheduled
+from components.values import Annotations, Bucket, Cron, DnsName, Endpoint, Prefix, Quantity, Region, image_of
+
+StoreImage = Annotated[str, image_of("versitygw", "versitygw", r"1\.([89]|\d\d)", "v1.8.0")]
 
 
 class Store(Model):
@@ -20,13 +24,13 @@ class Store(Model):
         default=None, description="Name of the bucket; in the cluster `filewallball-backups`."
     )
     endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service; left out: AWS.")
-    region: str = Field(default="us-east-1", description="Region of the bucket.")
+    region: Region = Field(default="us-east-1", description="Region of the bucket.")
     prefix: Prefix = Field(default="", description="What every object's key starts with; ends in /.")
     credentials_secret: DnsName | None = Field(
         default=None,
         description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's role.",
     )
-    image: Image = Field(
+    image: StoreImage = Field(
         default="ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster."
     )
     storage: Storage = Field(
@@ -43,11 +47,16 @@ class Store(Model):
 
     @model_validator(mode="after")
     def _place(self) -> Self:
-        if self.in_cluster and (self.endpoint or self.credentials_secret):
-            raise ValueError("a store in the cluster has its own endpoint and credentials; leave both out")
+        own = "a store in the cluster has its own; leave it out, or write inCluster: false"
+        foreign = [name for name in ("endpoint", "credentialsSecret") if self.at(name) and self.in_cluster]
+        if foreign:
+            raise Clash(*(self.clash(name, own) for name in foreign))
         if not self.in_cluster and not self.bucket:
-            raise ValueError(
-                "no bucket is named; write bucket: NAME of an existing bucket, or inCluster: true"
+            raise Clash(
+                self.clash(
+                    "bucket",
+                    "no bucket is named; write the name of an existing bucket, or inCluster: true beside it",
+                )
             )
         return self
 
@@ -56,11 +65,11 @@ class Store(Model):
         return self.bucket or "filewallball-backups"
 
 
-class Backup(Model):
+class Backup(Scheduled):
     """The nightly backup of the database: dumped, restored on trial, uploaded."""
 
     schedule: Cron = Field(default="0 2 * * *", description="When, as cron writes it, in timeZone.")
-    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
+    max_age_hours: MaxAge = Field(
         default=26, description="The newest verified backup must be younger than this, or the checks fail."
     )
     work_size: Quantity = Field(default="2Gi", description="Room on the node for dump and trial restore.")
@@ -68,7 +77,7 @@ class Backup(Model):
         default=120, description="A longer run is stopped."
     )
     resources: Resources = resources_field("100m", "256Mi", "768Mi")
-    service_account_annotations: dict[str, str] = Field(
+    service_account_annotations: Annotations = Field(
         default={},
         description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
     )

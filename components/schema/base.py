@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.alias_generators import to_camel, to_snake
 
+from components.faults import Clash, Fault
 from components.values import AbsolutePath, Cpu, DnsName, Quantity, quantity_bytes
 
+LEAST_MEMORY = 16 * 2**20
 PLACEHOLDER = "SET-ME"  # what Pulumi.prd.yaml holds until its owner says which cluster and bucket are meant
 
 
 class Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, validate_default=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        validate_default=True,
+        allow_inf_nan=False,
     )
 
     @model_validator(mode="before")
@@ -30,6 +37,42 @@ class Model(BaseModel):
             if isinstance(field.default, BaseModel) and isinstance(given.get(key), dict):
                 filled[key] = field.default.model_dump(by_alias=True, exclude_unset=True) | given[key]
         return filled
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
+        if isinstance(given, bool) and info.field_name:
+            kind: Any = cls.model_fields[info.field_name].annotation
+            if kind in (int, float, int | None):
+                raise ValueError("a switch, where a number is meant; write a number")
+        return given
+
+    def clash(self, paths: str | tuple[str, ...], why: str) -> Fault:
+        """A fault of settings that don't fit together, for `Clash`.
+
+        `paths`: those below this model that could be changed; the one that isn't at its default is named.
+        """
+        every = (paths,) if isinstance(paths, str) else paths
+        path = next((one for one in every if self.at(one) != self._default(one)), every[0])
+        return path, self.at(path), why
+
+    def said(self, path: str) -> str:
+        """A setting and its value, as whoever wrote the file knows it."""
+        value = self.at(path)
+        return f"{{.{path}}} {value}" + (" (the default)" if value == self._default(path) else "")
+
+    def at(self, path: str) -> object:
+        found: object = self
+        for part in path.split("."):
+            found = getattr(found, to_snake(part))
+        return found
+
+    def _default(self, path: str) -> object:
+        first, _, rest = path.partition(".")
+        found = type(self).model_fields[to_snake(first)].default
+        for part in rest.split(".") if rest else ():
+            found = getattr(found, to_snake(part), None)
+        return found
 
 
 class Storage(Model):
@@ -60,15 +103,22 @@ class Storage(Model):
         }
         given = [name for name, value in sources.items() if value is not None]
         if "hostPath" in given and len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} exclude each other; write only one of them")
+            raise Clash(
+                self.clash(given[-1], f"{' and '.join(given)} exclude each other; write only one of them")
+            )
         if self.host_path and not self.node:
-            raise ValueError(
-                "hostPath without node: on another node the folder may be an empty one, and the server would"
-                " start without its data; write node: NAME, as `kubectl get nodes -L kubernetes.io/hostname`"
-                " shows it"
+            raise Clash(
+                self.clash(
+                    "node",
+                    "must be set with hostPath: on another node the folder may be empty, and the server"
+                    " would start without its data; write the node's name, as `kubectl get nodes -L"
+                    " kubernetes.io/hostname` shows it",
+                )
             )
         if self.node and not self.host_path:
-            raise ValueError("node means nothing without hostPath; leave it out, or write hostPath: /FOLDER")
+            raise Clash(
+                self.clash("node", "means nothing without hostPath; leave it out, or write hostPath: /FOLDER")
+            )
         return self
 
 
@@ -81,10 +131,18 @@ class Resources(Model):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if quantity_bytes(self.memory) > quantity_bytes(self.memory_limit):
-            raise ValueError(
-                f"memory {self.memory} is more than memoryLimit {self.memory_limit}; write a memoryLimit of"
-                f" {self.memory} or more, or a memory of {self.memory_limit} or less"
+        limit = quantity_bytes(self.memory_limit)
+        if limit < LEAST_MEMORY:
+            raise Clash(
+                self.clash("memoryLimit", "no program starts in so little; write 16Mi or more, with the unit")
+            )
+        if quantity_bytes(self.memory) > limit:
+            raise Clash(
+                self.clash(
+                    "memory",
+                    f"more than {{.memoryLimit}} {self.memory_limit}; write a memoryLimit of {self.memory} or"
+                    f" more, or a memory of {self.memory_limit} or less",
+                )
             )
         return self
 

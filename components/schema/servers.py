@@ -6,14 +6,18 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from components.faults import Clash
 from components.schema.base import Model, Resources, Storage, resources_field
-from components.values import Image, Quantity, RedisMemory, quantity_bytes, redis_bytes
+from components.values import Quantity, RedisMemory, image_of, quantity_bytes, redis_bytes
+
+MariadbImage = Annotated[str, image_of("MariaDB", "mariadb", r"10\.11", "10.11", "10")]
+RedisImage = Annotated[str, image_of("Redis", "redis", r"7\.[0-4]", "7.2", "7")]
 
 
 class Mariadb(Model):
     """The database."""
 
-    image: Image = Field(default="docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
+    image: MariadbImage = Field(default="docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
     storage: Storage = Field(default=Storage(), description="Where the data lies.")
     buffer_pool: Quantity = Field(
         default="128Mi", description="InnoDB's page cache; at most 60% of the memory limit."
@@ -30,10 +34,13 @@ class Mariadb(Model):
     def _pool_fits(self) -> Self:
         pool, limit = quantity_bytes(self.buffer_pool), quantity_bytes(self.resources.memory_limit)
         if pool > 0.6 * limit:
-            raise ValueError(
-                f"bufferPool {self.buffer_pool} leaves too little of resources.memoryLimit"
-                f" {self.resources.memory_limit} for connections; write a memoryLimit of"
-                f" {pool * 10 // 6 // 2**20 + 1}Mi or more, or a smaller bufferPool"
+            raise Clash(
+                self.clash(
+                    ("bufferPool", "resources.memoryLimit"),
+                    f"{self.said('bufferPool')} leaves too little of {self.said('resources.memoryLimit')} for"
+                    f" connections; write a memoryLimit of {pool * 10 // 6 // 2**20 + 1}Mi or more, or a"
+                    f" bufferPool of {int(0.6 * limit) // 2**20}Mi or less",
+                )
             )
         return self
 
@@ -41,7 +48,7 @@ class Mariadb(Model):
 class Redis(Model):
     """The cache. It keeps nothing on disk: a restart empties it."""
 
-    image: Image = Field(
+    image: RedisImage = Field(
         default="docker.io/library/redis:7.2-bookworm", description="Redis 7.0 to 7.4 image."
     )
     maxmemory: RedisMemory = Field(
@@ -54,9 +61,12 @@ class Redis(Model):
         data, limit = redis_bytes(self.maxmemory), quantity_bytes(self.resources.memory_limit)
         needed = data * 5 // 4 + 32 * 2**20  # a quarter for fragmentation, 32 Mi for clients' buffers
         if limit < needed:
-            raise ValueError(
-                f"maxmemory {self.maxmemory} doesn't fit into resources.memoryLimit"
-                f" {self.resources.memory_limit} with room for buffers and fragmentation; write a"
-                f" memoryLimit of {-(-needed // 2**20)}Mi or more"
+            raise Clash(
+                self.clash(
+                    ("maxmemory", "resources.memoryLimit"),
+                    f"{self.said('maxmemory')} doesn't fit into {self.said('resources.memoryLimit')} with"
+                    " room for buffers and fragmentation; write a memoryLimit of"
+                    f" {-(-needed // 2**20)}Mi or more",
+                )
             )
         return self

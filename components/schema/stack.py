@@ -8,8 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.faults import Clash
 from components.schema.base import PLACEHOLDER, Model
-from components.values import DnsLabel, Image
+from components.values import Annotations, DnsLabel, Image
 
 
 class Cluster(Model):
@@ -39,10 +40,20 @@ class Cluster(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.sandbox is None) == (self.context is None):
-            raise ValueError("needs one of the two; write either sandbox: NAME or context: NAME")
+            raise Clash(
+                self.clash(
+                    "context",
+                    "a stack has either a context or a sandbox; write cluster.context: NAME or"
+                    " cluster.sandbox: NAME, and only one of them",
+                )
+            )
         if self.sandbox and self.kubeconfig:
-            raise ValueError(
-                "a sandbox has a kubeconfig of its own; leave kubeconfig out, or write context: NAME"
+            raise Clash(
+                self.clash(
+                    "kubeconfig",
+                    "a sandbox has a kubeconfig of its own; leave it out, or write context: NAME in place of"
+                    " sandbox",
+                )
             )
         return self
 
@@ -75,7 +86,7 @@ class Checks(Model):
     cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.8, description="Largest share of maxmemory in use."
     )
-    service_account_annotations: dict[str, str] = Field(
+    service_account_annotations: Annotations = Field(
         default={},
         description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may read there.",
     )

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.faults import Clash, Fault
 from components.schema.base import Model, Resources, resources_field
-from components.values import Cron, DnsName, Image, Quantity, RedisMemory, quantity_bytes, redis_bytes
+from components.schema.schedules import MaxAge, Scheduled
+from components.values import (
+    Annotations,
+    Cron,
+    DnsName,
+    Quantity,
+    RedisMemory,
+    image_of,
+    quantity_bytes,
+    redis_bytes,
+)
 
 MIB = 2**20
+ValkeyImage = Annotated[str, image_of("Valkey", "valkey", r"8\.1", "8.1")]
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 
 
@@ -26,11 +37,11 @@ class SetStorage(Model):
     )
 
 
-class Snapshots(Model):
+class Snapshots(Scheduled):
     """Copies of the sessions in the backups' store."""
 
     schedule: Cron = Field(default="15 * * * *", description="When, as cron writes it, in timeZone.")
-    max_age_hours: Annotated[int, Field(ge=1, le=24 * 31)] = Field(
+    max_age_hours: MaxAge = Field(
         default=3, description="The newest snapshot must be younger than this, or the checks fail."
     )
     keep: Annotated[int, Field(ge=2, le=500)] = Field(
@@ -43,7 +54,7 @@ class Snapshots(Model):
         default=30, description="A longer run is stopped."
     )
     resources: Resources = resources_field("50m", "96Mi", "384Mi")
-    service_account_annotations: dict[str, str] = Field(
+    service_account_annotations: Annotations = Field(
         default={},
         description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
     )
@@ -52,7 +63,7 @@ class Snapshots(Model):
 class Valkey(Model):
     """The session servers: a primary, its replicas, and the Sentinels that decide which is which."""
 
-    image: Image = Field(default="docker.io/valkey/valkey:8.1", description="Valkey 8.1 image.")
+    image: ValkeyImage = Field(default="docker.io/valkey/valkey:8.1", description="Valkey 8.1 image.")
     replicas: int = Field(
         default=2,
         description="Replicas beside the primary, 1 to 6. With one, writes are refused while it restarts.",
@@ -169,17 +180,6 @@ class Valkey(Model):
             raise ValueError(f"no such log level; write one of {', '.join(levels)}")
         return level
 
-    @field_validator("image")
-    @classmethod
-    def _of_8_1(cls, image: str) -> str:
-        tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-        if tag[:1].isdigit() and not re.match(r"8\.1(?!\d)", tag):
-            raise ValueError(
-                "another version than 8.1, whose configuration, users and snapshots these servers have; write"
-                " a tag such as 8.1"
-            )
-        return image
-
     @field_validator("save_points")
     @classmethod
     def _pairs(cls, text: str) -> str:
@@ -195,68 +195,69 @@ class Valkey(Model):
     def _agrees(self) -> Self:
         clashes = [*self._voting(), *self._failing_over(), *self._memory(), *self._room()]
         if clashes:
-            raise ValueError("\n".join(clashes))
+            raise Clash(*clashes)
         return self
 
-    def _voting(self) -> Iterator[str]:
+    def _voting(self) -> Iterator[Fault]:
         if self.votes < self.majority:
-            yield (
-                f"quorum {self.votes} is no majority of {self.sentinels} sentinels: a cut-off minority would"
-                f" call the primary down; write {self.majority} to {self.sentinels}, or leave quorum out"
+            yield self.clash(
+                "quorum",
+                f"no majority of {self.sentinels} sentinels: a cut-off minority would call the primary down;"
+                f" write {self.majority} to {self.sentinels}, or leave quorum out",
             )
         if self.votes > self.sentinels:
-            yield (
-                f"quorum {self.votes} is more than the {self.sentinels} sentinels, so nothing would ever fail"
-                f" over; write {self.majority} to {self.sentinels}, or leave quorum out"
+            yield self.clash(
+                "quorum",
+                f"more than the {self.sentinels} sentinels, so nothing would ever fail over; write"
+                f" {self.majority} to {self.sentinels}, or leave quorum out",
             )
 
-    def _failing_over(self) -> Iterator[str]:
-        least, given = 2 * self.down_after_ms, self._said("failover_timeout_ms")
+    def _failing_over(self) -> Iterator[Fault]:
+        least = 2 * self.down_after_ms
         if self.failover_timeout_ms < least:
-            yield (
-                f"{given} is less than twice {self._said('down_after_ms')}: a failover would be given up"
-                f" before it could end; write a failoverTimeoutMs of {least} to 600000"
+            yield self.clash(
+                ("failoverTimeoutMs", "downAfterMs"),
+                f"{self.said('failoverTimeoutMs')} is less than twice {self.said('downAfterMs')}: a failover"
+                f" would be given up before it could end; write a failoverTimeoutMs of {least} to 600000",
             )
         elif self.failover_timeout_ms > 600_000:
-            yield (
-                f"{given} leaves the set without a primary for over ten minutes when a failover goes wrong;"
-                f" write {least} to 600000"
+            yield self.clash(
+                "failoverTimeoutMs",
+                "leaves the set without a primary for over ten minutes when a failover goes wrong; write"
+                f" {least} to 600000",
             )
 
-    def _memory(self) -> Iterator[str]:
+    def _memory(self) -> Iterator[Fault]:
         data, limit = redis_bytes(self.maxmemory), quantity_bytes(self.resources.memory_limit)
         # A save forks. While it runs, each page that is written to is there twice: at worst all of the data.
         # A quarter for fragmentation, 128 Mi for buffers and the backlog.
         needed = data * 9 // 4 + 128 * MIB
         if limit < needed:
-            yield (
-                f"{self._said('maxmemory')} doesn't fit into resources.memoryLimit"
-                f" {self.resources.memory_limit} while a save runs, which may copy all of it; write a"
-                f" memoryLimit of {-(-needed // MIB)}Mi or more" + _or_less((limit - 128 * MIB) * 4 // 9)
+            yield self.clash(
+                ("maxmemory", "resources.memoryLimit"),
+                f"{self.said('maxmemory')} doesn't fit into {self.said('resources.memoryLimit')} while a save"
+                f" runs, which may copy all of it; write a memoryLimit of {-(-needed // MIB)}Mi or more"
+                + _or_less((limit - 128 * MIB) * 4 // 9),
             )
 
-    def _room(self) -> Iterator[str]:
+    def _room(self) -> Iterator[Fault]:
         data, room = redis_bytes(self.maxmemory), quantity_bytes(self.storage.size)
-        given = self._said("maxmemory")
         # A new file stands beside the old one until it is whole; with a log of writes, that one as well.
         files = 5 if self.append_only else 3
         if room < data * files // 2:
-            yield (
-                f"{given} doesn't fit onto storage.size {self.storage.size} with a new save beside the old"
-                f" one; write a size of {-(-data * files // 2 // MIB)}Mi or more"
-                + _or_less(room * 2 // files)
+            yield self.clash(
+                ("storage.size", "maxmemory"),
+                f"{self.said('maxmemory')} doesn't fit onto {self.said('storage.size')} with a new save"
+                f" beside the old one; write a size of {-(-data * files // 2 // MIB)}Mi or more"
+                + _or_less(room * 2 // files),
             )
         work = quantity_bytes(self.snapshots.work_size)
         if work < 2 * data:
-            yield (
-                f"{given} doesn't fit into snapshots.workSize {self.snapshots.work_size} twice; write a"
-                f" workSize of {-(-2 * data // MIB)}Mi or more" + _or_less(work // 2)
+            yield self.clash(
+                ("snapshots.workSize", "maxmemory"),
+                f"{self.said('maxmemory')} doesn't fit into {self.said('snapshots.workSize')} twice; write a"
+                f" workSize of {-(-2 * data // MIB)}Mi or more" + _or_less(work // 2),
             )
-
-    def _said(self, name: str) -> str:
-        """A setting and its value, as whoever wrote the file knows it."""
-        default = "" if name in self.model_fields_set else " (the default)"
-        return f"{type(self).model_fields[name].alias} {getattr(self, name)}{default}"
 
 
 def _or_less(data: int) -> str:

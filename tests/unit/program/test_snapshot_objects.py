@@ -97,7 +97,12 @@ def test_one_at_a_time_on_time_and_not_for_ever(dev: Rendered, render: Render) -
     assert (found["schedule"], found["timeZone"]) == ("15 * * * *", "Asia/Seoul")
     assert found["concurrencyPolicy"] == "Forbid"
     changed = spec(
-        render(merged(DEV, {"valkey": {"snapshots": {"schedule": "0 4 * * *", "deadlineMinutes": 7}}}))
+        render(
+            merged(
+                DEV,
+                {"valkey": {"snapshots": {"schedule": "0 4 * * *", "maxAgeHours": 30, "deadlineMinutes": 7}}},
+            )
+        )
     )
     assert changed["schedule"] == "0 4 * * *"
     assert changed["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 420
