@@ -10,7 +10,7 @@ import pulumi
 import settings
 from components.backup import Backup, BackupArgs
 from components.checks import Checks, ChecksArgs
-from components.images import toolkit_reference
+from components.images import reference
 from components.mariadb import Mariadb, MariadbArgs
 from components.namespace import Namespace, NamespaceArgs
 from components.provider import Cluster, ClusterArgs
@@ -23,7 +23,8 @@ from components.valkey import Valkey, ValkeyArgs
 stack = settings.from_pulumi()
 for warning in stack.warnings(datetime.now()):
     pulumi.log.warn(warning)
-toolkit = stack.toolkit.image or toolkit_reference()
+toolkit = stack.toolkit.image or reference("toolkit")
+agent = stack.agent.image or stack.toolkit.image or reference("agent")
 
 cluster = Cluster(
     "cluster", ClusterArgs(stack.cluster.kubeconfig_path(), stack.cluster.context, stack.protect)
@@ -33,7 +34,7 @@ in_cluster = pulumi.ResourceOptions(providers=[cluster.provider])
 namespace = Namespace("namespace", NamespaceArgs(stack.namespace, cluster.keeping), in_cluster)
 mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.keeping), in_cluster)
 redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
-valkey = Valkey("valkey", ValkeyArgs(namespace.name, stack.valkey, cluster.keeping, toolkit), in_cluster)
+valkey = Valkey("valkey", ValkeyArgs(namespace.name, stack.valkey, cluster.keeping, agent), in_cluster)
 backup = Backup("backup", BackupArgs(namespace.name, stack.backup, toolkit, stack.time_zone), in_cluster)
 snapshots = Snapshots(
     "snapshots",

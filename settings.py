@@ -16,7 +16,7 @@ from typing import Any, cast
 from pydantic import Field, TypeAdapter, ValidationError
 
 from components.faults import Fault, SettingsError, from_pydantic, parse_values
-from components.schema import Backup, Checks, Cluster, Mariadb, Model, Redis, Toolkit, Valkey
+from components.schema import Agent, Backup, Checks, Cluster, Mariadb, Model, Redis, Toolkit, Valkey
 from components.schema.schedules import Scheduled
 from components.values import Namespace, TimeZone, image_is_pinned
 
@@ -44,6 +44,7 @@ class Settings(Model):
     valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
     backup: Backup = Field(description="The nightly backup.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
+    agent: Agent = Field(default=Agent(), description="The image of what runs beside the servers.")
     checks: Checks = Field(default=Checks(), description="Limits that the smoke checks hold the stack to.")
 
     def warnings(self, today: datetime) -> Iterator[str]:
@@ -57,6 +58,12 @@ class Settings(Model):
                     " Write an hour that every day has, such as '0 12 * * *', or a timeZone whose clocks"
                     " never change, such as Etc/UTC."
                 )
+        if self.toolkit.image and not self.agent.image:
+            yield (
+                f"{PROJECT}:agent.image isn't set, so the session servers' agents run in toolkit.image, and"
+                " every change of that restarts the session servers. Build images/agent/Dockerfile, push it,"
+                " and write its registry/name:tag@sha256:… as agent.image."
+            )
 
 
 def _scheduled(model: Model, above: str = "") -> Iterator[tuple[str, Scheduled]]:
@@ -78,6 +85,8 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
         for name in ("mariadb", "redis", "valkey", "toolkit")
         if (part := parts.get(name))
     }
+    if (agent := parts.get("agent")) and agent.image:
+        images["agent.image"] = agent.image
     if (backup := parts.get("backup")) and backup.store.in_cluster:
         images["backup.store.image"] = backup.store.image
     faults: list[Fault] = [

@@ -17,19 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @cache
-def toolkit_reference(root: Path = ROOT) -> str:
-    """`filewallball/toolkit:<12 hex digits>` for the checkout at `root`.
+def reference(name: str, root: Path = ROOT) -> str:
+    """`filewallball/<name>:<12 hex digits>` for images/<name> of the checkout at `root`.
 
     The digits depend on the names and contents of what goes into the image and on nothing else: not on times,
     nor on where the checkout lies. Raises FileNotFoundError if a listed source is missing.
     """
-    definition = root / "images" / "toolkit" / "image.yaml"
+    definition = root / "images" / name / "image.yaml"
     text = definition.read_bytes()
     image = cast("dict[str, Any]", yaml.safe_load(text))
     digest = hashlib.sha256()
     # A length before each part: no two lists of files can run together into the same bytes.
-    for name, content in [*sorted(_sources(root, image)), ("image.yaml", text)]:
-        for part in (name.encode(), content):
+    for path, content in [*sorted(_sources(root, image)), ("image.yaml", text)]:
+        for part in (path.encode(), content):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
     return f"{image['name']}:{digest.hexdigest()[:12]}"

@@ -48,7 +48,7 @@ class ValkeyArgs:
     namespace: pulumi.Input[str]
     settings: schema.Valkey
     keeping: Keeping
-    toolkit: str
+    agent: str  # the image of what runs beside the servers
 
 
 class Valkey(pulumi.ComponentResource):
@@ -64,7 +64,7 @@ class Valkey(pulumi.ComponentResource):
         config = _config(settings)
         self.config = config["valkey.conf"]
         ours, theirs = _split(config)
-        members = valkey_pods.members(settings, args.toolkit, fingerprint(ours))
+        members = valkey_pods.members(settings, args.agent, fingerprint(ours))
         sentinels = valkey_pods.sentinels(settings, fingerprint(theirs))
         self.fingerprint = fingerprint(members, sentinels)
         before: list[pulumi.Resource] = [

@@ -36,11 +36,11 @@ def labels_of(server: str) -> dict[str, str]:
     return labels(server, COMPONENT)
 
 
-def members(valkey: schema.Valkey, toolkit: str, config: str) -> dict[str, Any]:
-    """The template of the servers' pods. `config`: fingerprint of the files that the server reads."""
+def members(valkey: schema.Valkey, agent: str, config: str) -> dict[str, Any]:
+    """The template of the servers' pods. `agent`: its image; `config`: fingerprint of the server's files."""
     return pods.template(
         labels_of(NAME) | network.access(NAME),
-        [_server(valkey), _agent(valkey, toolkit)],
+        [_server(valkey), _agent(valkey, agent)],
         [
             pods.config_volume("config", CONFIG_MAP),
             _credentials("credentials", SERVER_KEYS),
@@ -105,7 +105,7 @@ def _server(valkey: schema.Valkey) -> dict[str, Any]:
     )
 
 
-def _agent(valkey: schema.Valkey, toolkit: str) -> dict[str, Any]:
+def _agent(valkey: schema.Valkey, image: str) -> dict[str, Any]:
     def ask(path: str, period: int, failures: int) -> dict[str, Any]:
         return {
             "httpGet": {"path": path, "port": "agent"},
@@ -116,7 +116,7 @@ def _agent(valkey: schema.Valkey, toolkit: str) -> dict[str, Any]:
 
     return pods.container(
         "agent",
-        toolkit,
+        image,
         valkey.agent_resources,
         ["python3", "-m", "filewallball.valkey", "agent"],
         {"agent-credentials": _SECRETS, "run": "/run/valkey", "tmp": _TMP},

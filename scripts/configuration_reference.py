@@ -76,9 +76,11 @@ AFTERWORD = """
   valkey-quorum` is good, and take away two Sentinels at a time: those left over must be a majority of the old
   number. While one of them restarts nothing can fail over, a few seconds each.
 - **A restart** of all servers, one by one, comes with a change of the image, `maxmemory`, `logLevel`,
-  `appendOnly`, `savePoints`, `minReplicasMaxLag`, `replicas`, `sentinels`, `quorum`, and of the toolkit's
-  image: the agents are in it. Where `toolkit.image` is left out, it changes with this checkout's sources.
-  Sentinels and servers never restart at the same time.
+  `appendOnly`, `savePoints`, `minReplicasMaxLag`, `replicas`, `sentinels`, `quorum`, and the agents' image.
+  Where `agent.image` and `toolkit.image` are both left out, it changes with the agents' own sources alone: a
+  change of a check, a drill or the backup leaves the session servers running. Where only `toolkit.image` is
+  set, the agents run in it, and restart with it: set `agent.image` too. Sentinels and servers never restart
+  at the same time.
 - **Memory**: a save forks, and while it runs each page that is written to is there twice. The memory limit
   must be 2.25 times `maxmemory` and 128 MiB.
 - **Losses**: a primary takes writes only while it and the replicas in touch are a majority of the servers.
@@ -103,8 +105,8 @@ that print them.
 ## Production
 
 `protect: true` refuses image tags without a digest: a tag can be moved, and then a restarted pod runs
-what nobody tested. The command that prints the digest stands in the message. The toolkit must be pushed
-to a registry of yours.
+what nobody tested. The command that prints the digest stands in the message. The toolkit and
+the agents' image must be pushed to a registry of yours: `toolkit.image`, `agent.image`.
 """
 
 

@@ -74,6 +74,16 @@ class Toolkit(Model):
     )
 
 
+class Agent(Model):
+    """The image of what runs beside the servers. A change of it restarts the session servers."""
+
+    image: Image | None = Field(
+        default=None,
+        description="Left out: `toolkit.image`, and then every change of that restarts the session servers;"
+        " where that is left out too: named after this checkout's sources, and built by `fwb up`.",
+    )
+
+
 class Checks(Model):
     """Limits that the smoke checks hold the stack to."""
 

@@ -19,6 +19,8 @@ SERVER = {MEMBERS: "valkey", SENTINELS: "sentinel"}
 """The container that is the server, by StatefulSet."""
 AGENT = "agent"
 CONFIG_MAP = "valkey-config"
+CHECKS = "filewallball-checks"
+"""The PodTemplate of the stack's checks, which run in the toolkit's image."""
 POLL_SECONDS = 0.4
 
 
@@ -42,14 +44,16 @@ class Set:
         addresses = {name: _addresses(place, name, each["spec"]["replicas"]) for name, each in sets.items()}
         containers = {one["name"]: one for one in sets[MEMBERS]["spec"]["template"]["spec"]["containers"]}
         config = place.kube.get("v1", "ConfigMap", CONFIG_MAP, place.namespace)
-        if config is None or not {AGENT, SERVER[MEMBERS]} <= containers.keys():
+        checks = place.kube.get("v1", "PodTemplate", CHECKS, place.namespace)
+        if config is None or checks is None or not {AGENT, SERVER[MEMBERS]} <= containers.keys():
             raise UserError(f"the session servers in {place} are of another version", _run_up(place))
+        [toolkit] = checks["template"]["spec"]["containers"]
         return cls(
             place,
             addresses[MEMBERS],
             addresses[SENTINELS],
-            image=containers[AGENT]["image"],
-            pull=containers[AGENT].get("imagePullPolicy", "IfNotPresent"),
+            image=toolkit["image"],
+            pull=toolkit.get("imagePullPolicy", "IfNotPresent"),
             server_image=containers[SERVER[MEMBERS]]["image"],
             append_only="\nappendonly yes" in config["data"].get("valkey.conf", ""),
         )

@@ -27,13 +27,14 @@ from filewallball.sandbox.toolchain import Binaries, binaries
 DEFINITIONS = Path(__file__).parent / "images.yaml"
 REPOSITORY = Path(__file__).parents[2]
 
-TOOLKIT = "docker.io/filewallball/toolkit:"
+# Those that images/<name>/image.yaml of the repository defines; their tags follow its sources.
+OURS = "docker.io/filewallball/"
 
 # What the sandbox itself runs.
 OWN = ("registry.k8s.io/pause:3.10.1", "registry.k8s.io/coredns/coredns:v1.14.7")
 
 _AT_ONCE = 2  # builds: unpacking packages is bound by the processor
-_KEPT = 3  # archives of one image, and toolkits in one sandbox: each change of the sources makes another
+_KEPT = 3  # archives of one image, and of ours in one sandbox: each change of the sources makes another
 
 
 def normalise(reference: str) -> str:
@@ -57,8 +58,8 @@ def definition(reference: str) -> dict[str, Any]:
     full = normalise(reference)
     if found := definitions().get(full):
         return {**definition(found["like"]), **found} if "like" in found else found
-    if full.startswith(TOOLKIT):
-        return _toolkit(full)
+    if full.startswith(OURS) and (file := _source(full)).is_file():
+        return _own(full, file)
     known = "\n    ".join(sorted(definitions()))
     raise UserError(
         f"a sandbox can't pull images, and nothing says how to build {reference}",
@@ -66,14 +67,23 @@ def definition(reference: str) -> dict[str, Any]:
     )
 
 
-def _toolkit(full: str) -> dict[str, Any]:
-    ours = _program_images().toolkit_reference()
+def _source(full: str) -> Path:
+    return REPOSITORY / "images" / _short(full) / "image.yaml"
+
+
+def _short(reference: str) -> str:
+    return reference.rpartition("/")[2].partition(":")[0]
+
+
+def _own(full: str, file: Path) -> dict[str, Any]:
+    short = _short(full)
+    ours = _program_images().reference(short)
     if normalise(ours) != full:
         raise UserError(
-            f"{full} isn't the toolkit of this checkout, which is {ours}",
-            "leave `toolkit.image` out of the stack's config, so that it follows the sources",
+            f"{full} isn't the {short} image of this checkout, which is {ours}",
+            f"Leave filewallball:{short}.image out of the stack's config, so that it follows the sources.",
         )
-    return cast("dict[str, Any]", yaml.safe_load((REPOSITORY / "images/toolkit/image.yaml").read_text()))
+    return cast("dict[str, Any]", yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 @cache
@@ -132,8 +142,9 @@ def _build(reference: str, built: Binaries, progress: Progress) -> None:
             builder.copy(archive(model, built), target, reference)
         else:
             builder.build(target, reference, how, built, REPOSITORY)
-    name = reference.rpartition("/")[2].partition(":")[0]
-    for old in sorted(_folder().glob(f"{name}-*.tar"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
+    for old in sorted(_folder().glob(f"{_short(reference)}-*.tar"), key=lambda file: file.stat().st_mtime)[
+        :-_KEPT
+    ]:
         old.unlink()
 
 
@@ -180,11 +191,17 @@ def load(name: str, references: Iterable[str], built: Binaries, progress: Progre
             recorded = {key: value for key, value in recorded.items() if key != reference} | {
                 reference: file.name
             }
-            outdated = [each for each in recorded if each.startswith(TOOLKIT)][:-_KEPT]
-            for each in outdated:
+            for each in _outdated(recorded, reference):
                 _ctr(identity, built, "images", "remove", each)
                 del recorded[each]
             write_atomically(paths.sandbox_dir(name) / "images.json", json.dumps(recorded, indent=1))
+
+
+def _outdated(recorded: Iterable[str], reference: str) -> list[str]:
+    """The oldest of those of our images that have the newly imported one's name."""
+    if not reference.startswith(OURS):
+        return []
+    return [each for each in recorded if each.startswith(f"{OURS}{_short(reference)}:")][:-_KEPT]
 
 
 def _recorded(name: str) -> dict[str, str]:

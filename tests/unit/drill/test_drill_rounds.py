@@ -65,13 +65,17 @@ def cluster(**restarts: int) -> FakeKube:
     return FakeKube(
         stateful_set("valkey", 3, [
             {"name": "valkey", "image": "docker.io/valkey/valkey:8.1"},
-            {"name": "agent", "image": "filewallball/toolkit:1"},
+            {"name": "agent", "image": "filewallball/agent:1"},
         ]),
         stateful_set("valkey-sentinel", 5, [{"name": "sentinel", "image": "docker.io/valkey/valkey:8.1"}]),
         {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "valkey-config", "namespace": "filewallball", "managedFields": OWNERS},
             "data": {"valkey.conf": CONFIG, "sentinel.conf": CONFIG, "start.sh": "exec valkey-server"},
+        },
+        {
+            "kind": "PodTemplate", "metadata": {"name": "filewallball-checks"},
+            "template": {"spec": {"containers": [{"name": "checks", "image": "filewallball/toolkit:1"}]}},
         },
         *({"kind": "Service", "metadata": {"name": name}, "spec": {"clusterIP": f"10.0.0.{n}"}}
           for n, name in enumerate(names)),
@@ -108,6 +112,12 @@ def test_set_is_found_with_its_addresses_and_images(the_set: Set):
 
 def test_set_without_an_agent_is_of_another_version(kube: FakeKube):
     del kube.objects["StatefulSet", "valkey"]["spec"]["template"]["spec"]["containers"][1]
+    with pytest.raises(UserError, match="of another version"):
+        Set.find(place(kube))
+
+
+def test_set_without_the_checks_template_is_of_another_version(kube: FakeKube):
+    del kube.objects["PodTemplate", "filewallball-checks"]
     with pytest.raises(UserError, match="of another version"):
         Set.find(place(kube))
 

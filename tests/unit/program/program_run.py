@@ -30,6 +30,7 @@ PRD: dict[str, Any] = {
     "redis": {"image": f"docker.io/library/redis:7.2-bookworm{DIGEST}"},
     "valkey": {"image": f"docker.io/valkey/valkey:8.1{DIGEST}"},
     "toolkit": {"image": f"registry.example.org/filewallball/toolkit:1{DIGEST}"},
+    "agent": {"image": f"registry.example.org/filewallball/agent:1{DIGEST}"},
     "checks": {"serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::0:role/check"}},
     "backup": {
         "store": {"bucket": "some-bucket", "region": "ap-northeast-2"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,9 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
         ({"backup": {"store": {"endpoint": "http://x:1"}}}, "backup.store.endpoint", "leave it out"),
         ({"backup": {"store": {"inCluster": False}}}, "backup.store.bucket", "no bucket is named"),
         ({"backup": {"retention": 3}}, "backup.retention", "no such key"),
+        ({"agent": {"image": "Not an image"}}, "agent.image", "not an image"),
+        ({"agent": {"imag": "r.test/agent:1"}}, "agent.imag", "did you mean image?"),
+        ({"agent": "r.test/agent:1"}, "agent", "not a mapping"),
         ({"checks": {"cacheHitRate": 80}}, "checks.cacheHitRate", "out of bounds; write 0 to 1"),
         (
             {"protect": True, "toolkit": {"image": "x/y:1"}},
@@ -114,6 +118,19 @@ def test_a_protected_stack_refuses_tags_even_beside_other_faults() -> None:
     found = faults({"mariadb": {"image": "docker.io/library/mariadb:10.11"}, "timeZone": "Nowhere"}, PRD)
     assert set(found) == {"mariadb.image", "timeZone"}
     assert "docker buildx imagetools inspect docker.io/library/mariadb:10.11" in found["mariadb.image"]
+
+
+def test_a_stack_whose_agents_run_in_the_toolkit_is_warned_of_restarts() -> None:
+    today = datetime(2026, 1, 1)
+    pushed = {"toolkit": {"image": "r.test/toolkit:1"}}
+    [warning] = settings.load(merged(DEV, pushed), "test").warnings(today)
+    assert "filewallball:agent.image isn't set" in warning
+    for change in ({}, pushed | {"agent": {"image": "r.test/agent:1"}}):
+        assert not list(settings.load(merged(DEV, change), "test").warnings(today))
+
+
+def test_a_protected_stack_refuses_an_agents_image_by_tag() -> None:
+    assert "@sha256:" in faults({"agent": {"image": "r.test/agent:1"}}, PRD)["agent.image"]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from program_run import DEV, ROOT, Rendered, merged
 from rendered_set import SETS, container, environment, pod
+
+from components import images
 
 Render = Callable[..., Rendered]
 
@@ -160,3 +165,42 @@ def test_what_all_scripts_share_rolls_both_sets() -> None:
     ours, theirs = valkey._split({"common.sh": "", "start.sh": "", "sentinel-start.sh": ""})
     assert set(ours) == {"common.sh", "start.sh"}
     assert set(theirs) == {"common.sh", "sentinel-start.sh"}
+
+
+def agents_image(rendered: Rendered) -> str:
+    return container(rendered, "agent")["image"]
+
+
+def test_the_agents_have_an_image_of_their_own(dev: Rendered, prd: Rendered) -> None:
+    assert re.fullmatch(r"filewallball/agent:[0-9a-f]{12}", agents_image(dev))
+    assert agents_image(prd).startswith("registry.example.org/filewallball/agent:1@")
+
+
+def test_where_only_the_toolkit_is_named_the_agents_run_in_it(render: Render) -> None:
+    assert agents_image(render(merged(DEV, {"toolkit": {"image": "r.test/toolkit:1"}}))) == "r.test/toolkit:1"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "filewallball/checks/suites/redis_cache.py",
+        "filewallball/drill/load/round.py",
+        "filewallball/backup/dump.py",
+        "filewallball/kube/client.py",
+        "filewallball/valkey/snapshots/restore.py",
+        "images/toolkit/requirements.txt",
+    ],
+)
+def test_a_change_of_what_runs_elsewhere_leaves_the_session_servers_alone(
+    dev: Rendered, render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    for name in ("filewallball", "images"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / changed).open("a", encoding="utf-8").write("# another hint\n")
+    monkeypatch.setattr(images, "reference", partial(images.reference, root=tmp_path))
+
+    after = render(DEV)
+    for name in SETS:
+        assert after.object("StatefulSet", name).inputs == dev.object("StatefulSet", name).inputs
+    checks = [each.object("PodTemplate", "filewallball-checks").inputs for each in (dev, after)]
+    assert checks[0] != checks[1], "the change is in no image, so this proves nothing"

@@ -67,9 +67,31 @@ def test_an_unknown_reference_is_refused_with_the_known_ones() -> None:
     assert "filewallball/sandbox/images.yaml" in caught.value.hint
 
 
-def test_a_toolkit_of_other_sources_is_refused() -> None:
-    with pytest.raises(UserError, match="isn't the toolkit of this checkout"):
-        images.definition("filewallball/toolkit:000000000000")
+@pytest.mark.parametrize("name", ["agent", "toolkit"])
+def test_an_image_of_ours_is_built_from_this_checkouts_definition(name: str) -> None:
+    from components.images import reference
+
+    assert images.definition(reference(name))["name"] == f"filewallball/{name}"
+
+
+@pytest.mark.parametrize("name", ["agent", "toolkit"])
+def test_an_image_of_other_sources_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"isn't the {name} image of this checkout") as caught:
+        images.definition(f"filewallball/{name}:000000000000")
+    assert f"filewallball:{name}.image" in caught.value.hint
+
+
+def test_an_image_that_only_has_our_name_is_unknown() -> None:
+    with pytest.raises(UserError, match="nothing says how to build"):
+        images.definition("filewallball/nothing:1")
+
+
+def test_a_sandbox_keeps_the_newest_of_each_image_of_ours() -> None:
+    recorded = [f"docker.io/filewallball/{name}:{n}" for n in range(5) for name in ("agent", "toolkit")]
+    recorded += [f"docker.io/library/redis:{n}" for n in range(9)]
+    expected = ["docker.io/filewallball/agent:0", "docker.io/filewallball/agent:1"]
+    assert images._outdated(recorded, "docker.io/filewallball/agent:4") == expected
+    assert images._outdated(recorded, "docker.io/library/redis:8") == []
 
 
 @pytest.fixture
