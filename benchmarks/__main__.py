@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["up", "noop", "sandbox"], help="one group of figures")
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="fwb-bench-"))
-    stack = BenchStack(work)
+    stack = BenchStack(work, "bench", "filewallball")
     groups = {"sandbox": stack.sandbox_start, "noop": stack.noop, "up": stack.up_against_kubectl}
     results: list[measure.Result] = []
     try:

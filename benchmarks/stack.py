@@ -14,7 +14,6 @@ import yaml
 from benchmarks.measure import Result, pairs, run, timed
 from filewallball import paths
 
-SANDBOX = "bench"
 REPOSITORY = Path(__file__).parents[1]
 FWB = [sys.executable, "-m", "filewallball.cli"]
 UP = [*FWB, "up", "dev", "--engine", "embedded", "--no-checks", "--yes"]
@@ -23,13 +22,14 @@ MIB = 2**20
 
 
 class BenchStack:
-    """The dev stack on a sandbox of its own, in a copy of the project that names that sandbox."""
+    """The dev stack on a sandbox, in a copy of the project that names that sandbox and a namespace."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, sandbox: str, namespace: str) -> None:
         self._project = work / "project"
         self._objects = work / "objects"
-        self._kubectl = [str(paths.sandbox_dir(SANDBOX) / "kubectl"), "--kubeconfig"]
-        self._kubectl.append(str(paths.sandbox_kubeconfig(SANDBOX)))
+        self._sandbox, self._namespace = sandbox, namespace
+        self._kubectl = [str(paths.sandbox_dir(sandbox) / "kubectl"), "--kubeconfig"]
+        self._kubectl.append(str(paths.sandbox_kubeconfig(sandbox)))
 
     def prepare(self) -> None:
         """Sandbox up, images in, objects rendered for kubectl."""
@@ -37,21 +37,23 @@ class BenchStack:
         shutil.copytree(REPOSITORY, self._project, ignore=ignore)
         stack_file = self._project / "Pulumi.dev.yaml"
         stack: dict[str, Any] = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
-        stack["config"]["filewallball:cluster"] = {"sandbox": SANDBOX}
+        stack["config"]["filewallball:cluster"] = {"sandbox": self._sandbox}
+        stack["config"]["filewallball:namespace"] = self._namespace
         stack_file.write_text(yaml.safe_dump(stack), encoding="utf-8")
-        run([*FWB, "sandbox", "up", "--name", SANDBOX])
+        run([*FWB, "sandbox", "up", "--name", self._sandbox])
         self._fwb(UP)
         render = [*FWB, "render", "dev", "--yaml", str(self._objects)]
         run(render, cwd=self._project, env={"FWB_NO_CHECKS": "1"})
 
     def remove(self) -> None:
         """Leave nothing behind."""
-        run([*FWB, "sandbox", "down", "--purge", "--name", SANDBOX])
+        run([*FWB, "sandbox", "down", "--purge", "--name", self._sandbox])
 
     def up_against_kubectl(self, count: int) -> list[Result]:
         """An empty cluster to a ready stack, images present: `fwb up` against `kubectl apply` and `wait`."""
         ours, theirs = pairs(lambda: self._fwb(UP), self._kubectl_up, self._empty, count)
         peer = "kubectl apply --server-side + kubectl wait"
+        self._empty()
         return [Result("up on an empty cluster", "s", ours, 1.25, peer, theirs)]
 
     def noop(self, count: int) -> list[Result]:
@@ -68,9 +70,9 @@ class BenchStack:
         seconds: list[float] = []
         memory: list[float] = []
         for _ in range(count):
-            run([*FWB, "sandbox", "down", "--name", SANDBOX])
-            seconds.append(timed(lambda: run([*FWB, "sandbox", "up", "--name", SANDBOX])))
-            memory.append(sum(_resident(_sandbox_processes())) / MIB)
+            run([*FWB, "sandbox", "down", "--name", self._sandbox])
+            seconds.append(timed(lambda: run([*FWB, "sandbox", "up", "--name", self._sandbox])))
+            memory.append(sum(_resident(_sandbox_processes(self._sandbox))) / MIB)
         return [
             Result("sandbox start", "s", seconds, 15.0),
             Result("sandbox resident memory, no stack", "MiB", memory, 1024.0),
@@ -81,21 +83,29 @@ class BenchStack:
 
     def _kubectl_up(self) -> None:
         run([*self._kubectl, "apply", "--server-side", "-f", str(self._objects)])
-        wait = [*self._kubectl, "-n", "filewallball", "wait", "--timeout=120s"]
-        run([*wait, "--for=condition=Available", "deployment", "--all"])
-        run([*wait, "--for=jsonpath={.status.readyReplicas}=1", "statefulset", "--all"])
+        for workload in self._workloads():
+            run([*self._kubectl, "-n", self._namespace, "rollout", "status", "--timeout=180s", workload])
+
+    def _workloads(self) -> list[str]:
+        """`kind/name` of all that rolls out, as rendered: what kubectl has to wait for."""
+        objects = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in self._objects.iterdir())
+        return [
+            f"{each['kind'].lower()}/{each['metadata']['name']}"
+            for each in objects
+            if each["kind"] in ("Deployment", "StatefulSet", "DaemonSet")
+        ]
 
     def _empty(self) -> None:
-        run([*self._kubectl, "delete", "namespace", "filewallball", "--ignore-not-found", "--wait"])
+        run([*self._kubectl, "delete", "namespace", self._namespace, "--ignore-not-found", "--wait"])
 
 
-def _sandbox_processes() -> Iterator[Path]:
+def _sandbox_processes(sandbox: str) -> Iterator[Path]:
     """The /proc folders of all processes in the sandbox's PID namespace."""
     from filewallball.sandbox import process
 
-    identity = process.running(paths.sandbox_dir(SANDBOX))
+    identity = process.running(paths.sandbox_dir(sandbox))
     if identity is None:
-        raise SystemExit(f"sandbox {SANDBOX} does not run")
+        raise SystemExit(f"sandbox {sandbox} does not run")
     namespace = Path(f"/proc/{identity.pid}/ns/pid").readlink()
     for folder in Path("/proc").glob("[0-9]*"):
         try:

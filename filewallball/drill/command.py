@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from rich.console import Console
 
 from filewallball.checks import stack
 from filewallball.checks.stack import Place
-from filewallball.drill import pod, report
+from filewallball.drill import pod, report, summary
 from filewallball.drill.events import BY_NAME, EVENTS, Event
+from filewallball.drill.folder import write
 from filewallball.drill.limits import described
 from filewallball.drill.members import Set
 from filewallball.drill.results import Journal, Round
@@ -67,9 +69,10 @@ def drill(
     try:
         _run(set_, journal, chosen, rounds, console)
     finally:
-        found = report.write(journal, folder) if journal.rounds else []
+        found = write(journal, folder) if journal.rounds else []
     if as_json:
-        print(json.dumps(report.as_json(journal, found), indent=1))
+        every = {"rounds": [asdict(one) for one in journal.rounds]}
+        print(json.dumps(summary.as_json(journal, found) | every, indent=1))
     else:
         report.show(found, console)
         print(f"report: {folder / 'report.md'}")

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from filewallball.errors import UserError
 
 if TYPE_CHECKING:
-    from filewallball.drill.report import Summary
+    from filewallball.drill.summary import Summary
 
-FILE = "outages.svg"
 FLOOR = 0.001
 """Seconds; the scale is logarithmic and knows no zero."""
 SPREAD = 0.5

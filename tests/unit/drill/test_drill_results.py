@@ -11,7 +11,7 @@ import pytest
 from made_up import ABOUT, a_round
 from rich.console import Console
 
-from filewallball.drill import limits, plot, report
+from filewallball.drill import folder, limits, plot, report, summary
 from filewallball.drill.events import BY_NAME, EVENTS
 from filewallball.drill.results import FILE, Journal
 from filewallball.errors import ConfigError, UserError
@@ -139,7 +139,7 @@ def rounds_of_all():
 
 def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
     bad = a_round("pod-deleted", 4, outage=2.5, lost_plain=3)
-    found = report.summaries(kept := journal(tmp_path, *rounds_of_all(), bad))
+    found = summary.summaries(kept := journal(tmp_path, *rounds_of_all(), bad))
     assert [each.event.name for each in found] == [event.name for event in EVENTS]
     out = io.StringIO()
     report.show(found, Console(file=out))
@@ -157,7 +157,7 @@ def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
 
 def test_table_on_a_terminal(tmp_path: Path):
     out = io.StringIO()
-    found = report.summaries(journal(tmp_path, a_round(lone_writes=2, lone_last=1.5, overlap=0.5)))
+    found = summary.summaries(journal(tmp_path, a_round(lone_writes=2, lone_last=1.5, overlap=0.5)))
     report.show(found, Console(file=out, force_terminal=True, width=160))
     assert "process-killed" in out.getvalue()
     assert "┃" in out.getvalue()
@@ -174,16 +174,16 @@ def test_round_on_one_line():
 
 def test_data_of_the_report(tmp_path: Path):
     kept = journal(tmp_path, a_round(outage=9.0))
-    data = json.loads(json.dumps(report.as_json(kept, report.summaries(kept))))
+    data = json.loads(json.dumps(summary.as_json(kept, summary.summaries(kept))))
     assert data["about"]["stack"] == "dev"
     assert data["events"][0]["met"] is False
-    assert data["rounds"][0]["outage"] == 9.0
+    assert "rounds" not in data  # they stand in the journal
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("matplotlib"), reason="matplotlib isn't installed")
 def test_plot_is_the_same_for_the_same_rounds(tmp_path: Path):
-    found = report.write(journal(tmp_path, *rounds_of_all()), tmp_path)
-    first = (tmp_path / plot.FILE).read_bytes()
+    found = folder.write(journal(tmp_path, *rounds_of_all()), tmp_path)
+    first = (tmp_path / folder.PLOT).read_bytes()
     assert b"<svg" in first
     plot.draw(found, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == first
