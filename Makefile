@@ -26,10 +26,12 @@ down: setup ## remove the stack and the cluster's processes; the data stays
 clean: setup ## down, and delete the data as well
 	@$(BIN)/fwb sandbox down --purge
 
-test: setup lint ## every test, end-to-end ones included
+test: setup lint ## the tests, end-to-end ones included
 	@scripts/run-tests tests
 
-test-all: test bench ## the tests and the benchmarks, as every night
+test-all: setup lint ## the tests with all variants, and the benchmarks, as every night
+	@scripts/run-tests -m "" tests
+	@$(BIN)/python -m benchmarks
 
 test-unit: setup ## lint and the offline tests, under a minute
 	@scripts/lint

@@ -80,6 +80,7 @@ def test_deep_checks_as_json_and_junit_leave_nothing_behind(stack, tmp_path: Pat
     assert stack.jobs() == []
 
 
+@pytest.mark.nightly
 def test_schedule_that_was_edited(stack):
     patch = {
         "spec": {"suspend": True, "schedule": "0 4 * * *", "timeZone": "UTC", "concurrencyPolicy": "Allow"}
@@ -102,6 +103,7 @@ def test_schedule_that_was_edited(stack):
     assert stack.check("backup-schedule")["backup-schedule"].status == "ok"
 
 
+@pytest.mark.nightly
 def test_cronjob_that_is_gone(stack):
     cron = stack.kube.get(*CRON, NAMESPACE)
     metadata = {key: cron["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
@@ -115,6 +117,7 @@ def test_cronjob_that_is_gone(stack):
     assert "no CronJob" in found["backup-run"].observed
 
 
+@pytest.mark.nightly
 def test_wrong_password_of_the_store(stack):
     name = ("v1", "Secret", "store-credentials")
     right = stack.kube.get(*name, NAMESPACE)["data"]["secret-key"]
@@ -129,6 +132,7 @@ def test_wrong_password_of_the_store(stack):
     assert stack.jobs() == []
 
 
+@pytest.mark.nightly
 def test_backup_of_another_database(stack):
     stack.exec(
         "mariadb-0",
@@ -171,6 +175,7 @@ def test_backups_that_are_gone_or_damaged(stack):
     assert {result.status for result in mended.values()} == {"ok"}, mended
 
 
+@pytest.mark.nightly
 def test_backup_that_is_too_old(stack):
     name = ("v1", "ConfigMap", "filewallball-checks")
     right = stack.kube.get(*name, NAMESPACE)["data"]["checks.json"]
@@ -185,6 +190,7 @@ def test_backup_that_is_too_old(stack):
     assert old.expected == "younger than 0 h"
 
 
+@pytest.mark.nightly
 def test_stack_that_is_not_disposable(stack):
     name = ("v1", "ConfigMap", "filewallball-checks")
     right = stack.kube.get(*name, NAMESPACE)["data"]["checks.json"]
@@ -199,6 +205,7 @@ def test_stack_that_is_not_disposable(stack):
     assert stack.kube.get("v1", "Pod", "mariadb-0", NAMESPACE)["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
+@pytest.mark.nightly
 def test_database_that_keeps_its_data_in_the_pod(stack):
     """First without the claim; then with it, but mounted where the server doesn't write."""
     name = ("apps/v1", "StatefulSet", "mariadb")
@@ -261,6 +268,7 @@ def test_sentinel_that_hangs(stack, sessions):
     assert found["valkey-replicas"].status == "ok", found["valkey-replicas"].line()
 
 
+@pytest.mark.nightly
 def test_replica_that_is_cut_off(stack, sessions):
     [cut, _] = sessions.replicas()
     with sessions.cut_off(cut):
@@ -271,6 +279,7 @@ def test_replica_that_is_cut_off(stack, sessions):
         assert found[name].observed.startswith(f"{cut}: Timeout")
 
 
+@pytest.mark.nightly
 def test_member_that_was_changed_by_hand(stack, sessions):
     [changed, _] = sessions.replicas()
     sessions.call(changed, "CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -310,8 +319,10 @@ def test_role_that_was_taken_away(stack):
             "ErrImagePull|ImagePullBackOff",
             "toolkit.image",
         ),
-        ("/nodeSelector", {"no": "node"}, "Unschedulable", "add a node"),
-        ("/serviceAccountName", "nobody", "FailedCreate", "fwb up"),
+        pytest.param(
+            "/nodeSelector", {"no": "node"}, "Unschedulable", "add a node", marks=pytest.mark.nightly
+        ),
+        pytest.param("/serviceAccountName", "nobody", "FailedCreate", "fwb up", marks=pytest.mark.nightly),
     ],
 )
 def test_pod_that_cannot_start(stack, monkeypatch, path, value, reason, hint):

@@ -63,6 +63,7 @@ def claimed(stack: DataStack) -> str:
     return claim["spec"]["resources"]["requests"]["storage"]
 
 
+@pytest.mark.nightly
 def test_a_row_outlives_the_namespace_when_only_the_volume_is_left(stack: DataStack, tmp_path: Path) -> None:
     folder = tmp_path / "node-folder"
     folder.mkdir()

@@ -40,6 +40,7 @@ def of_the_set(stack: DataStack, kind: str) -> set[str]:
     return {name.partition("/")[2] for name in found}
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_sessions_outlive_every_change_of_size_and_destroy(stack: DataStack) -> None:
     resize(stack, SMALL)
