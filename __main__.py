@@ -19,6 +19,7 @@ from components.snapshots import Snapshots, SnapshotsArgs
 from components.stackoutputs import outputs
 from components.store import Store, StoreArgs
 from components.valkey import Valkey, ValkeyArgs
+from facts.machine import NO_CHECKS_VARIABLE
 
 stack = settings.from_pulumi()
 for warning in stack.warnings(datetime.now()):
@@ -55,7 +56,7 @@ Checks(
         configurations={"redis.conf": redis.config, "valkey.conf": valkey.config},
         fingerprints=[part.fingerprint for part in tested],
         after=tested,
-        run=os.environ.get("FWB_NO_CHECKS") != "1",
+        run=os.environ.get(NO_CHECKS_VARIABLE) != "1",
     ),
     in_cluster,
 )

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components import mariadb, network, pods, schema, store
+from components import network, pods, schema
 from components.kube import Object, fingerprint, labels, metadata, selector
+from facts import mariadb, store
+from facts.backup import CONTAINER, CRON_JOB, MODULE, NAME, Variables
+from facts.pods import WORK_PATH, password_key, secret_file, secret_folder
 
-NAME = "filewallball-backup"
-CRON_JOB = "filewallball-backup-cronjob"
 _LABELS = labels(NAME, "backup")
 
 
@@ -72,40 +73,40 @@ def store_endpoint(settings: schema.Store) -> str | None:
 
 def _environment(backup: schema.Backup) -> dict[str, str]:
     environment = {
-        "FWB_DB_HOST": mariadb.NAME,
-        "FWB_DB_PORT": str(mariadb.PORT),
-        "FWB_DB_NAME": mariadb.DATABASE,
-        "FWB_DB_USER": "filewallball_backup",
-        "FWB_DB_PASSWORD_FILE": f"/secrets/{mariadb.CREDENTIALS}/backup-password",
-        "FWB_STORE_BUCKET": backup.store.bucket_name,
-        "FWB_STORE_PREFIX": backup.store.prefix,
-        "FWB_STORE_REGION": backup.store.region,
-        "FWB_WORK_DIR": "/work",
-        "FWB_WORK_SIZE": backup.work_size,
-        "HOME": "/work",
+        Variables.HOST: mariadb.NAME,
+        Variables.PORT: str(mariadb.PORT),
+        Variables.DATABASE: mariadb.DATABASE,
+        Variables.USER: mariadb.user("backup"),
+        Variables.PASSWORD_FILE: secret_file(mariadb.CREDENTIALS, password_key("backup")),
+        store.Variables.BUCKET: backup.store.bucket_name,
+        store.Variables.PREFIX: backup.store.prefix,
+        store.Variables.REGION: backup.store.region,
+        Variables.WORK_DIR: WORK_PATH,
+        Variables.WORK_SIZE: backup.work_size,
+        "HOME": WORK_PATH,
     }
     if endpoint := store_endpoint(backup.store):
-        environment["FWB_STORE_ENDPOINT"] = endpoint
+        environment[store.Variables.ENDPOINT] = endpoint
     if secret := store_secret(backup.store):
-        environment["FWB_STORE_ACCESS_KEY_FILE"] = f"/secrets/{secret}/access-key"
-        environment["FWB_STORE_SECRET_KEY_FILE"] = f"/secrets/{secret}/secret-key"
+        environment[store.Variables.ACCESS_KEY_FILE] = secret_file(secret, store.ACCESS_KEY)
+        environment[store.Variables.SECRET_KEY_FILE] = secret_file(secret, store.SECRET_KEY)
     return environment
 
 
 def _job(args: BackupArgs) -> dict[str, Any]:
-    mounts = {"work": "/work", "database": f"/secrets/{mariadb.CREDENTIALS}"}
+    mounts = {"work": WORK_PATH, "database": secret_folder(mariadb.CREDENTIALS)}
     volumes = [
         pods.scratch_volume("work", args.settings.work_size),
-        pods.secret_volume("database", mariadb.CREDENTIALS, ["backup-password"]),
+        pods.secret_volume("database", mariadb.CREDENTIALS, [password_key("backup")]),
     ]
     if secret := store_secret(args.settings.store):
-        mounts["store"] = f"/secrets/{secret}"
+        mounts["store"] = secret_folder(secret)
         volumes.append(pods.secret_volume("store", secret))
     container = pods.container(
-        "backup",
+        CONTAINER,
         args.image,
         args.settings.resources,
-        ["python3", "-m", "filewallball.backup", "run"],
+        ["python3", "-m", MODULE, "run"],
         mounts,
         env=_environment(args.settings),
         writable=["work"],

@@ -6,21 +6,28 @@ the deployment; no change, no Job. `fwb check` runs the same pod on demand, from
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import backup, mariadb, network, pods, redis, schema, snapshots, valkey
+from components import backup, network, pods, schema, snapshots, valkey
 from components.kube import Object, config_map, fingerprint, labels, metadata
 from components.values import quantity_bytes
+from facts import checks as facts
+from facts import mariadb, redis
+from facts.backup import CHECK_JOB
+from facts.checks import NAME
+from facts.checks.backups import BackupTarget, SnapshotsTarget, StoreTarget
+from facts.checks.mariadb import MariadbTarget
+from facts.checks.redis import RedisTarget
+from facts.pods import CONFIG_PATH, password_key, secret_file, secret_folder
+from facts.store import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     import settings
 
-NAME = "filewallball-checks"
 _LABELS = labels(NAME, "checks")
 
 
@@ -41,7 +48,7 @@ class Checks(pulumi.ComponentResource):
     def __init__(self, name: str, args: ChecksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Checks", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        config = {"checks.json": json.dumps(_config(args.settings), indent=2), **args.configurations}
+        config = {facts.FILE: _config(args.settings), **args.configurations}
         template = _template(args, fingerprint(config))
         rules = _rules(disposable=args.settings.disposable)
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
@@ -73,62 +80,56 @@ class Checks(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _config(stack: settings.Settings) -> dict[str, Any]:
-    """checks.json: addresses, users, paths of passwords and limits. No secret stands in it."""
-    database = f"/secrets/{mariadb.CREDENTIALS}"
-    return {
-        "namespace": stack.namespace,
-        "disposable": stack.disposable,
-        "redis": {
-            "host": redis.NAME,
-            "port": redis.PORT,
-            "user": "checks",
-            "password_file": f"/secrets/{redis.CREDENTIALS}/checks-password",
-            "conf": f"{pods.CONFIG_PATH}/redis.conf",
-            "latency_limit_ms": stack.checks.cache_latency_ms,
-            "hit_rate_min": stack.checks.cache_hit_rate,
-            "memory_max": stack.checks.cache_memory,
-        },
-        "mariadb": {
-            "host": mariadb.NAME,
-            "port": mariadb.PORT,
-            "database": mariadb.DATABASE,
-            "app_user": "filewallball_app",
-            "app_password_file": f"{database}/app-password",
-            "monitor_user": "filewallball_monitor",
-            "monitor_password_file": f"{database}/monitor-password",
-            "latency_limit_ms": stack.checks.database_latency_ms,
-            "claim": mariadb.CLAIM,
-            "statefulset": mariadb.NAME,
-        },
-        "valkey": valkey.for_checks(stack.valkey),
-        "backup": {
-            "cronjob": backup.CRON_JOB,
-            "schedule": stack.backup.schedule,
-            "time_zone": stack.time_zone,
-            "max_age_hours": stack.backup.max_age_hours,
-            "store": _store(stack.backup.store),
-        },
-        "snapshots": {
-            "cronjob": snapshots.CRON_JOB,
-            "schedule": stack.valkey.snapshots.schedule,
-            "time_zone": stack.time_zone,
-            "max_age_hours": stack.valkey.snapshots.max_age_hours,
-            "store": _store(stack.backup.store, snapshots.FOLDER),
-        },
-    }
+def _config(stack: settings.Settings) -> str:
+    return facts.document(
+        stack.namespace,
+        [
+            RedisTarget(
+                host=redis.NAME,
+                password_file=secret_file(redis.CREDENTIALS, password_key(facts.USER)),
+                latency_limit_ms=stack.checks.cache_latency_ms,
+                hit_rate_min=stack.checks.cache_hit_rate,
+                memory_max=stack.checks.cache_memory,
+            ),
+            MariadbTarget(
+                host=mariadb.NAME,
+                database=mariadb.DATABASE,
+                app_user=mariadb.user("app"),
+                app_password_file=secret_file(mariadb.CREDENTIALS, password_key("app")),
+                monitor_user=mariadb.user("monitor"),
+                monitor_password_file=secret_file(mariadb.CREDENTIALS, password_key("monitor")),
+                latency_limit_ms=stack.checks.database_latency_ms,
+            ),
+            valkey.for_checks(stack.valkey),
+            BackupTarget(
+                cronjob=backup.CRON_JOB,
+                schedule=stack.backup.schedule,
+                time_zone=stack.time_zone,
+                max_age_hours=stack.backup.max_age_hours,
+                store=_store(stack.backup.store),
+            ),
+            SnapshotsTarget(
+                cronjob=snapshots.CRON_JOB,
+                schedule=stack.valkey.snapshots.schedule,
+                time_zone=stack.time_zone,
+                max_age_hours=stack.valkey.snapshots.max_age_hours,
+                store=_store(stack.backup.store, snapshots.FOLDER),
+            ),
+        ],
+        disposable=stack.disposable,
+    )
 
 
-def _store(store: schema.Store, folder: str = "") -> dict[str, Any]:
+def _store(store: schema.Store, folder: str = "") -> StoreTarget:
     secret = backup.store_secret(store)
-    return {
-        "endpoint": backup.store_endpoint(store),
-        "region": store.region,
-        "bucket": store.bucket_name,
-        "prefix": store.prefix + folder,
-        "access_key_file": f"/secrets/{secret}/access-key" if secret else None,
-        "secret_key_file": f"/secrets/{secret}/secret-key" if secret else None,
-    }
+    return StoreTarget(
+        endpoint=backup.store_endpoint(store),
+        region=store.region,
+        bucket=store.bucket_name,
+        prefix=store.prefix + folder,
+        access_key_file=secret_file(secret, ACCESS_KEY) if secret else None,
+        secret_key_file=secret_file(secret, SECRET_KEY) if secret else None,
+    )
 
 
 def _rules(*, disposable: bool) -> list[dict[str, Any]]:
@@ -140,7 +141,7 @@ def _rules(*, disposable: bool) -> list[dict[str, Any]]:
         _rule("apps", "statefulsets", ["get"], mariadb.NAME),
         _rule("batch", "cronjobs", ["get"], backup.CRON_JOB, snapshots.CRON_JOB),
         _rule("batch", "jobs", ["create"]),  # a create can't be held to a name
-        _rule("batch", "jobs", ["get", "delete"], f"{backup.NAME}-check"),
+        _rule("batch", "jobs", ["get", "delete"], CHECK_JOB),
     ]
     if disposable:
         rules.append(_rule("", "pods", ["delete"], f"{mariadb.NAME}-0"))
@@ -180,10 +181,10 @@ _RESOURCES = schema.Resources(cpu="100m", memory="128Mi", memory_limit="256Mi")
 
 def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
     mounts = {
-        "config": pods.CONFIG_PATH,
-        "database": f"/secrets/{mariadb.CREDENTIALS}",
-        "cache": f"/secrets/{redis.CREDENTIALS}",
-        "sessions": f"/secrets/{valkey.CREDENTIALS}",
+        "config": CONFIG_PATH,
+        "database": secret_folder(mariadb.CREDENTIALS),
+        "cache": secret_folder(redis.CREDENTIALS),
+        "sessions": secret_folder(valkey.CREDENTIALS),
         "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
     }
     volumes = [
@@ -197,7 +198,7 @@ def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
         pods.scratch_volume("tmp", f"{quantity_bytes(args.settings.backup.work_size) // 2**20}Mi"),
     ]
     if secret := backup.store_secret(args.settings.backup.store):
-        mounts["store"] = f"/secrets/{secret}"
+        mounts["store"] = secret_folder(secret)
         volumes.append(pods.secret_volume("store", secret))
     container = pods.container(
         "checks",

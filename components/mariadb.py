@@ -21,12 +21,9 @@ from components.kube import (
     service,
 )
 from components.values import quantity_bytes
+from facts.mariadb import CLAIM, CREDENTIALS, NAME, PORT, USERS
+from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
 
-NAME = "mariadb"
-PORT = 3306
-CLAIM = "mariadb-data"
-DATABASE = "filewallball_db"
-CREDENTIALS = "mariadb-credentials"
 _LABELS = labels(NAME, "database")
 
 
@@ -52,7 +49,7 @@ class Mariadb(pulumi.ComponentResource):
             CREDENTIALS,
             args.namespace,
             _LABELS,
-            ["app-password", "backup-password", "monitor-password"],
+            [password_key(user) for user in USERS],
             self,
         )
         Object(f"{name}-config", config_map("mariadb-config", args.namespace, _LABELS, config), child)
@@ -89,11 +86,11 @@ def _template(mariadb: schema.Mariadb, config: str) -> dict[str, Any]:
         NAME,
         mariadb.image,
         mariadb.resources,
-        ["/bin/sh", f"{pods.CONFIG_PATH}/start.sh"],
+        ["/bin/sh", config_file("start.sh")],
         {
             "data": "/var/lib/mysql",
-            "config": pods.CONFIG_PATH,
-            "credentials": f"/secrets/{CREDENTIALS}",
+            "config": CONFIG_PATH,
+            "credentials": secret_folder(CREDENTIALS),
             "run": "/run/mysqld",
             "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
         },

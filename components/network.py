@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 
 from components.kube import Manifest, labels, metadata, selector
+from facts.pods import access_labels as access
 
 CLIENT_NAMESPACE = {"filewallball.io/client": "true"}
 API_SERVER_PORTS = (
@@ -20,11 +21,6 @@ API_SERVER_PORTS = (
     6443,
     16443,
 )  # a Service's own port is translated before policies look: kubeadm's, microk8s's
-
-
-def access(*servers: str) -> dict[str, str]:
-    """The labels with which a pod reaches these servers."""
-    return {f"filewallball.io/access-{server}": "true" for server in servers}
 
 
 def policy(name: str, namespace: pulumi.Input[str], component: str, spec: Mapping[str, Any]) -> Manifest:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.schema import Resources
-
-UID = 999  # the user of the upstream MariaDB, Redis and Valkey images, and of the toolkit
-CONFIG_PATH = "/etc/filewallball"
+from facts.pods import UID, config_file
 
 
 def container(
@@ -120,7 +118,7 @@ def script_probe(
 ) -> dict[str, Any]:
     """A probe by a script of the pod's configuration; times in seconds."""
     return {
-        "exec": {"command": ["/bin/sh", f"{CONFIG_PATH}/{script}", *arguments]},
+        "exec": {"command": ["/bin/sh", config_file(script), *arguments]},
         "periodSeconds": period,
         "failureThreshold": failures,
         "timeoutSeconds": timeout,

@@ -19,11 +19,9 @@ from components.kube import (
     selector,
     service,
 )
+from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
+from facts.redis import CONF, CONFIG_MAP, CREDENTIALS, NAME, PORT, USERS
 
-NAME = "redis"
-PORT = 6379
-CREDENTIALS = "redis-credentials"
-CONFIG_MAP = "redis-advanced-configmap"
 _LABELS = labels(NAME, "cache")
 
 
@@ -44,10 +42,10 @@ class Redis(pulumi.ComponentResource):
         super().__init__("filewallball:index:Redis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         config = files(NAME, maxmemory=args.settings.maxmemory)
-        self.config = config["redis.conf"]
+        self.config = config[CONF]
         template = _template(args, fingerprint(config))
         self.fingerprint = fingerprint(template)
-        generated_secret(CREDENTIALS, args.namespace, _LABELS, ["app-password", "checks-password"], self)
+        generated_secret(CREDENTIALS, args.namespace, _LABELS, [password_key(user) for user in USERS], self)
         Object(f"{name}-config", config_map(CONFIG_MAP, args.namespace, _LABELS, config), child)
         Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {NAME: PORT}), child)
         Object(
@@ -70,10 +68,10 @@ def _template(args: RedisArgs, config: str) -> dict[str, Any]:
         NAME,
         args.settings.image,
         args.settings.resources,
-        ["/bin/sh", f"{pods.CONFIG_PATH}/start.sh"],
+        ["/bin/sh", config_file("start.sh")],
         {
-            "config": pods.CONFIG_PATH,
-            "credentials": f"/secrets/{CREDENTIALS}",
+            "config": CONFIG_PATH,
+            "credentials": secret_folder(CREDENTIALS),
             "run": "/run/redis",
             "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
         },

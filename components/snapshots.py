@@ -7,15 +7,14 @@ from typing import Any
 
 import pulumi
 
-from components import backup, network, pods, schema, valkey_pods
+from components import backup, network, pods, schema
 from components.kube import Object, config_map, files, fingerprint, labels, metadata, selector
+from facts import store, valkey
+from facts.pods import CONFIG_PATH, WORK_PATH, config_file, password_key, secret_file, secret_folder
+from facts.snapshots import CONTAINER, CRON_JOB, FOLDER, MODULE, NAME, THROWAWAY_PATH, Variables
 
-NAME = "filewallball-valkey-snapshot"
-CRON_JOB = "filewallball-valkey-snapshot-cronjob"
-FOLDER = "valkey/"
-"""What snapshots' keys in the store start with, after the store's own prefix."""
+_USERS = ("backup", "sentinel")
 _LABELS = labels(NAME, "backup")
-_WORK = "/work"
 
 
 @dataclass
@@ -56,23 +55,25 @@ class Snapshots(pulumi.ComponentResource):
 
 def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
     settings = args.settings.snapshots
-    credentials = f"/secrets/{valkey_pods.CREDENTIALS}"
-    mounts = {"work": _WORK, "credentials": credentials}
+    credentials = secret_folder(valkey.CREDENTIALS)
+    mounts = {"work": WORK_PATH, "credentials": credentials}
     volumes = [
         pods.scratch_volume("work", settings.work_size),
         pods.config_volume("config", NAME),
-        pods.secret_volume("credentials", valkey_pods.CREDENTIALS, ["backup-password", "sentinel-password"]),
+        pods.secret_volume(
+            "credentials", valkey.CREDENTIALS, [password_key("backup"), password_key("sentinel")]
+        ),
     ]
     if secret := backup.store_secret(args.store):
-        mounts["store"] = f"/secrets/{secret}"
+        mounts["store"] = secret_folder(secret)
         volumes.append(pods.secret_volume("store", secret))
     container = pods.container(
-        "snapshot",
+        CONTAINER,
         args.image,
         settings.resources,
-        ["python3", "-m", "filewallball.valkey.snapshots", "run"],
+        ["python3", "-m", MODULE, "run"],
         mounts,
-        env=_environment(args, credentials),
+        env=_environment(args),
         writable=["work"],
     )
     # The very image of the set: what it can't load would be worth nothing there. A sidecar (Kubernetes 1.29)
@@ -81,8 +82,8 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
         "throwaway",
         args.settings.image,
         args.settings.resources,
-        ["/bin/sh", f"{pods.CONFIG_PATH}/throwaway.sh"],
-        {"work": _WORK, "config": pods.CONFIG_PATH},
+        ["/bin/sh", config_file("throwaway.sh")],
+        {"work": WORK_PATH, "config": CONFIG_PATH},
         writable=["work"],
         restartPolicy="Always",
     )
@@ -104,29 +105,29 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
     }
 
 
-def _environment(args: SnapshotsArgs, credentials: str) -> dict[str, str]:
-    sentinels = valkey_pods.SENTINEL
+def _environment(args: SnapshotsArgs) -> dict[str, str]:
     environment = {
-        "FWB_VALKEY_SENTINELS": ",".join(
-            f"{sentinels}-{number}:{valkey_pods.SENTINEL_PORT}" for number in range(args.settings.sentinels)
+        Variables.SENTINELS: ",".join(
+            f"{pod}:{valkey.SENTINEL_PORT}"
+            for pod in valkey.pods_of(valkey.SENTINEL, args.settings.sentinels)
         ),
-        "FWB_VALKEY_MASTER": valkey_pods.MASTER,
-        "FWB_VALKEY_PASSWORD_FILE": f"{credentials}/backup-password",
-        "FWB_VALKEY_SENTINEL_PASSWORD_FILE": f"{credentials}/sentinel-password",
-        "FWB_SNAPSHOTS_KEEP": str(args.settings.snapshots.keep),
-        "FWB_STORE_BUCKET": args.store.bucket_name,
-        "FWB_STORE_PREFIX": args.store.prefix + FOLDER,
-        "FWB_STORE_REGION": args.store.region,
-        "FWB_WORK_DIR": _WORK,
-        "FWB_WORK_SIZE": args.settings.snapshots.work_size,
-        "FWB_THROWAWAY_DIR": f"{_WORK}/throwaway",
-        "HOME": _WORK,
+        Variables.MASTER: valkey.MASTER,
+        Variables.PASSWORD_FILE: secret_file(valkey.CREDENTIALS, password_key("backup")),
+        Variables.SENTINEL_PASSWORD_FILE: secret_file(valkey.CREDENTIALS, password_key("sentinel")),
+        Variables.KEEP: str(args.settings.snapshots.keep),
+        store.Variables.BUCKET: args.store.bucket_name,
+        store.Variables.PREFIX: args.store.prefix + FOLDER,
+        store.Variables.REGION: args.store.region,
+        Variables.WORK_DIR: WORK_PATH,
+        Variables.WORK_SIZE: args.settings.snapshots.work_size,
+        Variables.THROWAWAY_DIR: THROWAWAY_PATH,
+        "HOME": WORK_PATH,
     }
     if endpoint := backup.store_endpoint(args.store):
-        environment["FWB_STORE_ENDPOINT"] = endpoint
+        environment[store.Variables.ENDPOINT] = endpoint
     if secret := backup.store_secret(args.store):
-        environment["FWB_STORE_ACCESS_KEY_FILE"] = f"/secrets/{secret}/access-key"
-        environment["FWB_STORE_SECRET_KEY_FILE"] = f"/secrets/{secret}/secret-key"
+        environment[store.Variables.ACCESS_KEY_FILE] = secret_file(secret, store.ACCESS_KEY)
+        environment[store.Variables.SECRET_KEY_FILE] = secret_file(secret, store.SECRET_KEY)
     return environment
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import mariadb, pods, redis, store, valkey
+from facts import mariadb, redis, store, valkey
+from facts.pods import CONFIG_PATH, password_key
 
 if TYPE_CHECKING:
     import settings
@@ -47,15 +48,15 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
         "namespace": stack.namespace,
         "hosts": hosts,
         "masters": {"valkey": valkey.MASTER},  # what a client asks the Sentinels for
-        "users": {"mariadb": "filewallball_app", "redis": "app", "valkey": "default"},
+        "users": {"mariadb": mariadb.user("app"), "redis": "app", "valkey": "default"},
         "passwords": {
             "mariadb": _password(kubectl, mariadb.CREDENTIALS),
             "redis": _password(kubectl, redis.CREDENTIALS),
             "valkey": _password(kubectl, valkey.CREDENTIALS),
-            "valkey-sentinel": _password(kubectl, valkey.CREDENTIALS, "sentinel-password"),
+            "valkey-sentinel": _password(kubectl, valkey.CREDENTIALS, password_key("sentinel")),
         },
         "connect": {
-            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --defaults-file={pods.CONFIG_PATH}/my.cnf"
+            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --defaults-file={CONFIG_PATH}/my.cnf"
             f" --user=mysql {mariadb.DATABASE}",
             "redis": f"{kubectl} exec -it deploy/redis -- redis-cli --user app --askpass",
             "valkey": f"{kubectl} exec -it valkey-0 -c valkey -- valkey-cli --askpass",
@@ -66,6 +67,6 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
     }
 
 
-def _password(kubectl: str, secret: str, key: str = "app-password") -> str:
+def _password(kubectl: str, secret: str, key: str = password_key("app")) -> str:
     """The command that prints the application's password."""
     return f"{kubectl} get secret {secret} -o go-template='{{{{index .data \"{key}\" | base64decode}}}}'"

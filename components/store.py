@@ -20,12 +20,9 @@ from components.kube import (
     selector,
     service,
 )
+from facts.pods import CONFIG_PATH, config_file
+from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, NAME, PORT, SECRET_KEY
 
-NAME = "store"
-PORT = 7070
-CLAIM = "store-data"
-CREDENTIALS = "store-credentials"
-ENDPOINT = f"http://{NAME}:{PORT}"
 _LABELS = labels(NAME, "object-store")
 
 
@@ -47,7 +44,7 @@ class Store(pulumi.ComponentResource):
         config = files(NAME)
         template = _template(args.settings, fingerprint(config))
         self.fingerprint = fingerprint(template)
-        generated_secret(CREDENTIALS, args.namespace, _LABELS, ["access-key", "secret-key"], self)
+        generated_secret(CREDENTIALS, args.namespace, _LABELS, [ACCESS_KEY, SECRET_KEY], self)
         Object(f"{name}-config", config_map("store-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "object-store", args.settings.storage, args.keeping, self)
         Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {"s3": PORT}), child)
@@ -76,12 +73,12 @@ def _template(store: schema.Store, config: str) -> dict[str, Any]:
         NAME,
         store.image,
         store.resources,
-        ["/bin/sh", f"{pods.CONFIG_PATH}/start.sh"],
-        {"data": "/var/lib/store", "config": pods.CONFIG_PATH, "tmp": "/tmp"},  # noqa: S108 - a volume of the pod's own
+        ["/bin/sh", config_file("start.sh")],
+        {"data": "/var/lib/store", "config": CONFIG_PATH, "tmp": "/tmp"},  # noqa: S108 - a volume of the pod's own
         writable=["data", "tmp"],
         env={
-            "ROOT_ACCESS_KEY_ID": _key("access-key"),
-            "ROOT_SECRET_ACCESS_KEY": _key("secret-key"),
+            "ROOT_ACCESS_KEY_ID": _key(ACCESS_KEY),
+            "ROOT_SECRET_ACCESS_KEY": _key(SECRET_KEY),
             "FWB_BUCKET": store.bucket_name,
             "FWB_REGION": store.region,
         },

@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from components import network, pods, schema, valkey_pods, volume
+from components import network, schema, valkey_pods, volume
 from components.kube import (
     Keeping,
     Manifest,
@@ -26,19 +26,23 @@ from components.kube import (
     selector,
     service,
 )
-from components.valkey_pods import (
+from facts.checks.valkey import ValkeyTarget
+from facts.pods import password_key, secret_file
+from facts.valkey import (
     AGENT_PORT,
+    COMPONENT,
+    CONF,
     CONFIG_MAP,
     CREDENTIALS,
-    MASTER,
     NAME,
     PORT,
+    READS,
     SENTINEL,
     SENTINEL_PORT,
+    USERS,
+    pods_of,
 )
 
-READS = "valkey-read"
-PASSWORDS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
 _LABELS = {name: valkey_pods.labels_of(name) for name in (NAME, SENTINEL)}
 _CLAIM_TEMPLATE = "data"
 
@@ -62,14 +66,14 @@ class Valkey(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         namespace, settings = args.namespace, args.settings
         config = _config(settings)
-        self.config = config["valkey.conf"]
+        self.config = config[CONF]
         ours, theirs = _split(config)
         members = valkey_pods.members(settings, args.agent, fingerprint(ours))
         sentinels = valkey_pods.sentinels(settings, fingerprint(theirs))
         self.fingerprint = fingerprint(members, sentinels)
         before: list[pulumi.Resource] = [
             generated_secret(
-                CREDENTIALS, namespace, _LABELS[NAME], [f"{user}-password" for user in PASSWORDS], self
+                CREDENTIALS, namespace, _LABELS[NAME], [password_key(user) for user in USERS], self
             ),
             Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], config), child),
             *(Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)),
@@ -96,7 +100,7 @@ class Valkey(pulumi.ComponentResource):
         count, storage = _sizes(args.settings)[server]
         claims = [
             volume.claim(
-                f"{_CLAIM_TEMPLATE}-{pod}", args.namespace, valkey_pods.COMPONENT,
+                f"{_CLAIM_TEMPLATE}-{pod}", args.namespace, COMPONENT,
                 schema.Storage(size=storage.size, storage_class=storage.storage_class), keeping, self,
                 resource=f"{name}-{_CLAIM_TEMPLATE}-{pod}",
             )
@@ -119,28 +123,23 @@ class Valkey(pulumi.ComponentResource):
         )
 
 
-def pods_of(server: str, count: int) -> list[str]:
-    """The names of a set's pods, which are those of their Services, too."""
-    return [f"{server}-{ordinal}" for ordinal in range(count)]
-
-
-def for_checks(settings: schema.Valkey) -> dict[str, Any]:
+def for_checks(settings: schema.Valkey) -> ValkeyTarget:
     """The section of checks.json: where the set answers, and what it is to be like."""
-    return {
-        "master": MASTER,
-        "members": [f"{pod}:{PORT}" for pod in pods_of(NAME, settings.members)],
-        "sentinels": [f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels)],
-        "reads": f"{READS}:{PORT}" if settings.reads_from_replicas else None,
-        "quorum": settings.votes,
-        "down_after_ms": settings.down_after_ms,
-        "failover_timeout_ms": settings.failover_timeout_ms,
-        "parallel_syncs": settings.members,  # sentinel-start.sh: nobody waits for another's resynchronisation
-        **{
-            f"{user}_password_file": f"/secrets/{CREDENTIALS}/{user}-password"
-            for user in ("app", "sentinel", "checks")
-        },
-        "conf": f"{pods.CONFIG_PATH}/valkey.conf",
-    }
+    app, sentinel, checks = (
+        secret_file(CREDENTIALS, password_key(user)) for user in ("app", "sentinel", "checks")
+    )
+    return ValkeyTarget(
+        members=tuple(f"{pod}:{PORT}" for pod in pods_of(NAME, settings.members)),
+        sentinels=tuple(f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels)),
+        reads=f"{READS}:{PORT}" if settings.reads_from_replicas else None,
+        quorum=settings.votes,
+        down_after_ms=settings.down_after_ms,
+        failover_timeout_ms=settings.failover_timeout_ms,
+        parallel_syncs=settings.members,  # sentinel-start.sh: nobody waits for another's resynchronisation
+        app_password_file=app,
+        sentinel_password_file=sentinel,
+        checks_password_file=checks,
+    )
 
 
 def _sizes(settings: schema.Valkey) -> dict[str, tuple[int, schema.SetStorage]]:
@@ -203,7 +202,7 @@ def _unawaited(manifest: Manifest) -> Manifest:
 
 def _policies(namespace: pulumi.Input[str]) -> Iterator[tuple[str, Manifest]]:
     """One label opens both ports: whoever asks a Sentinel for the primary goes there next."""
-    component = valkey_pods.COMPONENT
+    component = COMPONENT
     for server, port, name in ((NAME, PORT, ""), (SENTINEL, SENTINEL_PORT, "sentinels-")):
         yield f"{name}network", network.server(server, namespace, component, port, label=NAME)
         yield f"{name}clients", network.clients(server, namespace, component, port, label=NAME)

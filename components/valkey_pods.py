@@ -6,27 +6,34 @@ from typing import Any
 
 from components import network, pods, schema
 from components.kube import labels, selector
+from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
+from facts.valkey import (
+    AGENT_CONTAINER,
+    AGENT_PORT,
+    COMPONENT,
+    CONFIG_MAP,
+    CREDENTIALS,
+    MASTER,
+    NAME,
+    PORT,
+    RUN_PATH,
+    SENTINEL,
+    SENTINEL_CONTAINER,
+    SENTINEL_PORT,
+    Variables,
+)
 
-NAME = "valkey"
-SENTINEL = "valkey-sentinel"
-COMPONENT = "sessions"
-MASTER = "valkey-session-master"
-PORT = 6379
-AGENT_PORT = 8080
-SENTINEL_PORT = 26379
-CONFIG_MAP = "valkey-config"
-CREDENTIALS = "valkey-credentials"
 # Only what each needs: the servers' file of users, what an agent logs in with, the Sentinels' file of users.
 SERVER_KEYS = ("app", "checks", "backup", "replica", "watch", "agent")
 AGENT_KEYS = ("agent", "peer")
 SENTINEL_KEYS = ("sentinel", "checks", "peer", "watch")
-_SECRETS = f"/secrets/{CREDENTIALS}"
+_SECRETS = secret_folder(CREDENTIALS)
 _TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
 _MOUNTS = {
-    "config": pods.CONFIG_PATH,
+    "config": CONFIG_PATH,
     "credentials": _SECRETS,
     "data": "/data",
-    "run": "/run/valkey",
+    "run": RUN_PATH,
     "tmp": _TMP,
 }
 _WRITABLE = ("data", "run", "tmp")
@@ -58,7 +65,7 @@ def members(valkey: schema.Valkey, agent: str, config: str) -> dict[str, Any]:
 def sentinels(valkey: schema.Valkey, config: str) -> dict[str, Any]:
     """The template of the Sentinels' pods."""
     sentinel = pods.container(
-        "sentinel",
+        SENTINEL_CONTAINER,
         valkey.image,
         valkey.sentinel_resources,
         _script("sentinel-start.sh"),
@@ -115,11 +122,11 @@ def _agent(valkey: schema.Valkey, image: str) -> dict[str, Any]:
         }
 
     return pods.container(
-        "agent",
+        AGENT_CONTAINER,
         image,
         valkey.agent_resources,
         ["python3", "-m", "filewallball.valkey", "agent"],
-        {"agent-credentials": _SECRETS, "run": "/run/valkey", "tmp": _TMP},
+        {"agent-credentials": _SECRETS, "run": RUN_PATH, "tmp": _TMP},
         writable=["run", "tmp"],
         env={**_environment(valkey), "HOME": _TMP},
         ports=[_port("agent", AGENT_PORT)],
@@ -133,20 +140,20 @@ def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, 
     """What the scripts build their configuration from. A change of a count rolls the pods, and each then
     finds the Services of all others in its environment."""
     environment: dict[str, object] = {
-        "POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
-        "FWB_MEMBERS": str(valkey.members),
-        "FWB_SENTINELS": str(valkey.sentinels),
-        "FWB_QUORUM": str(valkey.votes),
-        "FWB_MASTER_NAME": MASTER,
+        Variables.POD: {"fieldRef": {"fieldPath": "metadata.name"}},
+        Variables.MEMBERS: str(valkey.members),
+        Variables.SENTINELS: str(valkey.sentinels),
+        Variables.QUORUM: str(valkey.votes),
+        Variables.MASTER: MASTER,
     }
     if failover:
-        environment["FWB_DOWN_AFTER_MS"] = str(valkey.down_after_ms)
-        environment["FWB_FAILOVER_TIMEOUT_MS"] = str(valkey.failover_timeout_ms)
+        environment[Variables.DOWN_AFTER_MS] = str(valkey.down_after_ms)
+        environment[Variables.FAILOVER_TIMEOUT_MS] = str(valkey.failover_timeout_ms)
     return environment
 
 
 def _script(name: str) -> list[str]:
-    return ["/bin/sh", f"{pods.CONFIG_PATH}/{name}"]
+    return ["/bin/sh", config_file(name)]
 
 
 def _port(name: str, number: int) -> dict[str, Any]:
@@ -154,7 +161,7 @@ def _port(name: str, number: int) -> dict[str, Any]:
 
 
 def _credentials(name: str, users: tuple[str, ...]) -> dict[str, Any]:
-    return pods.secret_volume(name, CREDENTIALS, [f"{user}-password" for user in users])
+    return pods.secret_volume(name, CREDENTIALS, [password_key(user) for user in users])
 
 
 def _apart(server: str) -> dict[str, Any]:

@@ -12,16 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator
 
 from components import schedule
+from facts import units
 
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T|)")
 _CPU = re.compile(r"\d+m|\d+(\.\d{1,3})?")
-# Redis counts kb, mb and gb in powers of two and k, m, g in powers of ten.
-_REDIS_UNITS = {
-    "": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30,
-}  # fmt: skip
-_REDIS_MEMORY = re.compile(r"(\d+)([a-z]*)")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*(\.\.|\.-|-\.))[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
@@ -49,20 +42,20 @@ _CRON_NAMES = {
 
 def quantity_bytes(text: str) -> int:
     """The bytes that a Kubernetes quantity such as `512Mi` or `1.5G` means. Raises ValueError."""
-    match = _QUANTITY.fullmatch(text)
-    if not match:
+    size = units.quantity_bytes(text)
+    if size is None:
         raise ValueError("not a quantity of bytes; write a number with Mi, Gi or Ti, such as 512Mi or 10Gi")
-    return int(float(match[1]) * {**_BINARY, **_DECIMAL}[match[2]])
+    return size
 
 
 def redis_bytes(text: str) -> int:
     """The bytes that a Redis memory size such as `256mb` means. Raises ValueError."""
-    match = _REDIS_MEMORY.fullmatch(text.lower())
-    if not match or match[2] not in _REDIS_UNITS:
+    size = units.memory_bytes(text)
+    if size is None:
         raise ValueError(
             "not a memory size as Redis writes it; write a whole number with mb or gb, such as 256mb"
         )
-    return int(match[1]) * _REDIS_UNITS[match[2]]
+    return size
 
 
 def image_is_pinned(reference: str) -> bool:

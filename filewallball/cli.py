@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facts.machine import NO_CHECKS_VARIABLE
 from filewallball.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def up(
     if checks:
         after = _checks_after(cwd, stack, show=not as_json)
     else:
-        os.environ["FWB_NO_CHECKS"] = "1"  # the program then declares no Job for them
+        os.environ[NO_CHECKS_VARIABLE] = "1"  # the program then declares no Job for them
     switches = {"profile": profile, "diff": diff, "yes": yes, "take_over": take_over}
     _deploy("up", cwd, stack, engine, as_json, after, **switches)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -11,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from components.faults import Clash
 from components.schema.base import PLACEHOLDER, Model
 from components.values import Annotations, DnsLabel, Image
+from facts.machine import sandbox_kubeconfig
 
 
 class Cluster(Model):
@@ -58,10 +58,9 @@ class Cluster(Model):
         return self
 
     def kubeconfig_path(self) -> str | None:
-        """The kubeconfig to use; None leaves it to the client's search. Same rule as filewallball.paths."""
+        """The kubeconfig to use; None leaves it to the client's search."""
         if self.sandbox:
-            state = os.environ.get("FWB_STATE") or "/var/lib/filewallball"
-            return str(Path(state) / "sandbox" / self.sandbox / "kubeconfig")
+            return str(sandbox_kubeconfig(self.sandbox))
         return str(Path(self.kubeconfig).expanduser()) if self.kubeconfig else None
 
 

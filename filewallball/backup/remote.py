@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from facts import backup as facts
 from filewallball.backup import cronpod
 from filewallball.backup.cronpod import CronPod
 from filewallball.checks import stack
 from filewallball.checks.stack import Place
 
-CRONJOB = "filewallball-backup-cronjob"
 POD = CronPod(
-    CRONJOB, "backup", "filewallball.backup", "filewallball-backup", "backup",
+    facts.CRON_JOB, facts.CONTAINER, facts.MODULE, facts.NAME, "backup",
     "filewallball:backup.resources.memoryLimit",
 )  # fmt: skip
 

@@ -7,20 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facts import mariadb, store
+from facts.backup import Variables
+from facts.units import quantity_bytes
 from filewallball.errors import ConfigError
-
-_UNITS = {
-    "": 1,
-    "k": 10**3,
-    "M": 10**6,
-    "G": 10**9,
-    "T": 10**12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-}
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?")
 
 
 @dataclass(frozen=True)
@@ -70,16 +60,16 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     read = Reader(environment)
     settings = Settings(
         database=DatabaseSettings(
-            host=read.text("FWB_DB_HOST"),
-            port=read.port("FWB_DB_PORT"),
-            name=read.text("FWB_DB_NAME"),
-            user=read.text("FWB_DB_USER"),
-            password=read.secret("FWB_DB_PASSWORD_FILE") or "",
+            host=read.text(Variables.HOST),
+            port=read.port(Variables.PORT),
+            name=read.text(Variables.DATABASE),
+            user=read.text(Variables.USER),
+            password=read.secret(Variables.PASSWORD_FILE) or "",
         ),
         store=read_store(read),
-        work_dir=read.directory("FWB_WORK_DIR"),
-        work_size=read.size("FWB_WORK_SIZE"),
-        allow_empty=read.flag("FWB_ALLOW_EMPTY"),
+        work_dir=read.directory(Variables.WORK_DIR),
+        work_size=read.size(Variables.WORK_SIZE),
+        allow_empty=read.flag(Variables.ALLOW_EMPTY),
     )
     read.finish()
     return settings
@@ -94,17 +84,18 @@ def store_from_environment(environment: Mapping[str, str]) -> StoreSettings:
 
 
 def read_store(read: Reader) -> StoreSettings:
-    access_key = read.secret("FWB_STORE_ACCESS_KEY_FILE", required=False)
-    secret_key = read.secret("FWB_STORE_SECRET_KEY_FILE", required=False)
+    access_key = read.secret(store.Variables.ACCESS_KEY_FILE, required=False)
+    secret_key = read.secret(store.Variables.SECRET_KEY_FILE, required=False)
     if (access_key is None) != (secret_key is None):
         read.wrong(
-            "FWB_STORE_ACCESS_KEY_FILE, FWB_STORE_SECRET_KEY_FILE: set both, or neither for boto3's own way"
+            f"{store.Variables.ACCESS_KEY_FILE}, {store.Variables.SECRET_KEY_FILE}: set both, or neither for"
+            " boto3's own way"
         )
     return StoreSettings(
-        bucket=read.text("FWB_STORE_BUCKET"),
-        prefix=read.environment.get("FWB_STORE_PREFIX", ""),
-        endpoint=read.url("FWB_STORE_ENDPOINT"),
-        region=read.environment.get("FWB_STORE_REGION") or None,
+        bucket=read.text(store.Variables.BUCKET),
+        prefix=read.environment.get(store.Variables.PREFIX, ""),
+        endpoint=read.url(store.Variables.ENDPOINT),
+        region=read.environment.get(store.Variables.REGION) or None,
         access_key=access_key,
         secret_key=secret_key,
     )
@@ -136,7 +127,7 @@ class Reader:
         return value
 
     def port(self, name: str) -> int:
-        value = self.environment.get(name) or "3306"
+        value = self.environment.get(name) or str(mariadb.PORT)
         if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
             self.wrong(f"{name}: {value!r} is no port number (1 to 65535)")
             return 0
@@ -179,10 +170,9 @@ class Reader:
         value = self.environment.get(name)
         if not value:
             return None
-        match = _QUANTITY.fullmatch(value)
-        if match is None:
+        size = quantity_bytes(value)
+        if size is None:
             self.wrong(
                 f"{name}: {value!r} is no size, write it like a Kubernetes quantity: 2Gi, 500Mi, 1000000"
             )
-            return None
-        return int(float(match[1]) * _UNITS[match[2] or ""])
+        return size

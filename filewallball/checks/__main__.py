@@ -15,9 +15,9 @@ from types import FrameType
 
 from filewallball.checks import config, runner
 from filewallball.checks.result import Result, all_good
-from filewallball.checks.suites import ALL
-from filewallball.errors import UserError
-from filewallball.network import addresses, wait_admitted
+from filewallball.checks.suites import find
+from filewallball.errors import ConfigError, UserError
+from filewallball.network import wait_admitted
 
 TERMINATION_LOG = Path("/dev/termination-log")
 TERMINATION_LOG_BYTES = 4096
@@ -29,12 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # SIGTERM must unwind the stack, so that the checks remove what they wrote
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        chosen = runner.select(ALL, options.names, quick=options.quick, deep=options.deep)
+        suites = find()
+        every = [check for suite in suites for check in suite.checks]
+        chosen = runner.select(every, options.names, quick=options.quick, deep=options.deep)
         settings = config.load()
+        chosen = _there(runner.of_stack(chosen, suites, settings), options.names)
         if options.json_lines:
             print(json.dumps({"plan": [check.name for check in chosen]}), flush=True)
-        servers = [(one.host, one.port) for one in (settings.mariadb, settings.redis)]
-        wait_admitted([*servers, *addresses(settings.backup.store.endpoint)])
+        wait_admitted(dict.fromkeys(found for each in settings.sections for found in each.addresses()))
         results: list[Result] = []
         for result in runner.run(chosen, settings, named=options.names):
             print(result.as_json() if options.json_lines else result.line(), flush=True)
@@ -50,6 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _leave_word("\n".join(result.line() for result in results if result.status == "failed"))
         return 1
     return 0
+
+
+def _there(checks: list[runner.Check], names: Sequence[str]) -> list[runner.Check]:
+    """The checks, if all that were named are among them."""
+    if missing := [name for name in names if name not in {check.name for check in checks}]:
+        raise ConfigError(
+            f"this stack has nothing for {', '.join(missing)} to check", "Leave it out of the command."
+        )
+    return checks
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from facts.checks import FILE, NAME, PATH, PATH_VARIABLE, Section, kinds
 from filewallball.errors import ConfigError
 
-DEFAULT_PATH = "/etc/filewallball/checks.json"
-PATH_VARIABLE = "FWB_CHECKS_CONFIG"
-
 T = TypeVar("T")
+S = TypeVar("S", bound=Section)
 
 
 def read_secret(path: str) -> str:
@@ -32,108 +31,45 @@ def read_secret(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RedisTarget:
-    host: str
-    password_file: str
-    port: int = 6379
-    user: str = "checks"
-    conf: str = "/etc/filewallball/redis.conf"
-    latency_limit_ms: float = 10
-    hit_rate_min: float = 0.8
-    memory_max: float = 0.8
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class ValkeyTarget:
-    """The session set. Addresses are `host:port`; `reads` is the one that spreads reads, if there is one.
-
-    `settle_seconds`: how long the checks of one run, all together, wait for the set to find its place.
-    """
-
-    members: tuple[str, ...]
-    sentinels: tuple[str, ...]
-    quorum: int
-    down_after_ms: int
-    failover_timeout_ms: int
-    parallel_syncs: int
-    app_password_file: str
-    sentinel_password_file: str
-    checks_password_file: str
-    conf: str = "/etc/filewallball/valkey.conf"
-    reads: str | None = None
-    master: str = "valkey-session-master"
-    max_lag_seconds: float = 1
-    settle_seconds: float = 15
-
-
-@dataclass(frozen=True, slots=True)
-class MariadbTarget:
-    host: str
-    database: str
-    app_user: str
-    app_password_file: str
-    monitor_user: str
-    monitor_password_file: str
-    port: int = 3306
-    latency_limit_ms: float = 50
-    claim: str = "mariadb-data"
-    statefulset: str = "mariadb"
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreTarget:
-    """An S3 bucket. Without an endpoint it is AWS; without key files boto3 finds credentials by itself."""
-
-    bucket: str
-    region: str = "us-east-1"
-    prefix: str = ""
-    endpoint: str | None = None
-    access_key_file: str | None = None
-    secret_key_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackupTarget:
-    cronjob: str
-    schedule: str
-    time_zone: str
-    store: StoreTarget
-    max_age_hours: float = 26
-
-
-@dataclass(frozen=True, slots=True)
 class ChecksConfig:
+    """What checks.json says. `config[RedisTarget]` is the section of that kind."""
+
     namespace: str
     disposable: bool
-    redis: RedisTarget
-    mariadb: MariadbTarget
-    backup: BackupTarget
-    valkey: ValkeyTarget
-    snapshots: BackupTarget
+    sections: tuple[Section, ...]
+
+    def __getitem__(self, kind: type[S]) -> S:
+        for each in self.sections:
+            if isinstance(each, kind):
+                return each
+        raise ConfigError(
+            f"checks.json has no section {kind.SECTION}", "This stack has no such part; leave its checks out."
+        )
+
+    def __contains__(self, kind: type[Section]) -> bool:
+        return any(isinstance(each, kind) for each in self.sections)
+
+    def having(self, *sections: Section) -> ChecksConfig:
+        """The same with these sections, each in the place of the one of its kind."""
+        kinds = {type(each) for each in sections}
+        kept = [each for each in self.sections if type(each) not in kinds]
+        return dataclasses.replace(self, sections=(*kept, *sections))
 
 
 def load(path: str | None = None) -> ChecksConfig:
     """Read the configuration: `path`, else `$FWB_CHECKS_CONFIG`, else the place where the pod has it."""
-    chosen = path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH
+    chosen = path or os.environ.get(PATH_VARIABLE) or PATH
     try:
         text = Path(chosen).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"cannot read the checks' configuration {chosen}: {error.strerror}",
-            f"it is mounted from the ConfigMap filewallball-checks; elsewhere set {PATH_VARIABLE} to a file",
+            f"it is mounted from the ConfigMap {NAME}; elsewhere set {PATH_VARIABLE} to a file",
         ) from error
     return parse(text, chosen)
 
 
-def parse(text: str, source: str = "checks.json") -> ChecksConfig:
+def parse(text: str, source: str = FILE) -> ChecksConfig:
     """Typed configuration from JSON. All faults are reported together, each with its dotted path."""
     try:
         raw: object = json.loads(text)
@@ -142,7 +78,7 @@ def parse(text: str, source: str = "checks.json") -> ChecksConfig:
             f"{source} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
     faults: list[str] = []
-    config = _load(ChecksConfig, raw, "", faults)
+    config = _document(raw, faults)
     if faults or config is None:
         raise ConfigError(
             f"{source} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults),
@@ -151,15 +87,34 @@ def parse(text: str, source: str = "checks.json") -> ChecksConfig:
     return config
 
 
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    namespace: str
+    disposable: bool
+
+
+def _document(raw: object, faults: list[str]) -> ChecksConfig | None:
+    """The stack's own keys, and the sections that are there: a stack need not have every part."""
+    if not isinstance(raw, dict):
+        faults.append(f"the document: expected an object, got {_shown(raw)}")
+        return None
+    given = typing.cast("dict[str, object]", raw)
+    known = kinds()
+    stack = _load(_Stack, {key: value for key, value in given.items() if key not in known}, "", faults)
+    found = [_load(kind, given[key], key, faults) for key, kind in known.items() if key in given]
+    sections = tuple(each for each in found if each is not None)
+    return ChecksConfig(stack.namespace, stack.disposable, sections) if stack and not faults else None
+
+
 def _load(cls: type[T], raw: object, path: str, faults: list[str]) -> T | None:
     if not isinstance(raw, dict):
-        faults.append(f"{path or 'the document'}: expected an object, got {_shown(raw)}")
+        faults.append(f"{path}: expected an object, got {_shown(raw)}")
         return None
     given = typing.cast("dict[str, object]", raw)
     fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, cls))}
     hints = typing.get_type_hints(cls)
     for key in given.keys() - fields.keys():
-        near = difflib.get_close_matches(key, fields, n=1)
+        near = difflib.get_close_matches(key, fields if path else [*fields, *kinds()], n=1)
         faults.append(f"{_join(path, key)}: unknown key" + (f", did you mean {near[0]}?" if near else ""))
     values: dict[str, object] = {}
     for name, field in fields.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from facts.checks import NAME
 from filewallball.checks import runner, stack
 from filewallball.checks.podlog import PodLog
 from filewallball.checks.result import Result, all_good, to_json, to_junit
@@ -23,8 +24,6 @@ Object = dict[str, Any]
 Progress = Generator[tuple[PodLog, Result | None]]
 """A pod's log as it grows, each time with the result that has just come."""
 
-NAME = "filewallball-checks"
-"""The PodTemplate's name, and the beginning of the names of the program's own Jobs."""
 LABELS = f"app.kubernetes.io/name={NAME}"
 ON_DEMAND = f"{NAME}-run-"
 KEEP_SECONDS = 300

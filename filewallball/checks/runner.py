@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from facts.checks import NAME, Section
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed, Result
 from filewallball.errors import ConfigError, UserError
@@ -42,6 +43,18 @@ class Check:
     explain: Explain | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The checks of one section of checks.json, which they need: a stack without it leaves them out.
+
+    Suites run in the order of `place`: what users feel first comes first.
+    """
+
+    section: type[Section]
+    checks: tuple[Check, ...]
+    place: int = 100
+
+
 def select(checks: Sequence[Check], names: Sequence[str], *, quick: bool, deep: bool) -> list[Check]:
     """The checks to run: those named, or the quick ones, or all; the deep ones only if asked for.
 
@@ -62,6 +75,12 @@ def select(checks: Sequence[Check], names: Sequence[str], *, quick: bool, deep: 
     if quick:
         return [check for check in checks if check.quick]
     return [check for check in checks if deep or not check.deep]
+
+
+def of_stack(checks: Sequence[Check], suites: Sequence[Suite], config: ChecksConfig) -> list[Check]:
+    """Those of the checks whose part the stack has."""
+    left_out = {check.name for suite in suites if suite.section not in config for check in suite.checks}
+    return [check for check in checks if check.name not in left_out]
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -121,7 +140,7 @@ def _explain_any(check: Check, config: ChecksConfig, error: Exception) -> CheckF
             error.message,
             "the checks' ServiceAccount may look at what it checks",
             f"its Role is part of the program: run `fwb up`; `kubectl -n {config.namespace} describe role "
-            "filewallball-checks` shows the rules",
+            f"{NAME}` shows the rules",
         )
     if isinstance(error, UserError):
         return CheckFailed(error.message, "the check can run", error.hint or "run `fwb up` again")

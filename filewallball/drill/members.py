@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from facts import valkey
+from facts.checks import NAME as CHECKS
 from filewallball.checks.stack import Place
 from filewallball.checks.suites import pods
 from filewallball.errors import UserError
 
 Object = dict[str, Any]
 
-MEMBERS, SENTINELS = "valkey", "valkey-sentinel"
-PORTS = {MEMBERS: 6379, SENTINELS: 26379}
-SERVER = {MEMBERS: "valkey", SENTINELS: "sentinel"}
+MEMBERS, SENTINELS = valkey.NAME, valkey.SENTINEL
+PORTS = {MEMBERS: valkey.PORT, SENTINELS: valkey.SENTINEL_PORT}
+SERVER = {MEMBERS: valkey.NAME, SENTINELS: valkey.SENTINEL_CONTAINER}
 """The container that is the server, by StatefulSet."""
-AGENT = "agent"
-CONFIG_MAP = "valkey-config"
-CHECKS = "filewallball-checks"
-"""The PodTemplate of the stack's checks, which run in the toolkit's image."""
+AGENT = valkey.AGENT_CONTAINER
+CONFIG_MAP = valkey.CONFIG_MAP
 POLL_SECONDS = 0.4
 
 

@@ -13,6 +13,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from facts.pods import UID, access_labels, password_key, secret_folder
+from facts.valkey import CREDENTIALS
+from facts.valkey import NAME as VALKEY
 from filewallball.checks.stack import Place
 from filewallball.checks.suites import pods
 from filewallball.drill.load.recording import Plan, Recording
@@ -23,9 +26,7 @@ Object = dict[str, Any]
 
 NAME = "filewallball-drill"
 PORT = 8079
-CREDENTIALS = "valkey-credentials"
-PASSWORDS = tuple(f"{user}-password" for user in Passwords._fields)
-USER = 999
+PASSWORDS = tuple(password_key(user) for user in Passwords._fields)
 MAX_SECONDS = 12 * 3600
 KEEP_SECONDS = 60
 """The cluster removes a Job that ended by itself after so long."""
@@ -175,11 +176,11 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
             "capabilities": {"drop": ["ALL"]},
         },
         "volumeMounts": [
-            {"name": "credentials", "mountPath": f"/secrets/{CREDENTIALS}", "readOnly": True},
+            {"name": "credentials", "mountPath": secret_folder(CREDENTIALS), "readOnly": True},
         ],
     }
     template: Object = {
-        "metadata": {"labels": {**labels, "filewallball.io/access-valkey": "true"}},
+        "metadata": {"labels": labels | access_labels(VALKEY)},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
@@ -187,9 +188,9 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
             "terminationGracePeriodSeconds": 5,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
+                "runAsUser": UID,
+                "runAsGroup": UID,
+                "fsGroup": UID,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],

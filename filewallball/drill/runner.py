@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from facts.pods import password_key
+from facts.valkey import CREDENTIALS, MASTER
 from filewallball.drill.events import Event, Faults, Scene
 from filewallball.drill.figures import Circumstances, figures
 from filewallball.drill.load.recording import Plan, Probe
 from filewallball.drill.members import Set, waiting
-from filewallball.drill.pod import CREDENTIALS, LoadPod
+from filewallball.drill.pod import LoadPod
 from filewallball.drill.results import Journal, Round
 from filewallball.drill.rolls import Rolls
 from filewallball.errors import UserError
@@ -22,7 +24,6 @@ RATE = 420.0
 AT_LEAST = 400
 READ_RATE = 100.0
 WAIT_EVERY = 10
-MASTER = "valkey-session-master"
 PRELOAD = 2000
 """Writes that are saved before a power cut, beside those of the steady load until then."""
 AFTER_SAVE_SECONDS = 2.0
@@ -48,7 +49,7 @@ class Drill:
         self._set, self._load, self._rolls, self._faults = set_, load, rolls, faults
         self._journal, self._say = journal, say
         secret = set_.place.kube.get("v1", "Secret", CREDENTIALS, set_.place.namespace) or {"data": {}}
-        self._password = base64.b64decode(secret["data"].get("app-password", "")).decode()
+        self._password = base64.b64decode(secret["data"].get(password_key("app"), "")).decode()
 
     def run(self, events: Sequence[Event], rounds: int, now: Callable[[Event, int], None]) -> None:
         """Run what isn't done yet; `now` hears what comes next.

@@ -96,10 +96,15 @@ def _execute(main: Path) -> None:
 
 @contextlib.contextmanager
 def _in_project(project: Project) -> Generator[None]:
-    """Work in the program's folder, as the Pulumi CLI does, and forget its modules afterwards."""
+    """Work in the program's folder, as the Pulumi CLI does, and forget its modules afterwards.
+
+    Where the program has `facts` of its own, it sees those and not this process's: the two may differ.
+    """
     before = Path.cwd()
-    loaded = set(sys.modules)
     folder = str(project.main.parent)
+    own_facts = (project.main.parent / "facts").is_dir()
+    aside = {name: sys.modules.pop(name) for name in list(sys.modules) if own_facts and _is_fact(name)}
+    loaded = set(sys.modules)
     sys.path.insert(0, folder)
     os.chdir(folder)
     try:
@@ -109,8 +114,14 @@ def _in_project(project: Project) -> Generator[None]:
         sys.path.remove(folder)
         for name in set(sys.modules) - loaded:
             origin = getattr(sys.modules[name], "__file__", None) or ""
-            if is_users(origin, project.root) and name.partition(".")[0] != "filewallball":
+            users = is_users(origin, project.root) and name.partition(".")[0] != "filewallball"
+            if users or (own_facts and _is_fact(name)):
                 del sys.modules[name]
+        sys.modules.update(aside)
+
+
+def _is_fact(module: str) -> bool:
+    return module.partition(".")[0] == "facts"
 
 
 def is_users(filename: str, root: Path) -> bool:

@@ -10,13 +10,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from facts.pods import password_key, secret_folder
+from facts.valkey import (
+    AGENT_PORT as AGENT_PORT,
+)
+from facts.valkey import (
+    CREDENTIALS,
+    NAME,
+    RUN_PATH,
+    SENTINEL,
+    Variables,
+    address_variable,
+    pods_of,
+)
+from facts.valkey import (
+    PORT as PORT,
+)
+from facts.valkey import (
+    SENTINEL_PORT as SENTINEL_PORT,
+)
 from filewallball.errors import ConfigError
 
-PORT = 6379
-SENTINEL_PORT = 26379
-AGENT_PORT = 8080
-SECRETS = Path("/secrets/valkey-credentials")
-RUN = Path("/run/valkey")
+SECRETS = Path(secret_folder(CREDENTIALS))
+RUN = Path(RUN_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +82,24 @@ class Layout:
 
 def from_environment(environment: Mapping[str, str], secrets: Path = SECRETS) -> Layout:
     """The layout of this container's set. Raises ConfigError with the variable or file that is missing."""
-    members = _pods(environment, "valkey", _number(environment, "FWB_MEMBERS"))
-    name = _value(environment, "POD_NAME")
+    members = _pods(environment, NAME, _number(environment, Variables.MEMBERS))
+    name = _value(environment, Variables.POD)
     me = next((pod for pod in members if pod.name == name), None)
     if me is None:
-        raise ConfigError(f"POD_NAME is {name}, which is none of the {len(members)} members")
+        raise ConfigError(f"{Variables.POD} is {name}, which is none of the {len(members)} members")
     return Layout(
         me,
         members,
-        _pods(environment, "valkey-sentinel", _number(environment, "FWB_SENTINELS")),
-        _value(environment, "FWB_MASTER_NAME"),
-        _number(environment, "FWB_QUORUM"),
-        _secret(secrets / "agent-password"),
-        _secret(secrets / "peer-password"),
+        _pods(environment, SENTINEL, _number(environment, Variables.SENTINELS)),
+        _value(environment, Variables.MASTER),
+        _number(environment, Variables.QUORUM),
+        _secret(secrets / password_key("agent")),
+        _secret(secrets / password_key("peer")),
     )
 
 
 def _pods(environment: Mapping[str, str], prefix: str, count: int) -> tuple[Pod, ...]:
-    names = [f"{prefix}-{ordinal}" for ordinal in range(count)]
-    variables = [f"{name.upper().replace('-', '_')}_SERVICE_HOST" for name in names]
-    return tuple(
-        Pod(name, _value(environment, variable)) for name, variable in zip(names, variables, strict=True)
-    )
+    return tuple(Pod(name, _value(environment, address_variable(name))) for name in pods_of(prefix, count))
 
 
 def _value(environment: Mapping[str, str], name: str) -> str:

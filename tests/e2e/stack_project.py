@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-PROGRAM = ("Pulumi.yaml", "__main__.py", "settings.py", "components")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "settings.py", "components", "facts")
 LITTLE_CPU = Path(__file__).with_name("little_cpu.yaml")
 
 

@@ -9,19 +9,22 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from facts import backup
+from facts.checks.backups import BackupTarget
+from facts.checks.mariadb import MariadbTarget
 from filewallball.backup import catalogue
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store, StoreError
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.runner import Check
+from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import mariadb_session, pods, scheduled
 from filewallball.checks.suites.mariadb_session import connected, query, tables
 from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
 
-JOB = "filewallball-backup-check"
+JOB = backup.CHECK_JOB
 """The only name under which the checks' Role may look at Jobs and delete them."""
 POLL_SECONDS = 0.3
 OTHERS_GRACE_SECONDS = 20
@@ -35,7 +38,7 @@ PLANTED = ("('a')", "('나')", "('🚀')")
 
 def schedule(config: ChecksConfig) -> str:
     """The CronJob will start at the declared times."""
-    return scheduled.schedule(config.namespace, config.backup, "backup.schedule")
+    return scheduled.schedule(config.namespace, config[BackupTarget], "backup.schedule")
 
 
 def run_now(config: ChecksConfig) -> str:
@@ -43,9 +46,11 @@ def run_now(config: ChecksConfig) -> str:
     store = open_store(config)
     begin = datetime.now(UTC) - timedelta(seconds=5)
     with Kube.connect() as kube, tables(config) as run:
-        template: Object = scheduled.cronjob(kube, config.namespace, config.backup)["spec"]["jobTemplate"]
+        template: Object = scheduled.cronjob(kube, config.namespace, config[BackupTarget])["spec"][
+            "jobTemplate"
+        ]
         planted = run.name("backup")
-        with connected(config.mariadb) as database:
+        with connected(config[MariadbTarget]) as database:
             query(database, f"CREATE TABLE `{planted}` (name VARCHAR(20) PRIMARY KEY)")
             query(database, f"INSERT INTO `{planted}` VALUES {', '.join(PLANTED)}")
         job = _create(kube, config, template)
@@ -82,8 +87,8 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
             f"{manifest.name} holds {f'{found.rows} rows of' if found else 'nothing of'} table {planted}, "
             f"which had {len(PLANTED)} rows when the Job began",
             "all that is in the database",
-            f"it backs up {manifest.database}: the CronJob's FWB_DB_HOST and FWB_DB_NAME name another one "
-            "than the applications'; run `fwb up`",
+            f"it backs up {manifest.database}: the CronJob's {backup.Variables.HOST} and "
+            f"{backup.Variables.DATABASE} name another one than the applications'; run `fwb up`",
         )
 
 
@@ -162,7 +167,7 @@ def _finish(kube: Kube, config: ChecksConfig, job: Object) -> str:
                 f"the backup's pod can't start: {reason}",
                 "the Job made from the CronJob runs",
                 f"mend what the message names, then run `fwb up`; `kubectl -n {namespace} describe cronjob "
-                f"{config.backup.cronjob}` shows its image, volumes and Secrets",
+                f"{config[BackupTarget].cronjob}` shows its image, volumes and Secrets",
             )
         time.sleep(POLL_SECONDS)
     raise CheckFailed(
@@ -218,14 +223,14 @@ def freshness(config: ChecksConfig) -> str:
     newest = catalogue.newest_verified(store)
     if newest is None:
         count = len(catalogue.entries(store))
-        raise scheduled.none_at_all(config.namespace, config.backup, store, count, "backup", REMEDY)
+        raise scheduled.none_at_all(config.namespace, config[BackupTarget], store, count, "backup", REMEDY)
     found = scheduled.Newest("backup", REMEDY, store.settings.where, newest.name, newest.created)
-    return scheduled.judge_age(config.namespace, config.backup, found)
+    return scheduled.judge_age(config.namespace, config[BackupTarget], found)
 
 
 def open_store(config: ChecksConfig) -> Store:
     """The bucket of the stack, by the checks' own mounted credentials."""
-    return scheduled.open_store(config.backup)
+    return scheduled.open_store(config[BackupTarget])
 
 
 def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
@@ -244,3 +249,5 @@ CHECKS = (
     Check("backup-run", run_now, timeout=4 * 3600, explain=explain),
     Check("backup-freshness", freshness, quick=True, timeout=60, explain=explain),
 )
+
+SUITE = Suite(BackupTarget, CHECKS, place=80)

@@ -9,10 +9,11 @@ import unicodedata
 
 import pymysql
 
+from facts.checks.mariadb import MariadbTarget
 from filewallball.checks import latency
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.runner import Check
+from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites.mariadb_persistence import persistence
 from filewallball.checks.suites.mariadb_privileges import privileges
 from filewallball.checks.suites.mariadb_session import connected, explain, query, tables
@@ -30,7 +31,7 @@ TEXTS = (
 
 def transactions(config: ChecksConfig) -> str:
     """What is written is invisible until committed, there afterwards, and undone by a rollback."""
-    target = config.mariadb
+    target = config[MariadbTarget]
     with tables(config) as run:
         table = run.name("transactions")
         with (
@@ -77,7 +78,7 @@ def _expect(who: str, seen: list[str], expected: list[str], engine: str) -> None
 
 def speed(config: ChecksConfig) -> str:
     """How long an indexed read and a durable write of one row take."""
-    target = config.mariadb
+    target = config[MariadbTarget]
     with tables(config) as run, connected(target) as connection:
         table = run.name("latency")
         query(connection, f"CREATE TABLE `{table}` (id INT PRIMARY KEY, body VARCHAR(200) NOT NULL)")
@@ -104,7 +105,7 @@ def speed(config: ChecksConfig) -> str:
 
 def text(config: ChecksConfig) -> str:
     """Korean, emoji and rare characters come back as they went in, and count as one character each."""
-    target = config.mariadb
+    target = config[MariadbTarget]
     hint = (
         "set character-set-server=utf8mb4 and collation-server=utf8mb4_unicode_ci in my.cnf, run `fwb up`, "
         f"and for an older schema ALTER DATABASE {target.database} CHARACTER SET utf8mb4"
@@ -163,3 +164,5 @@ CHECKS = (
     Check("mariadb-unicode", text, timeout=30, explain=explain),
     Check("mariadb-persistence", persistence, timeout=180, explain=explain),
 )
+
+SUITE = Suite(MariadbTarget, CHECKS, place=30)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pymysql
 
+from facts.checks.mariadb import MariadbTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import pods
@@ -40,7 +41,7 @@ def persistence(config: ChecksConfig) -> str:
 
 def bound_volume(kube: Kube, config: ChecksConfig) -> str:
     """Raises CheckFailed unless the claim is there and bound."""
-    name, namespace = config.mariadb.claim, config.namespace
+    name, namespace = config[MariadbTarget].claim, config.namespace
     claim = kube.get("v1", "PersistentVolumeClaim", name, namespace)
     describe = f"`kubectl -n {namespace} describe pvc {name}` says what it waits for"
     if claim is None:
@@ -56,7 +57,7 @@ def bound_volume(kube: Kube, config: ChecksConfig) -> str:
 
 def mounting_pod(kube: Kube, config: ChecksConfig) -> str:
     """The name of MariaDB's pod. Raises CheckFailed if it keeps its data anywhere but on the claim."""
-    name, claim = config.mariadb.statefulset, config.mariadb.claim
+    name, claim = config[MariadbTarget].statefulset, config[MariadbTarget].claim
     found = kube.get("apps/v1", "StatefulSet", name, config.namespace)
     if found is None:
         raise CheckFailed(f"there is no StatefulSet {name}", "one that runs MariaDB", "run `fwb up`")
@@ -79,7 +80,7 @@ def _survive(kube: Kube, config: ChecksConfig, pod: str, uid: str) -> float:
     run, mark = Tables(), secrets.token_hex(8)
     table = run.name("persistence")
     try:
-        with connected(config.mariadb) as connection:
+        with connected(config[MariadbTarget]) as connection:
             run.claim(connection)
             run.sweep(connection)
             query(connection, f"CREATE TABLE `{table}` (mark VARCHAR(32) NOT NULL)")
@@ -90,7 +91,7 @@ def _survive(kube: Kube, config: ChecksConfig, pod: str, uid: str) -> float:
         rows = _read(config, run, table)
         spent = time.monotonic() - begin
     finally:
-        with connected(config.mariadb) as connection:
+        with connected(config[MariadbTarget]) as connection:
             run.drop(connection)
     if rows != [(mark,)]:
         raise CheckFailed(
@@ -122,7 +123,7 @@ def _read(config: ChecksConfig, run: Tables, table: str) -> list[tuple[Any, ...]
     deadline = time.monotonic() + 20
     while True:
         try:
-            with connected(config.mariadb) as connection:
+            with connected(config[MariadbTarget]) as connection:
                 run.claim(connection)
                 return query(connection, f"SELECT mark FROM `{table}`")
         except pymysql.ProgrammingError:

@@ -16,6 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from facts.checks.mariadb import MariadbTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites.mariadb_session import DENIED, connected, query, tables
@@ -38,7 +39,7 @@ class Attempt:
 
 def privileges(config: ChecksConfig) -> str:
     """The application's user at its work, and at what it must not do; then the monitor likewise."""
-    target = config.mariadb
+    target = config[MariadbTarget]
     with tables(config) as run:
         table = run.name("privileges")
         with connected(target) as app:
@@ -63,10 +64,10 @@ def privileges(config: ChecksConfig) -> str:
 
 def _excessive(config: ChecksConfig, user: str, excess: Sequence[str]) -> CheckFailed:
     hint = HINT.format(
-        schema=config.mariadb.database,
+        schema=config[MariadbTarget].database,
         user=user,
         namespace=config.namespace,
-        statefulset=config.mariadb.statefulset,
+        statefulset=config[MariadbTarget].statefulset,
     )
     return CheckFailed(f"{user} can {', '.join(excess)}", "its own work and no more", hint)
 

@@ -12,8 +12,10 @@ from pymysql.connections import Connection
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
+from facts import mariadb
+from facts.checks.mariadb import MariadbTarget
 from filewallball.backup.names import CHECKS_PREFIX
-from filewallball.checks.config import ChecksConfig, MariadbTarget, read_secret
+from filewallball.checks.config import ChecksConfig, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites.reach import unreachable
 
@@ -100,14 +102,14 @@ def _drop(connection: Connection[Cursor], names: Sequence[str]) -> None:
 def tables(config: ChecksConfig) -> Generator[Tables]:
     """Names for tables that are dropped at the end, also on failure, time-out and interrupt."""
     run = Tables()
-    with connected(config.mariadb) as connection:
+    with connected(config[MariadbTarget]) as connection:
         run.claim(connection)
         run.sweep(connection)
         try:
             yield run
         finally:
             # the server may have been restarted, or the connection may be in the middle of a reply
-            with connected(config.mariadb) as last:
+            with connected(config[MariadbTarget]) as last:
                 run.drop(last)
 
 
@@ -137,7 +139,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     """What an error of the MariaDB client means for the person who runs the stack."""
     if not isinstance(error, pymysql.MySQLError):
         return None
-    target, namespace = config.mariadb, config.namespace
+    target, namespace = config[MariadbTarget], config.namespace
     code, text = (*error.args, "")[:2] if error.args else (0, str(error))
     seen = f"{target.address}: {text} ({code})"
     logs = f"`kubectl -n {namespace} logs statefulset/{target.statefulset}`"
@@ -147,7 +149,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
         return CheckFailed(
             seen,
             f"{target.app_user} may log in and use {target.database}, {target.monitor_user} may log in",
-            "MariaDB applies users and the Secret mariadb-credentials when it starts: "
+            f"MariaDB applies users and the Secret {mariadb.CREDENTIALS} when it starts: "
             f"`kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`",
         )
     if code in DENIED:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import cast
 
+from facts import redis as cache
+from facts.checks.redis import RedisTarget
 from filewallball.checks import latency
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.runner import Check
+from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import redis_cache, redis_eviction, server_conf
 from filewallball.checks.suites.redis_session import explain, reading, writing
 
@@ -20,14 +22,14 @@ EVICTING_POLICIES = ("allkeys-", "volatile-")
 
 def configuration(config: ChecksConfig) -> str:
     """Every directive of the declared redis.conf is in force."""
-    declared = server_conf.read(config.redis.conf, "redis-advanced-configmap")
+    declared = server_conf.read(config[RedisTarget].conf, cache.CONFIG_MAP)
     with reading(config) as session:
         live = cast("dict[str, str]", session.call("CONFIG GET", "*"))
     found = server_conf.differences(declared, live, "redis.conf")
     if found:
         raise CheckFailed(
             "; ".join(map(str, found)),
-            "the server runs with redis-advanced-configmap's redis.conf",
+            f"the server runs with {cache.CONFIG_MAP}'s {cache.CONF}",
             f"somebody used CONFIG SET, or the pod is older than the file: "
             f"`kubectl -n {config.namespace} rollout restart deployment/redis`",
         )
@@ -86,10 +88,10 @@ def memory(config: ChecksConfig) -> str:
         )
     share = used / limit
     seen = f"{_mib(used)} of {_mib(limit)} in use ({share:.0%}), {evicted} keys evicted, policy {policy}"
-    if share > config.redis.memory_max and not (evicted and policy.startswith(EVICTING_POLICIES)):
+    if share > config[RedisTarget].memory_max and not (evicted and policy.startswith(EVICTING_POLICIES)):
         raise CheckFailed(
             seen,
-            f"at most {config.redis.memory_max:.0%}, or evictions that explain more",
+            f"at most {config[RedisTarget].memory_max:.0%}, or evictions that explain more",
             "raise maxmemory, or set maxmemory-policy to allkeys-lru, in redis.conf, then run `fwb up`; "
             "`redis-cli --bigkeys` shows what fills it",
         )
@@ -105,7 +107,7 @@ def speed(config: ChecksConfig) -> str:
     with writing(config) as session:
         key = session.key("latency")
         session.call("SET", key, "x" * 1_000, "EX", 60)
-        limit = config.redis.latency_limit_ms
+        limit = config[RedisTarget].latency_limit_ms
         hint = (
             "see whether Redis or its node is short of CPU (`kubectl top pod`), has a CPU limit, swaps, or "
             "runs slow commands (`redis-cli latency latest`, `slowlog get`)"
@@ -132,3 +134,5 @@ CHECKS = (
         explain=explain,
     ),
 )
+
+SUITE = Suite(RedisTarget, CHECKS, place=10)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from redis.exceptions import RedisError
 
+from facts.checks.redis import RedisTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.stats import zipf_choices
@@ -94,7 +95,7 @@ def hit_rate(config: ChecksConfig) -> str:
         + f", {moved['evicted_keys']} keys evicted, {moved['expired_keys']} expired"
     )
     _judge(config, tally, hits, misses, seen, lifetimes)
-    minimum = config.redis.hit_rate_min
+    minimum = config[RedisTarget].hit_rate_min
     if rate < minimum:
         raise CheckFailed(seen, f"hit rate {minimum:.2f} or more", _why_low(moved))
     return seen

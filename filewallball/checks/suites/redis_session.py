@@ -9,7 +9,9 @@ from typing import Any, cast
 
 from redis import exceptions
 
-from filewallball.checks.config import ChecksConfig, RedisTarget, read_secret
+from facts import redis as cache
+from facts.checks.redis import RedisTarget
+from filewallball.checks.config import ChecksConfig, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import resp
 from filewallball.checks.suites.reach import unreachable
@@ -85,7 +87,7 @@ def _owner(key: str) -> str:
 @contextmanager
 def reading(config: ChecksConfig) -> Generator[Session]:
     """A session that writes nothing."""
-    session = Session(config.redis, secrets.token_hex(4))
+    session = Session(config[RedisTarget], secrets.token_hex(4))
     try:
         yield session
     finally:
@@ -101,7 +103,7 @@ def writing(config: ChecksConfig) -> Generator[Session]:
             yield session
         finally:
             # the first connection may be in the middle of a reply: what happened there is not known
-            last = Session(config.redis, session.run)
+            last = Session(config[RedisTarget], session.run)
             try:
                 last.remove(session.written)
             finally:
@@ -110,13 +112,13 @@ def writing(config: ChecksConfig) -> Generator[Session]:
 
 def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     """What an error of the Redis client means for the person who runs the stack."""
-    target, namespace = config.redis, config.namespace
+    target, namespace = config[RedisTarget], config.namespace
     seen = f"{target.address}: {error}"
     if isinstance(error, exceptions.AuthenticationError):
         return CheckFailed(
             seen,
             f"user {target.user} may log in",
-            f"Redis applies the Secret redis-credentials when it starts: "
+            f"Redis applies the Secret {cache.CREDENTIALS} when it starts: "
             f"`kubectl -n {namespace} rollout restart deployment/redis`",
         )
     if isinstance(error, exceptions.NoPermissionError):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from facts.checks.backups import ScheduledTarget
 from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
-from filewallball.checks.config import BackupTarget, read_secret
+from filewallball.checks.config import read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.kube import Kube
 
@@ -19,7 +20,7 @@ CLOCK_GRACE = timedelta(minutes=10)
 """How far the clocks of two machines may differ before something counts as made in the future."""
 
 
-def schedule(namespace: str, target: BackupTarget, setting: str) -> str:
+def schedule(namespace: str, target: ScheduledTarget, setting: str) -> str:
     """The CronJob will start at the declared times; `setting` is where the stack's file declares them."""
     with Kube.connect() as kube:
         spec = cronjob(kube, namespace, target)["spec"]
@@ -45,7 +46,7 @@ def _plain(value: object) -> str:
     return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def cronjob(kube: Kube, namespace: str, target: BackupTarget) -> Object:
+def cronjob(kube: Kube, namespace: str, target: ScheduledTarget) -> Object:
     """The CronJob. Raises CheckFailed if it is gone."""
     found = kube.get("batch/v1", "CronJob", target.cronjob, namespace)
     if found is None:
@@ -55,7 +56,7 @@ def cronjob(kube: Kube, namespace: str, target: BackupTarget) -> Object:
     return found
 
 
-def open_store(target: BackupTarget) -> Store:
+def open_store(target: ScheduledTarget) -> Store:
     """The bucket of the stack, by the checks' own mounted credentials."""
     store = target.store
     return Store(
@@ -81,7 +82,7 @@ class Newest:
     created: datetime
 
 
-def judge_age(namespace: str, target: BackupTarget, newest: Newest) -> str:
+def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
     """How old it is. Raises CheckFailed if it is too old, or dated in the future."""
     age = datetime.now(UTC) - newest.created
     if age < -CLOCK_GRACE:
@@ -104,7 +105,7 @@ def judge_age(namespace: str, target: BackupTarget, newest: Newest) -> str:
 
 
 def none_at_all(
-    namespace: str, target: BackupTarget, store: Store, count: int, what: str, remedy: str
+    namespace: str, target: ScheduledTarget, store: Store, count: int, what: str, remedy: str
 ) -> CheckFailed:
     """The failure of a store without any verified one."""
     return CheckFailed(
@@ -114,7 +115,7 @@ def none_at_all(
     )
 
 
-def why_none(namespace: str, target: BackupTarget, remedy: str) -> str:
+def why_none(namespace: str, target: ScheduledTarget, remedy: str) -> str:
     return (
         f"`kubectl -n {namespace} get jobs` shows how those of CronJob {target.cronjob} ended; {remedy} "
         "makes one now and says what is wrong"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from facts.units import MEMORY_UNITS
 from filewallball.errors import ConfigError, UserError
 
-_UNITS = {"b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 _SECRET = frozenset(
     {"requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass"}
 )
@@ -166,6 +166,6 @@ def _event_flags(flags: str) -> set[str]:
 def normal(word: str) -> int | str:
     """A word in the form in which it can be compared: sizes in bytes, anything else in lower case."""
     match = re.fullmatch(r"(-?\d+)([a-z]*)", word.lower())
-    if match and (not match[2] or match[2] in _UNITS):
-        return int(match[1]) * _UNITS.get(match[2], 1)
+    if match and match[2] in MEMORY_UNITS:
+        return int(match[1]) * MEMORY_UNITS[match[2]]
     return word.lower()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from filewallball.checks.runner import Check
+from facts.checks.valkey import ValkeyTarget
+from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import (
     valkey_access,
     valkey_conf,
@@ -20,3 +21,5 @@ CHECKS = (
     Check("valkey-passwords", valkey_access.passwords, timeout=60, explain=explain),
     Check("valkey-persistence", valkey_conf.persistence, timeout=60, explain=explain),
 )
+
+SUITE = Suite(ValkeyTarget, CHECKS, place=20)

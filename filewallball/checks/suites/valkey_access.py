@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from redis import exceptions
 
+from facts import valkey
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.config import ChecksConfig, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey_nodes
@@ -47,7 +49,7 @@ SENTINEL_FORBIDDEN: tuple[Words, ...] = (
 
 def passwords(config: ChecksConfig) -> str:
     """Members and Sentinels want the password, take the right one, and give applications what they need."""
-    target = config.valkey
+    target = config[ValkeyTarget]
     members, sentinels = valkey_nodes.members(config), valkey_nodes.sentinels(config)
     app, sentinel = read_secret(target.app_password_file), read_secret(target.sentinel_password_file)
 
@@ -95,9 +97,9 @@ def _wrong(
         raise CheckFailed(
             "; ".join(f"{node}: {answers[node]}" for node in refused),
             "the applications' password is taken",
-            "the Secret valkey-credentials is newer than the servers: they take the new passwords when all"
+            f"the Secret {valkey.CREDENTIALS} is newer than the servers: they take the new passwords when all"
             f" start anew together, `kubectl -n {config.namespace} delete pod -l"
-            " app.kubernetes.io/component=sessions`, an outage of some ten seconds",
+            f" app.kubernetes.io/component={valkey.COMPONENT}`, an outage of some ten seconds",
         )
     told = valkey_nodes.all_answered(config, answers)
     return [one for wrong in told.values() for one in wrong]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facts.checks import NAME
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import server_conf, valkey_nodes
@@ -18,7 +20,7 @@ ANNOUNCED = "replica-announce-ip"
 
 def configuration(config: ChecksConfig) -> str:
     """Every declared directive is in force, everywhere, and everybody knows everybody by today's address."""
-    declared = server_conf.read(config.valkey.conf, "filewallball-checks")
+    declared = server_conf.read(config[ValkeyTarget].conf, NAME)
     settled = [name for name in declared if name not in AT_RUN_TIME]
 
     def look() -> str:
@@ -33,8 +35,8 @@ def configuration(config: ChecksConfig) -> str:
                 f"{config.namespace} delete pod {wrong[0].split(':')[0]}` has it start from what is declared",
             )
         return (
-            f"{len(settled)} directives on {len(config.valkey.members)} members as declared, "
-            f"{len(config.valkey.sentinels)} Sentinels know each other and every member"
+            f"{len(settled)} directives on {len(config[ValkeyTarget].members)} members as declared, "
+            f"{len(config[ValkeyTarget].sentinels)} Sentinels know each other and every member"
         )
 
     return valkey_nodes.settled(config, look)
@@ -67,7 +69,7 @@ def _told(one: server_conf.Difference) -> str:
 def _sentinels(config: ChecksConfig, primary: Node) -> dict[Node, list[str]]:
     nodes = valkey_nodes.sentinels(config)
     replicas = [node for node in valkey_nodes.members(config) if node != primary]
-    target = config.valkey
+    target = config[ValkeyTarget]
 
     def ask(node: Node, sentinel: Connection) -> list[str]:
         live = fields(sentinel.call("SENTINEL", "MASTER", target.master))

@@ -12,6 +12,9 @@ from typing import Any, TypeVar, cast
 
 from redis import exceptions
 
+from facts import valkey
+from facts.checks import USER
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.config import ChecksConfig, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import resp
@@ -23,7 +26,10 @@ T = TypeVar("T")
 ANSWER_SECONDS = 2.0
 """A server that takes longer is as good as down: the Sentinels give it about one second."""
 POLL_SECONDS = 0.25
-STATEFULSETS = {"valkey": "statefulset/valkey", "sentinel": "statefulset/valkey-sentinel"}
+STATEFULSETS = {
+    valkey.NAME: f"statefulset/{valkey.NAME}",
+    valkey.SENTINEL_CONTAINER: f"statefulset/{valkey.SENTINEL}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +84,20 @@ def connected(node: Node, login: Login) -> Generator[Connection]:
 
 
 def checks_login(config: ChecksConfig) -> Login:
-    return Login("checks", read_secret(config.valkey.checks_password_file))
+    return Login(USER, read_secret(config[ValkeyTarget].checks_password_file))
 
 
 def members(config: ChecksConfig) -> list[Node]:
-    return [_node(config, address, "valkey") for address in config.valkey.members]
+    return [_node(config, address, valkey.NAME) for address in config[ValkeyTarget].members]
 
 
 def sentinels(config: ChecksConfig) -> list[Node]:
-    return [_node(config, address, "sentinel") for address in config.valkey.sentinels]
+    return [_node(config, address, valkey.SENTINEL_CONTAINER) for address in config[ValkeyTarget].sentinels]
 
 
 def reads_service(config: ChecksConfig) -> Node | None:
-    return _node(config, config.valkey.reads, "valkey") if config.valkey.reads else None
+    reads = config[ValkeyTarget].reads
+    return _node(config, reads, valkey.NAME) if reads else None
 
 
 def _node(config: ChecksConfig, address: str, container: str) -> Node:
@@ -144,7 +151,10 @@ def all_answered(config: ChecksConfig, answers: dict[Node, Answer[T]]) -> dict[N
 
 def fault(config: ChecksConfig, node: Node, error: Exception) -> CheckFailed:
     """What an error of one server means for the person who runs the stack."""
-    namespace, what = config.namespace, "Sentinel" if node.container == "sentinel" else "member"
+    namespace, what = (
+        config.namespace,
+        "Sentinel" if node.container == valkey.SENTINEL_CONTAINER else "member",
+    )
     seen = f"{node}: {error}"
     logs = f"`kubectl -n {namespace} logs {node} -c {node.container}`"
     # BusyLoadingError is a ConnectionError to the library, and AuthenticationError, too
@@ -152,7 +162,7 @@ def fault(config: ChecksConfig, node: Node, error: Exception) -> CheckFailed:
         return CheckFailed(
             seen,
             "the checks' user may log in",
-            f"{what}s apply the Secret valkey-credentials when they start: `kubectl -n {namespace} rollout "
+            f"{what}s apply the Secret {valkey.CREDENTIALS} when they start: `kubectl -n {namespace} rollout "
             f"restart {STATEFULSETS[node.container]}`",
         )
     if isinstance(error, exceptions.NoPermissionError):
@@ -198,7 +208,7 @@ class Patience:
             try:
                 return look()
             except CheckFailed:
-                if time.monotonic() + POLL_SECONDS > self._begin + config.valkey.settle_seconds:
+                if time.monotonic() + POLL_SECONDS > self._begin + config[ValkeyTarget].settle_seconds:
                     raise
             time.sleep(POLL_SECONDS)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redis import exceptions
 
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey_nodes
@@ -22,7 +23,7 @@ def quorum(config: ChecksConfig) -> str:
 def _quorum(config: ChecksConfig) -> str:
     def ask(_node: Node, sentinel: Connection) -> str:
         try:
-            return str(sentinel.call("SENTINEL", "CKQUORUM", config.valkey.master))
+            return str(sentinel.call("SENTINEL", "CKQUORUM", config[ValkeyTarget].master))
         except exceptions.ResponseError as error:
             # NOPERM and the like are no answers to the question
             if type(error) is not exceptions.ResponseError:
@@ -43,7 +44,7 @@ def _quorum(config: ChecksConfig) -> str:
             f"{config.namespace} get pods,networkpolicies`; `kubectl -n {config.namespace} rollout restart "
             "statefulset/valkey-sentinel` has them start from what is declared",
         )
-    return f"{wanted}, {config.valkey.quorum} can have a failover"
+    return f"{wanted}, {config[ValkeyTarget].quorum} can have a failover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,10 @@ def _primary(config: ChecksConfig) -> str:
 
 def _views(config: ChecksConfig) -> dict[Node, valkey_nodes.Answer[View]]:
     def ask(_node: Node, sentinel: Connection) -> View:
-        said = fields(sentinel.call("SENTINEL", "MASTER", config.valkey.master))
+        said = fields(sentinel.call("SENTINEL", "MASTER", config[ValkeyTarget].master))
         # what clients go by, which during a failover is ahead of the rest
-        ip, port = sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", config.valkey.master)
-        listed = [fields(one) for one in sentinel.call("SENTINEL", "REPLICAS", config.valkey.master)]
+        ip, port = sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", config[ValkeyTarget].master)
+        listed = [fields(one) for one in sentinel.call("SENTINEL", "REPLICAS", config[ValkeyTarget].master)]
         replicas = {f"{one['ip']}:{one['port']}": one["flags"] for one in listed}
         return View(f"{ip}:{port}", said["flags"], int(said["config-epoch"]), replicas)
 
@@ -186,10 +187,11 @@ def known_primary(config: ChecksConfig) -> tuple[Node, dict[Node, View]]:
     views = valkey_nodes.answered(_views(config))
     for member in valkey_nodes.members(config):
         votes = sum(view.endpoint == member.endpoint for view in views.values())
-        if votes > len(config.valkey.sentinels) // 2:
+        if votes > len(config[ValkeyTarget].sentinels) // 2:
             return member, views
     raise CheckFailed(
-        f"no member is named as the primary by more than half of {len(config.valkey.sentinels)} Sentinels",
+        f"no member is named as the primary by more than half of {len(config[ValkeyTarget].sentinels)}"
+        " Sentinels",
         "a primary that clients find",
         "see what valkey-quorum and valkey-primary say",
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import exceptions
 
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey_nodes
@@ -37,9 +38,9 @@ def replicas(config: ChecksConfig) -> str:
         seen = _lags(config, primary, others)
         if not best or max(seen.values()) < max(best.values()):
             best = seen
-        if max(best.values()) <= config.valkey.max_lag_seconds:
+        if max(best.values()) <= config[ValkeyTarget].max_lag_seconds:
             return f"of {primary}: {_behind(config, best)}, acknowledged by all"
-    limit = config.valkey.max_lag_seconds
+    limit = config[ValkeyTarget].max_lag_seconds
     slowest = max(best, key=lambda node: best[node])
     raise CheckFailed(
         f"a write on {primary} reached {_behind(config, best)}, the best of {ROUNDS} rounds",
@@ -50,7 +51,7 @@ def replicas(config: ChecksConfig) -> str:
 
 
 def _behind(config: ChecksConfig, lags: dict[Node, float]) -> str:
-    limit = config.valkey.max_lag_seconds
+    limit = config[ValkeyTarget].max_lag_seconds
     return ", ".join(
         f"{node} not within {limit:g} s" if lag == NEVER else f"{node} after {lag * 1000:.0f} ms"
         for node, lag in lags.items()
@@ -128,7 +129,7 @@ def _lags(config: ChecksConfig, primary: Node, others: Sequence[Node]) -> dict[N
     INFO's own lag counts whole seconds since the last sign of life, so it can't tell. A replica that has the
     value but doesn't acknowledge it would leave WAIT, and so the clients' guarantee, without effect.
     """
-    limit = config.valkey.max_lag_seconds
+    limit = config[ValkeyTarget].max_lag_seconds
     with _writing(config, primary) as run, ExitStack() as stack:
         links = {node: stack.enter_context(run.reader(node)) for node in others}
         value = secrets.token_hex(8)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from facts.checks.backups import SnapshotsTarget
 from filewallball.backup.store import StoreError
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.runner import Check
+from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import scheduled
 from filewallball.kube import Kube
 from filewallball.valkey.snapshots import catalogue
@@ -17,12 +18,12 @@ REMEDY = "`fwb valkey backup now STACK`"
 
 def schedule(config: ChecksConfig) -> str:
     """The CronJob will start at the declared times."""
-    return scheduled.schedule(config.namespace, config.snapshots, "valkey.snapshots.schedule")
+    return scheduled.schedule(config.namespace, config[SnapshotsTarget], "valkey.snapshots.schedule")
 
 
 def freshness(config: ChecksConfig) -> str:
     """The newest snapshot that a server has loaded is young enough, or the first one isn't due yet."""
-    target = config.snapshots
+    target = config[SnapshotsTarget]
     store = scheduled.open_store(target)
     newest = catalogue.newest_verified(store)
     limit = timedelta(hours=target.max_age_hours)
@@ -40,7 +41,9 @@ def freshness(config: ChecksConfig) -> str:
 def _planned_within(config: ChecksConfig, limit: timedelta) -> bool:
     """Whether the CronJob hasn't been there for as long as a snapshot may be old."""
     with Kube.connect() as kube:
-        made = scheduled.cronjob(kube, config.namespace, config.snapshots)["metadata"]["creationTimestamp"]
+        made = scheduled.cronjob(kube, config.namespace, config[SnapshotsTarget])["metadata"][
+            "creationTimestamp"
+        ]
     return datetime.now(UTC) - datetime.fromisoformat(made) < limit
 
 
@@ -56,3 +59,5 @@ CHECKS = (
     Check("valkey-snapshot-schedule", schedule, quick=True, timeout=20, explain=explain),
     Check("valkey-snapshot-freshness", freshness, quick=True, timeout=60, explain=explain),
 )
+
+SUITE = Suite(SnapshotsTarget, CHECKS, place=90)

@@ -7,13 +7,15 @@ import signal
 import sys
 from pathlib import Path
 
+from facts.pods import password_key, secret_folder
+from facts.valkey import CREDENTIALS
 from filewallball.drill.load.clients import Sessions
 from filewallball.drill.load.recording import Plan
 from filewallball.drill.load.round import Passwords
 from filewallball.drill.load.server import Load, serve
 from filewallball.storage import sessions
 
-SECRETS = Path("/secrets/valkey-credentials")
+SECRETS = Path(secret_folder(CREDENTIALS))
 SWITCH_SECONDS = 0.001
 """Threads take turns this often, so that one that has much to do doesn't make the others look slow."""
 
@@ -31,7 +33,7 @@ def connect(plan: Plan, passwords: Passwords) -> Sessions:
 def main() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     read = {
-        name: (SECRETS / f"{name}-password").read_text(encoding="utf-8").strip() for name in Passwords._fields
+        name: (SECRETS / password_key(name)).read_text(encoding="utf-8").strip() for name in Passwords._fields
     }
     load = Load(Passwords(**read), connect)
 

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from facts import snapshots as facts
 from filewallball.backup import cronpod
 from filewallball.backup.cronpod import CronPod
 from filewallball.checks import stack
 from filewallball.checks.stack import Place
 from filewallball.errors import ConfigError, UserError
 
-CRONJOB = "filewallball-valkey-snapshot-cronjob"
 POD = CronPod(
-    CRONJOB, "snapshot", "filewallball.valkey.snapshots", "filewallball-valkey-snapshot", "snapshot",
+    facts.CRON_JOB, facts.CONTAINER, facts.MODULE, facts.NAME, "snapshot",
     "filewallball:valkey.snapshots.resources.memoryLimit",
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from facts import valkey
 from filewallball.errors import UserError
 from filewallball.valkey.snapshots.settings import Address, SetSettings
 from filewallball.valkey.snapshots.transfer import USER
@@ -145,7 +146,7 @@ class SessionSet:
             ):
                 return None
             raise UserError(
-                f"The Sentinel {sentinel} refuses: {error}", "Compare the Secret valkey-credentials."
+                f"The Sentinel {sentinel} refuses: {error}", f"Compare the Secret {valkey.CREDENTIALS}."
             ) from error
         return Address(_text(found[0]), int(found[1])) if found else None
 

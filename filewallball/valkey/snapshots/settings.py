@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facts.snapshots import Variables
 from filewallball.backup.settings import Reader, StoreSettings, read_store
 
 
@@ -50,16 +51,16 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     read = Reader(environment)
     settings = Settings(
         set=SetSettings(
-            sentinels=_addresses(read, "FWB_VALKEY_SENTINELS"),
-            master=read.text("FWB_VALKEY_MASTER"),
-            password=read.secret("FWB_VALKEY_PASSWORD_FILE") or "",
-            sentinel_password=read.secret("FWB_VALKEY_SENTINEL_PASSWORD_FILE") or "",
+            sentinels=_addresses(read, Variables.SENTINELS),
+            master=read.text(Variables.MASTER),
+            password=read.secret(Variables.PASSWORD_FILE) or "",
+            sentinel_password=read.secret(Variables.SENTINEL_PASSWORD_FILE) or "",
         ),
         store=read_store(read),
-        work_dir=read.directory("FWB_WORK_DIR"),
-        work_size=read.size("FWB_WORK_SIZE"),
-        throwaway=Path(read.text("FWB_THROWAWAY_DIR")),
-        keep=_count(read, "FWB_SNAPSHOTS_KEEP"),
+        work_dir=read.directory(Variables.WORK_DIR),
+        work_size=read.size(Variables.WORK_SIZE),
+        throwaway=Path(read.text(Variables.THROWAWAY_DIR)),
+        keep=_count(read, Variables.KEEP),
     )
     read.finish()
     return settings

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from facts import valkey
 from filewallball.errors import UserError
 from filewallball.valkey.snapshots.settings import Address
 
@@ -29,7 +30,7 @@ _HINTS = {
     "NOMASTERLINK": "The replica has no link to its primary at the moment: try again in a minute.",
     "LOADING": "The server is still loading its data: try again in a minute.",
     "WRONGPASS": "The password is not the server's: was the Secret changed without a restart?",
-    "NOAUTH": "The server wants a password: compare the Secret valkey-credentials.",
+    "NOAUTH": f"The server wants a password: compare the Secret {valkey.CREDENTIALS}.",
     "NOPERM": "The user `backup` may not do this: compare the server's users.acl.",
 }
 

@@ -21,15 +21,11 @@ from faulty_proxy import Proxy
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from facts.checks import Section
+from facts.checks.mariadb import MariadbTarget
+from facts.checks.redis import RedisTarget
 from filewallball.checks import runner
-from filewallball.checks.config import (
-    BackupTarget,
-    ChecksConfig,
-    MariadbTarget,
-    RedisTarget,
-    StoreTarget,
-    ValkeyTarget,
-)
+from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import Result
 from filewallball.checks.suites import ALL
 
@@ -118,7 +114,10 @@ def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
             stack.enter_context(server)
             stack.callback(root.close)
             target = RedisTarget(
-                "127.0.0.1", str(folder / "password"), port=port, conf=str(folder / "redis.conf")
+                host="127.0.0.1",
+                password_file=str(folder / "password"),
+                port=port,
+                conf=str(folder / "redis.conf"),
             )
             return RedisServer(target, root)
 
@@ -210,23 +209,11 @@ Check = Callable[..., Result]
 @pytest.fixture
 def check() -> Check:
     """`check(name, redis=…, mariadb=…, disposable=…)`: run one check as the pod does."""
-    nowhere_redis = RedisTarget("127.0.0.1", "/nonexistent", port=1)
-    nowhere_mariadb = MariadbTarget("127.0.0.1", "d", "a", "/nonexistent", "m", "/nonexistent", port=1)
-    base = ChecksConfig(
-        "filewallball",
-        True,
-        nowhere_redis,
-        nowhere_mariadb,
-        BackupTarget("filewallball-backup-cronjob", "0 2 * * *", "Asia/Seoul", StoreTarget("none")),
-        ValkeyTarget(
-            ("127.0.0.1:1",), ("127.0.0.1:1",), 1, 1, 1, 1, "/nonexistent", "/nonexistent", "/nonexistent"
-        ),
-        BackupTarget("filewallball-valkey-snapshot-cronjob", "15 * * * *", "Asia/Seoul", StoreTarget("none")),
-    )
 
-    def run(name: str, **changes: Any) -> Result:
+    def run(name: str, *, disposable: bool = True, **targets: Section) -> Result:
         [chosen] = runner.select(ALL, [name], quick=False, deep=False)
-        [result] = runner.run([chosen], replace(base, **changes), named=[name])
+        config = ChecksConfig("filewallball", disposable, tuple(targets.values()))
+        [result] = runner.run([chosen], config, named=[name])
         return result
 
     return run

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from facts.checks.redis import RedisTarget
 from filewallball.checks import latency
-from filewallball.checks.config import RedisTarget
 from filewallball.checks.suites.redis_session import CLIENT_NAME, PREFIX, Session
 
 WIDE = 500  # milliseconds: what these servers share a machine with says nothing about them
@@ -196,7 +196,9 @@ def test_wrong_password(redis_server, check, tmp_path: Path):
 
 def test_nobody_there(check, tmp_path: Path):
     (tmp_path / "password").write_text("x")
-    result = check("redis-memory", redis=RedisTarget("127.0.0.1", str(tmp_path / "password"), port=1))
+    result = check(
+        "redis-memory", redis=RedisTarget(host="127.0.0.1", password_file=str(tmp_path / "password"), port=1)
+    )
     assert result.status == "failed"
     assert "kubectl -n filewallball get pods" in result.hint
 

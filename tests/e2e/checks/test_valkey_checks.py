@@ -21,7 +21,7 @@ import pytest
 import valkey_image
 from local_set import MASTER, LocalSet, Process, wait_for
 
-from filewallball.checks.config import ValkeyTarget
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.result import Result
 from filewallball.checks.suites import valkey, valkey_nodes, valkey_replicas
 from filewallball.checks.suites.redis_session import PREFIX

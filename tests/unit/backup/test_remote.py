@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from facts.backup import CRON_JOB
 from filewallball.backup import cronpod, remote
 from filewallball.checks.stack import Place
 from filewallball.errors import UserError
 
 CRONJOB: dict[str, Any] = {
-    "metadata": {"name": remote.CRONJOB, "namespace": "files", "uid": "u-1"},
+    "metadata": {"name": CRON_JOB, "namespace": "files", "uid": "u-1"},
     "spec": {
         "jobTemplate": {
             "metadata": {"labels": {"app.kubernetes.io/name": "filewallball-backup"}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import pytest
 from redis import exceptions
 from test_checks_config import document
 
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks import config, runner
 from filewallball.checks.result import Result
 from filewallball.checks.suites import ALL, valkey_access, valkey_nodes
@@ -227,10 +227,10 @@ class FakeSet:
         [server] = [one for one in self._servers() if one.ip == node.ip]
         return _Connection(server, login)
 
-    def check(self, name: str, change: Callable[[config.ValkeyTarget], config.ValkeyTarget] | None = None):
-        target = self.config.valkey if change is None else change(self.config.valkey)
+    def check(self, name: str, change: Callable[[ValkeyTarget], ValkeyTarget] | None = None):
+        target = self.config[ValkeyTarget] if change is None else change(self.config[ValkeyTarget])
         [check] = [one for one in ALL if one.name == name]
-        return runner.run_one(check, dataclasses.replace(self.config, valkey=target))
+        return runner.run_one(check, self.config.having(target))
 
     def fails(self, name: str) -> Result:
         result = self.check(name)

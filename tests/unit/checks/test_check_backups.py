@@ -11,6 +11,7 @@ import pytest
 from fake_cluster import Cluster, container, ended, pod, without_database
 from test_checks_config import document
 
+from facts.checks.backups import BackupTarget
 from filewallball.backup.manifest import Manifest, Position, Table
 from filewallball.checks import config
 from filewallball.checks.result import CheckFailed
@@ -35,7 +36,7 @@ def run_backup(monkeypatch):
 
     def run(cluster: Cluster, **changes: Any) -> str:
         manifest = replace(manifest_of_now(), **changes)
-        cluster.objects["CronJob", CONFIG.backup.cronjob] = CRON
+        cluster.objects["CronJob", CONFIG[BackupTarget].cronjob] = CRON
         monkeypatch.setattr(backup.Kube, "connect", lambda: cluster)
         monkeypatch.setattr(backup.catalogue, "find", lambda _store, _name: manifest)
         monkeypatch.setattr(backup.catalogue, "check_stored", lambda _store, _manifest: None)

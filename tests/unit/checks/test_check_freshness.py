@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from test_checks_config import document
 
+from facts.checks.backups import BackupTarget
 from filewallball.checks import config
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import backup
@@ -38,7 +39,7 @@ def test_a_young_backup(freshness, age):
 
 def test_a_backup_that_is_too_old(freshness):
     with pytest.raises(CheckFailed, match="h old"):
-        freshness(timedelta(hours=CONFIG.backup.max_age_hours, minutes=1))
+        freshness(timedelta(hours=CONFIG[BackupTarget].max_age_hours, minutes=1))
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=11), timedelta(days=400)])

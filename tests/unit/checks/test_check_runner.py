@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from test_checks_config import document
 
+from facts.checks.redis import RedisTarget
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks import __main__ as pod
 from filewallball.checks import config, runner
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.runner import Check
+from filewallball.checks.runner import Check, Suite
 from filewallball.errors import ConfigError, UserError
 from filewallball.kube import KubeError
 
@@ -137,6 +139,11 @@ def test_harm_is_refused_where_users_are(named, status):
     assert "filewallball:disposable" in result.expected
 
 
+def brought(*checks):
+    """What stands in for the search for suites."""
+    return lambda: (Suite(RedisTarget, checks),)
+
+
 @pytest.fixture
 def in_pod(monkeypatch, tmp_path: Path):
     """`python3 -m filewallball.checks` with our checks; returns the file of its last message."""
@@ -152,14 +159,14 @@ def in_pod(monkeypatch, tmp_path: Path):
 
 
 def test_the_pod_prints_lines(in_pod, monkeypatch, capsys):
-    monkeypatch.setattr(pod, "ALL", CHECKS)
+    monkeypatch.setattr(pod, "find", brought(*CHECKS))
     assert pod.main(["run"]) == 0
     assert capsys.readouterr().out == "redis-config: OK\nredis-memory: OK\n"
     assert in_pod.read_text() == ""
 
 
 def test_the_pod_prints_json_lines_with_the_plan_first(in_pod, monkeypatch, capsys):
-    monkeypatch.setattr(pod, "ALL", (A, Check("b", raises(CheckFailed("seen", "wanted", "do")))))
+    monkeypatch.setattr(pod, "find", brought(A, Check("b", raises(CheckFailed("seen", "wanted", "do")))))
     assert pod.main(["run", "--json-lines"]) == 1
     plan, *results = map(json.loads, capsys.readouterr().out.splitlines())
     assert plan == {"plan": ["redis-config", "b"]}
@@ -174,19 +181,29 @@ def test_the_pod_waits_to_be_let_in_before_its_first_check(in_pod, monkeypatch):
         seen.append("check")
         return "all well"
 
-    monkeypatch.setattr(pod, "ALL", (Check("a", check),))
+    monkeypatch.setattr(pod, "find", brought(Check("a", check)))
     monkeypatch.setattr(pod, "wait_admitted", seen.extend)
     assert pod.main(["run"]) == 0
-    assert seen == [("mariadb", 3306), ("redis", 6379), ("store", 7070), "check"]
+    assert seen == [("redis", 6379), ("mariadb", 3306), ("store", 7070), "check"]
 
 
 def test_the_pod_with_wrong_usage_or_configuration(in_pod, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(pod, "ALL", CHECKS)
+    monkeypatch.setattr(pod, "find", brought(*CHECKS))
     assert pod.main(["run", "redis-confg"]) == 2
     assert "did you mean redis-config?" in capsys.readouterr().err
     (tmp_path / "checks.json").write_text("{}")
     assert pod.main(["run"]) == 2
     assert "namespace: missing" in in_pod.read_text()
+
+
+def test_a_part_that_the_stack_has_not_is_not_checked(in_pod, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(pod, "find", lambda: (Suite(RedisTarget, (A,)), Suite(ValkeyTarget, (B,))))
+    without = {key: value for key, value in document().items() if key != "valkey"}
+    (tmp_path / "checks.json").write_text(json.dumps(without))
+    assert pod.main(["run"]) == 0
+    assert capsys.readouterr().out == "redis-config: OK\n"
+    assert pod.main(["run", "redis-memory"]) == 2
+    assert "this stack has nothing for redis-memory to check" in capsys.readouterr().err
 
 
 def test_the_pod_that_is_told_to_end_unwinds(in_pod, monkeypatch):
@@ -199,7 +216,7 @@ def test_the_pod_that_is_told_to_end_unwinds(in_pod, monkeypatch):
         finally:
             cleaned.append(True)
 
-    monkeypatch.setattr(pod, "ALL", (Check("a", interrupted),))
+    monkeypatch.setattr(pod, "find", brought(Check("a", interrupted)))
     assert pod.main(["run"]) == 143
     assert cleaned == [True]
     assert in_pod.read_text() == "interrupted"

@@ -11,6 +11,7 @@ import pytest
 from fake_cluster import Cluster
 from test_checks_config import document
 
+from facts.checks.backups import SnapshotsTarget
 from filewallball.backup.store import StoreError
 from filewallball.checks import config
 from filewallball.checks.result import CheckFailed
@@ -18,7 +19,7 @@ from filewallball.checks.suites import scheduled, valkey_snapshots
 
 CONFIG = config.parse(json.dumps(document()))
 NAME = "valkey_snapshot_20260101_000000.rdb"
-LIMIT = timedelta(hours=CONFIG.snapshots.max_age_hours)
+LIMIT = timedelta(hours=CONFIG[SnapshotsTarget].max_age_hours)
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def planned(monkeypatch):
     def make(ago: timedelta, **spec: object) -> None:
         made = (datetime.now(UTC) - ago).isoformat()
         right = {"schedule": "15 * * * *", "timeZone": "Asia/Seoul", "concurrencyPolicy": "Forbid"}
-        name = CONFIG.snapshots.cronjob
+        name = CONFIG[SnapshotsTarget].cronjob
         found = {"metadata": {"creationTimestamp": made}, "spec": {**right, **spec}}
         cluster = Cluster({("CronJob", name): found})
         for module in (scheduled, valkey_snapshots):
@@ -78,7 +79,7 @@ def test_no_snapshot_although_some_were_due(planned, freshness):
     with pytest.raises(CheckFailed) as caught:
         freshness(None)
     assert caught.value.observed == "no verified snapshot in s3://bucket/valkey/, 2 in all"
-    assert CONFIG.snapshots.cronjob in caught.value.hint
+    assert CONFIG[SnapshotsTarget].cronjob in caught.value.hint
 
 
 def test_a_snapshot_from_the_future(planned, freshness):

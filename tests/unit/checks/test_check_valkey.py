@@ -8,6 +8,7 @@ import pytest
 from fake_set import FakeSet, Member
 from redis import exceptions
 
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey, valkey_nodes, valkey_replicas
 from filewallball.checks.suites.valkey_access import MEMBER_FORBIDDEN, SENTINEL_FORBIDDEN
@@ -408,9 +409,7 @@ def test_a_set_that_is_down_is_waited_for_once(fake, monkeypatch):
     monkeypatch.setattr(valkey_nodes.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(valkey_nodes.time, "sleep", sleep)
     patience = Patience()
-    settling = dataclasses.replace(
-        fake.config, valkey=dataclasses.replace(fake.config.valkey, settle_seconds=10)
-    )
+    settling = fake.config.having(dataclasses.replace(fake.config[ValkeyTarget], settle_seconds=10))
 
     def down() -> None:
         raise CheckFailed("down", "up", "start it")

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from facts.checks.backups import BackupTarget
+from facts.checks.mariadb import MariadbTarget
+from facts.checks.redis import RedisTarget
+from facts.checks.valkey import ValkeyTarget
 from filewallball.checks import config
 from filewallball.errors import ConfigError
 
@@ -54,14 +58,14 @@ def document() -> dict[str, Any]:
 
 def test_a_right_document_with_its_defaults():
     loaded = config.parse(json.dumps(document()))
-    assert loaded.redis.address == "redis:6379"
-    assert loaded.redis.hit_rate_min == 0.8
-    assert loaded.mariadb.address == "mariadb:3306"
-    assert loaded.backup.max_age_hours == 26
-    assert loaded.backup.store.endpoint == "http://store:7070"
-    assert loaded.backup.store.access_key_file is None
-    assert loaded.valkey.members == ("valkey-0:6379", "valkey-1:6379", "valkey-2:6379")
-    assert loaded.valkey.reads is None
+    assert loaded[RedisTarget].address == "redis:6379"
+    assert loaded[RedisTarget].hit_rate_min == 0.8
+    assert loaded[MariadbTarget].address == "mariadb:3306"
+    assert loaded[BackupTarget].max_age_hours == 26
+    assert loaded[BackupTarget].store.endpoint == "http://store:7070"
+    assert loaded[BackupTarget].store.access_key_file is None
+    assert loaded[ValkeyTarget].members == ("valkey-0:6379", "valkey-1:6379", "valkey-2:6379")
+    assert loaded[ValkeyTarget].reads is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,20 @@ def test_one_program_after_another_in_one_process(folder: Path, tmp_path: Path) 
             each.name
             for each in render(program(root, "import helper\nthing(helper.NAME)\n"), "dev").resources
         ] == [name]
+
+
+def test_a_program_with_facts_of_its_own_sees_those(folder: Path) -> None:
+    """Another version of the program may be rendered, and disagree with this process."""
+    import facts.redis as ours
+
+    (folder / "facts").mkdir()
+    (folder / "facts/__init__.py").write_text("")
+    (folder / "facts/redis.py").write_text("NAME = 'theirs'\n")
+    (folder / "facts/more.py").write_text("")
+    graph = render(program(folder, "import facts.redis, facts.more\nthing(facts.redis.NAME)"), "dev")
+    assert [each.name for each in graph.resources] == ["theirs"]
+    assert sys.modules["facts.redis"] is ours
+    assert "facts.more" not in sys.modules
 
 
 def test_the_tree() -> None:

@@ -82,7 +82,7 @@ def test_the_dockerfile_installs_the_same_requirements(name: str) -> None:
 @of_each_image
 def test_the_dockerfile_copies_the_same_files(name: str) -> None:
     copy = DEFINITIONS[name]["copy"]
-    copied = [rest for rest in values(name, "COPY") if rest.startswith("filewallball/")]
+    copied = [rest for rest in values(name, "COPY") if rest.startswith(("facts", "filewallball/"))]
     assert copied == [f"{path} {copy['to']}/{path}" for path in copy["paths"]]
     for path in copy["paths"]:
         assert (ROOT / path).exists()
@@ -121,7 +121,7 @@ def test_the_requirements_are_the_projects_own_versions_and_hashed(name: str) ->
 def test_what_docker_may_read_is_what_it_copies(name: str) -> None:
     lines = (ROOT / f"images/{name}/Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "*"
-    assert {"!filewallball", f"!{DEFINITIONS[name]['pip']['requirements']}"} <= set(lines)
+    assert {"!facts", "!filewallball", f"!{DEFINITIONS[name]['pip']['requirements']}"} <= set(lines)
 
 
 def imports(file: Path) -> set[str]:
@@ -140,6 +140,7 @@ INSTALLED = {
     "agent": {"redis"},
     "toolkit": {"boto3", "botocore", "lightkube", "httpx2", "pymysql", "yaml", "redis", "mypy_boto3_s3"},
 }
+OURS = {"facts", "filewallball"}
 PROGRAMS = [
     ("agent", "filewallball.valkey"),
     ("toolkit", "filewallball.backup"),
@@ -156,6 +157,13 @@ def source(module: str) -> Path | None:
     return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
+def found_at_run_time(package: str) -> list[str]:
+    """The modules of a package that looks for them by itself."""
+    if package not in {"facts.checks", "filewallball.checks.suites"}:
+        return []
+    return [f"{package}.{file.stem}" for file in (ROOT / package.replace(".", "/")).glob("[!_]*.py")]
+
+
 @pytest.mark.parametrize(("name", "program"), PROGRAMS)
 def test_what_runs_in_an_image_imports_only_what_is_in_it(name: str, program: str) -> None:
     copied = tuple(str(ROOT / path) for path in DEFINITIONS[name]["copy"]["paths"])
@@ -170,9 +178,9 @@ def test_what_runs_in_an_image_imports_only_what_is_in_it(name: str, program: st
         assert str(file).startswith(copied), f"{module} is not in the image"
         for each in imports(file):
             first = each.split(".")[0]
-            known = {"filewallball", *INSTALLED[name], *sys.stdlib_module_names}
+            known = {*OURS, *INSTALLED[name], *sys.stdlib_module_names}
             assert first in known, f"{module} imports {each}"
-            waiting += [each] if first == "filewallball" else []
+            waiting += [each, *found_at_run_time(each)] if first in OURS else []
     assert len(seen) > 5
 
 
@@ -180,7 +188,7 @@ def test_what_runs_in_an_image_imports_only_what_is_in_it(name: str, program: st
 def checkout(tmp_path: Path) -> Path:
     """The images' sources, elsewhere and with other times, beside a file that is in none of them."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("filewallball", "images"):
+    for name in ("facts", "filewallball", "images"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     for file in tmp_path.rglob("*"):
         os.utime(file, (1, 1))
@@ -232,6 +240,7 @@ def sources(*folders: str) -> list[str]:
 def test_the_agents_image_changes_with_the_agents_alone(checkout: Path) -> None:
     """A change of its image restarts the session servers, so nothing else may change it."""
     inside = {*sources("filewallball/valkey"), "filewallball/__init__.py", "filewallball/errors.py"}
+    inside |= {"facts/__init__.py", "facts/pods.py", "facts/valkey.py"}
     inside |= {"images/agent/image.yaml", "images/agent/requirements.txt"}
     everything = [path for path in checkout.rglob("*") if path.is_file()]
     changing: set[str] = set()

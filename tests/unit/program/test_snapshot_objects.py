@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from program_run import DEV, PRD, Rendered, merged
 
-from components.snapshots import CRON_JOB, NAME
+from facts.snapshots import CRON_JOB, NAME
 from filewallball.errors import ConfigError
 from filewallball.valkey.snapshots import settings
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from program_run import DEV, Rendered, merged
 
+from facts.checks.backups import BackupTarget, SnapshotsTarget
+
 Render = Callable[..., Rendered]
 
 
@@ -38,7 +40,7 @@ def test_the_checks_understand_the_configuration_that_they_are_given(dev: Render
     for rendered in (dev, prd):
         config = parse(rendered.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"])
         jobs = {each.inputs["metadata"]["name"] for each in rendered.objects if each.kind == "CronJob"}
-        assert {config.backup.cronjob, config.snapshots.cronjob} == jobs
+        assert {config[BackupTarget].cronjob, config[SnapshotsTarget].cronjob} == jobs
         [rule] = [
             each
             for each in rendered.object("Role", "filewallball-checks").inputs["rules"]

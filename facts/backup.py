@@ -1,0 +1,26 @@
+"""The nightly backup of the database: its CronJob, and what the job is told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAME: Final = "filewallball-backup"
+CRON_JOB: Final = "filewallball-backup-cronjob"
+CONTAINER: Final = "backup"
+MODULE: Final = "filewallball.backup"
+"""What the container runs."""
+CHECK_JOB: Final = "filewallball-backup-check"
+"""The only name under which the checks may look at Jobs and delete them."""
+
+
+class Variables:
+    """What the environment of the job tells; facts.store has those of the store."""
+
+    HOST: Final = "FWB_DB_HOST"
+    PORT: Final = "FWB_DB_PORT"
+    DATABASE: Final = "FWB_DB_NAME"
+    USER: Final = "FWB_DB_USER"
+    PASSWORD_FILE: Final = "FWB_DB_PASSWORD_FILE"  # noqa: S105 - a name
+    WORK_DIR: Final = "FWB_WORK_DIR"
+    WORK_SIZE: Final = "FWB_WORK_SIZE"
+    ALLOW_EMPTY: Final = "FWB_ALLOW_EMPTY"

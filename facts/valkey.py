@@ -1,0 +1,54 @@
+"""The session set: its servers and Sentinels, and what their containers are told.
+
+The scripts in files/valkey say some of it as well; tests/unit/program holds them to this.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAME: Final = "valkey"
+"""Of the servers' StatefulSet, headless Service and container; what a client's access label names."""
+SENTINEL: Final = "valkey-sentinel"
+"""Of the Sentinels' StatefulSet and Service."""
+READS: Final = "valkey-read"
+"""The Service that spreads reads over all servers."""
+SENTINEL_CONTAINER: Final = "sentinel"
+AGENT_CONTAINER: Final = "agent"
+COMPONENT: Final = "sessions"
+"""The label app.kubernetes.io/component of all of it."""
+MASTER: Final = "valkey-session-master"
+"""What a client asks the Sentinels for."""
+PORT: Final = 6379
+SENTINEL_PORT: Final = 26379
+AGENT_PORT: Final = 8080
+
+CONFIG_MAP: Final = "valkey-config"
+CONF: Final = "valkey.conf"
+CREDENTIALS: Final = "valkey-credentials"
+"""The Secret with a password for each of USERS."""
+USERS: Final = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
+RUN_PATH: Final = "/run/valkey"
+"""What a server and its agent share, in memory."""
+
+
+class Variables:
+    """What the environment of the set's containers tells."""
+
+    POD: Final = "POD_NAME"
+    MEMBERS: Final = "FWB_MEMBERS"
+    SENTINELS: Final = "FWB_SENTINELS"
+    QUORUM: Final = "FWB_QUORUM"
+    MASTER: Final = "FWB_MASTER_NAME"
+    DOWN_AFTER_MS: Final = "FWB_DOWN_AFTER_MS"
+    FAILOVER_TIMEOUT_MS: Final = "FWB_FAILOVER_TIMEOUT_MS"
+
+
+def pods_of(server: str, count: int) -> list[str]:
+    """The names of a StatefulSet's pods, which are those of their Services, too."""
+    return [f"{server}-{ordinal}" for ordinal in range(count)]
+
+
+def address_variable(service: str) -> str:
+    """The variable in which Kubernetes gives a container the address of a Service."""
+    return f"{service.upper().replace('-', '_')}_SERVICE_HOST"
