@@ -194,7 +194,7 @@ def test_where_only_the_toolkit_is_named_the_agents_run_in_it(render: Render) ->
 def test_a_change_of_what_runs_elsewhere_leaves_the_session_servers_alone(
     dev: Rendered, render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    for name in ("filewallball", "images"):
+    for name in ("facts", "filewallball", "images"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / changed).open("a", encoding="utf-8").write("# another hint\n")
     monkeypatch.setattr(images, "reference", partial(images.reference, root=tmp_path))
