@@ -32,7 +32,9 @@ cluster = Cluster(
 )
 in_cluster = pulumi.ResourceOptions(providers=[cluster.provider])
 
-namespace = Namespace("namespace", NamespaceArgs(stack.namespace, cluster.keeping), in_cluster)
+namespace = Namespace(
+    "namespace", NamespaceArgs(stack.namespace, cluster.keeping, stack.cluster.dns), in_cluster
+)
 mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.keeping), in_cluster)
 redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
 valkey = Valkey("valkey", ValkeyArgs(namespace.name, stack.valkey, cluster.keeping, agent), in_cluster)

@@ -63,7 +63,7 @@ class Checks(pulumi.ComponentResource):
         )  # fmt: skip
         api = Object(
             f"{name}-kubernetes-clients",
-            network.outward("kubernetes", args.namespace, "checks", network.API_SERVER_PORTS),
+            network.outward("kubernetes", args.namespace, "checks", args.settings.cluster.api_server_ports),
             child,
         )
         if args.run:

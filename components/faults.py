@@ -35,6 +35,8 @@ _ADVICE = {
     "bool_type": "not a switch; write true or false",
     "bool_parsing": "not a switch; write true or false",
     "missing": "must be set",
+    "list_type": "not a list; write its items between [ and ], with commas",
+    "too_short": "empty; write one item or more, or leave it out for the default",
 }
 _NUMBERS = {
     "int_type": "not a whole number",

@@ -7,18 +7,15 @@ from typing import Any
 
 import pulumi
 
-from components import network
+from components import network, schema
 from components.kube import Keeping, Object, labels, metadata
-
-_KUBE_DNS: dict[str, Any] = {
-    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
-}
 
 
 @dataclass
 class NamespaceArgs:
     name: str
     keeping: Keeping
+    dns: schema.Dns
 
 
 class Namespace(pulumi.ComponentResource):
@@ -47,13 +44,20 @@ class Namespace(pulumi.ComponentResource):
         self.name = namespace.metadata.apply(lambda found: str(found["name"]))
         child = pulumi.ResourceOptions(parent=self)
         Object(f"{name}-deny", network.policy("default-deny", self.name, "namespace", _DENY_ALL), child)
-        Object(f"{name}-dns", network.policy("dns", self.name, "namespace", _DNS), child)
+        Object(f"{name}-dns", network.policy("dns", self.name, "namespace", _dns(args.dns)), child)
         self.register_outputs({"name": self.name})
 
 
 _DENY_ALL: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-_DNS: dict[str, Any] = {
-    "podSelector": {},
-    "policyTypes": ["Egress"],
-    "egress": [{"to": [_KUBE_DNS], "ports": [{"protocol": proto, "port": 53} for proto in ("UDP", "TCP")]}],
-}
+
+
+def _dns(dns: schema.Dns) -> dict[str, Any]:
+    """Names may be asked for where the cluster's DNS runs, and of a cache on the node."""
+    where = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": dns.namespaces}
+    caches = [{"ipBlock": {"cidr": block}} for block in dns.addresses]
+    ports = [{"protocol": protocol, "port": port} for port in dns.ports for protocol in ("UDP", "TCP")]
+    return {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"namespaceSelector": {"matchExpressions": [where]}}, *caches], "ports": ports}],
+    }

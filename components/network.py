@@ -16,11 +16,6 @@ from components.kube import Manifest, labels, metadata, selector
 from facts.pods import access_labels as access
 
 CLIENT_NAMESPACE = {"filewallball.io/client": "true"}
-API_SERVER_PORTS = (
-    443,
-    6443,
-    16443,
-)  # a Service's own port is translated before policies look: kubeadm's, microk8s's
 
 
 def policy(name: str, namespace: pulumi.Input[str], component: str, spec: Mapping[str, Any]) -> Manifest:

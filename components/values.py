@@ -6,10 +6,11 @@ Pure: no Pulumi, no cluster. A validator raises ValueError with text of the form
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from components import schedule
 from facts import units
@@ -213,6 +214,27 @@ Annotations = dict[
     ],
     str,
 ]
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=True))
+    except ValueError:
+        raise ValueError(
+            "not a block of addresses; write such as 169.254.20.10/32, with no bit set behind the length"
+        ) from None
+
+
+Cidr = Annotated[str, AfterValidator(_cidr)]
+
+
+def _port(given: object) -> object:
+    if isinstance(given, bool) or not str(given).isdecimal() or not 1 <= int(str(given)) <= 65535:
+        raise ValueError("not a port; write a number from 1 to 65535")
+    return given
+
+
+Port = Annotated[int, BeforeValidator(_port)]
 Region = Annotated[
     str,
     _pattern(

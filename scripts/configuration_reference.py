@@ -183,6 +183,8 @@ def _kind(annotation: Any) -> str:
         return "mapping"
     if get_origin(annotation) is dict:
         return "mapping of text"
+    if get_origin(annotation) is list:
+        return f"list of {_kind(get_args(annotation)[0])}s".replace("texts", "text")
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
 
 

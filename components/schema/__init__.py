@@ -6,7 +6,7 @@ Pure: nothing here declares a resource or needs a cluster. A component takes its
 from components.schema.backup import Backup, Store
 from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
-from components.schema.stack import Agent, Checks, Cluster, Toolkit
+from components.schema.stack import Agent, Checks, Cluster, Dns, Toolkit
 from components.schema.valkey import SetStorage, Snapshots, Valkey
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Backup",
     "Checks",
     "Cluster",
+    "Dns",
     "Mariadb",
     "Model",
     "Redis",

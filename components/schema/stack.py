@@ -9,8 +9,25 @@ from pydantic import Field, field_validator, model_validator
 
 from components.faults import Clash
 from components.schema.base import PLACEHOLDER, Model
-from components.values import Annotations, DnsLabel, Image
+from components.values import Annotations, Cidr, DnsLabel, Image, Port
 from facts.machine import sandbox_kubeconfig
+
+
+class Dns(Model):
+    """Where pods ask for names: what their NetworkPolicy opens. The defaults fit the common clusters."""
+
+    namespaces: Annotated[list[DnsLabel], Field(min_length=1)] = Field(
+        default=["kube-system", "openshift-dns"], description="Namespaces in which the cluster's DNS runs."
+    )
+    ports: Annotated[list[Port], Field(min_length=1)] = Field(
+        default=[53, 5353], description="Ports of the DNS pods, which need not be those of their Service."
+    )
+    addresses: list[Cidr] = Field(
+        default=["169.254.0.0/16"],
+        description="Blocks of addresses that answer beside these pods. The default holds NodeLocal DNSCache"
+        " at its usual addresses; where it answers on the DNS Service's own, add that one, such as"
+        " 10.96.0.10/32.",
+    )
 
 
 class Cluster(Model):
@@ -25,6 +42,13 @@ class Cluster(Model):
     kubeconfig: str | None = Field(
         default=None,
         description="Path of the kubeconfig; the default is kubectl's own: $KUBECONFIG, then ~/.kube/config.",
+    )
+
+    dns: Dns = Field(default=Dns(), description="Where pods ask for names.")
+    api_server_ports: Annotated[list[Port], Field(min_length=1)] = Field(
+        default=[443, 6443, 8443, 16443],
+        description="Ports at which the checks may reach the API server: those of its own process, which a"
+        " NetworkPolicy sees in place of the Service's 443.",
     )
 
     @field_validator("context")

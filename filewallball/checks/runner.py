@@ -14,7 +14,7 @@ from facts.checks import NAME, Section
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed, Result
 from filewallball.errors import ConfigError, UserError
-from filewallball.kube import KubeError
+from filewallball.kube import KubeError, Unreachable
 
 CLEANUP_SECONDS = 15
 """How long a check that ran out of time may still take to remove what it wrote."""
@@ -141,6 +141,14 @@ def _explain_any(check: Check, config: ChecksConfig, error: Exception) -> CheckF
             "the checks' ServiceAccount may look at what it checks",
             f"its Role is part of the program: run `fwb up`; `kubectl -n {config.namespace} describe role "
             f"{NAME}` shows the rules",
+        )
+    if isinstance(error, Unreachable):
+        return CheckFailed(
+            error.message,
+            "the checks reach the API server",
+            "`kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes` shows the port "
+            "of the API server. If it isn't one of filewallball:cluster.apiServerPorts, add it there, and "
+            "run `fwb up`.",
         )
     if isinstance(error, UserError):
         return CheckFailed(error.message, "the check can run", error.hint or "run `fwb up` again")

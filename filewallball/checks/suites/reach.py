@@ -13,8 +13,10 @@ def unreachable(seen: str, what: str, namespace: str, workload: str) -> CheckFai
     text = seen.lower()
     if any(sign in text for sign in _NO_NAME):
         hint = (
-            "the cluster's DNS doesn't know the name: see `kubectl -n kube-system get pods -l "
-            f"k8s-app=kube-dns` and `kubectl -n {namespace} get services,networkpolicies`"
+            "No DNS server has answered, or none knows the name. Look at `kubectl get pods -A -l "
+            f"k8s-app=kube-dns` and `kubectl -n {namespace} get services`. Where the cluster's DNS runs in "
+            "another namespace, on another port or as a cache on the node, say so in "
+            "filewallball:cluster.dns, and run `fwb up`."
         )
     elif any(sign in text for sign in _NO_WAY):
         hint = (

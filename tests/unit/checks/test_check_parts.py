@@ -220,7 +220,7 @@ def test_pods_in_words():
 @pytest.mark.parametrize(
     ("seen", "hint"),
     [
-        ("Error -2: Name or service not known.", "k8s-app=kube-dns"),
+        ("Error -2: Name or service not known.", "filewallball:cluster.dns"),
         ("[Errno 113] No route to host", "get networkpolicies"),
         ("Connection refused", "logs deployment/redis"),
     ],

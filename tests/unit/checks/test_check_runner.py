@@ -19,7 +19,7 @@ from filewallball.checks import config, runner
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check, Suite
 from filewallball.errors import ConfigError, UserError
-from filewallball.kube import KubeError
+from filewallball.kube import KubeError, Unreachable
 
 CONFIG = config.parse(json.dumps(document()))
 FOREVER = 60
@@ -85,9 +85,12 @@ def test_every_failure_is_a_result_and_the_next_check_runs():
         Check("d", raises(KubeError(403, "Forbidden", "pods is forbidden"))),
         Check("e", raises(KeyError("x")), explain=lambda _c, error: CheckFailed(f"known {error}", "", "h")),
         Check("f", passes),
+        Check("g", raises(Unreachable("https://10.96.0.1:443", "in-cluster", "timed out"))),
     ]
     results = list(runner.run(checks, CONFIG))
-    assert [result.status for result in results] == ["failed"] * 5 + ["ok"]
+    assert [result.status for result in results] == ["failed"] * 5 + ["ok", "failed"]
+    assert "add it there" in results[6].hint
+    assert "filewallball:cluster.apiServerPorts" in results[6].hint
     assert results[0].line() == "a: FAILED (seen; wanted; do)"
     assert results[1].observed == "ZeroDivisionError: odd"
     assert "fwb check STACK b" in results[1].hint

@@ -50,6 +50,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"backup": {"maxAgeHours": 24}}, "backup.maxAgeHours", "leaves up to 24 h between two runs"),
     ({"backup": {"schedule": "0 2 1 1 *"}}, "backup.schedule", "write a schedule that runs more often"),
     ({"valkey": {"snapshots": {"schedule": "0 4 * * *"}}}, "valkey.snapshots.schedule", "maxAgeHours of 25"),
+    # The cluster's network.
+    ({"cluster": {"dns": {"ports": [0]}}}, "cluster.dns.ports.0", "from 1 to 65535"),
+    ({"cluster": {"dns": {"ports": []}}}, "cluster.dns.ports", "write one item or more"),
+    ({"cluster": {"dns": {"namespaces": "kube-system"}}}, "cluster.dns.namespaces", "not a list"),
+    ({"cluster": {"dns": {"addresses": ["10.96.0.10/24"]}}}, "cluster.dns.addresses.0", "block of addresses"),
+    ({"cluster": {"dns": {"addresses": ["dns.example"]}}}, "cluster.dns.addresses.0", "block of addresses"),
+    ({"cluster": {"apiServerPorts": [True]}}, "cluster.apiServerPorts.0", "not a port"),
+    ({"cluster": {"apiServerPorts": ["https"]}}, "cluster.apiServerPorts.0", "not a port"),
     # Names and places.
     ({"timeZone": "posix/Asia/Seoul"}, "timeZone", "another time on each machine"),
     ({"timeZone": "KST+9"}, "timeZone", "no such time zone"),
