@@ -58,7 +58,11 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
         ({"cluster": {"context": "x"}}, "cluster.context", "write cluster.context: NAME or cluster.sandbox"),
         ({"cluster": {"sandbox": None}}, "cluster.context", "and only one of them"),
         ({"cluster": {"kubeconfig": "/x"}}, "cluster.kubeconfig", "a sandbox has a kubeconfig of its own"),
-        ({"cluster": "x"}, "cluster", "not a mapping; write keys below it: context, kubeconfig, sandbox"),
+        (
+            {"cluster": "x"},
+            "cluster",
+            "not a mapping; write keys below it: apiServerPorts, context, dns, kubeconfig, sandbox",
+        ),
         ({"namespace": "File_Wall"}, "namespace", "not a name for Kubernetes"),
         ({"disposable": "perhaps"}, "disposable", "write true or false"),
         ({"mariadb": {"image": "mariadb:latest"}}, "mariadb.image", "latest changes without notice"),
@@ -109,7 +113,7 @@ def test_a_wrong_value_is_named_with_what_to_write(change: dict[str, Any], path:
 
 def test_a_missing_part_says_which_keys_it_has() -> None:
     with pytest.raises(
-        settings.SettingsError, match=r"cluster: must be set, with keys below it: context, kubeconfig"
+        settings.SettingsError, match=r"cluster: must be set, with keys below it: apiServerPorts, context"
     ):
         settings.load({"backup": {"store": {"inCluster": True}}}, "test")
 
