@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from filewallball.backup import database, inventory, restore, snapshot
 from filewallball.backup.catalogue import check_stored, newest_verified
 from filewallball.backup.database import Server
-from filewallball.backup.joblog import Log
 from filewallball.backup.manifest import Manifest, Table
 from filewallball.backup.names import CHECKS_PREFIX, backup_name
 from filewallball.backup.publish import NAME_TRIES, publish
@@ -18,6 +17,7 @@ from filewallball.backup.snapshot import Snapshot
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human, work_dir
 from filewallball.errors import UserError
+from filewallball.jobs.joblog import Log
 
 # Of the data and indexes that the server reports: the restored copy, its temporary files, the packed dump.
 _ROOM_FACTOR = 1.75

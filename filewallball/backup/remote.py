@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facts import backup as facts
-from filewallball.backup import cronpod
-from filewallball.backup.cronpod import CronPod
-from filewallball.checks import stack
-from filewallball.checks.stack import Place
+from filewallball import stack
+from filewallball.jobs import cron as cronpod
+from filewallball.jobs.cron import CronPod
+from filewallball.stack import Place
 
 POD = CronPod(
     facts.CRON_JOB, facts.CONTAINER, facts.MODULE, facts.NAME, "backup",

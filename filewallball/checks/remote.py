@@ -13,12 +13,13 @@ from typing import Any
 from rich.console import Console
 
 from facts.checks import NAME
-from filewallball.checks import runner, stack
+from filewallball import stack
+from filewallball.checks import runner
 from filewallball.checks.podlog import PodLog
 from filewallball.checks.result import Result, all_good, to_json, to_junit
-from filewallball.checks.stack import Place
 from filewallball.checks.suites import ALL
 from filewallball.errors import UserError
+from filewallball.stack import Place
 
 Object = dict[str, Any]
 Progress = Generator[tuple[PodLog, Result | None]]

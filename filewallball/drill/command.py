@@ -15,8 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from filewallball.checks import stack
-from filewallball.checks.stack import Place
+from filewallball import stack
 from filewallball.drill import pod, report, summary
 from filewallball.drill.events import BY_NAME, EVENTS, Event
 from filewallball.drill.folder import write
@@ -26,6 +25,7 @@ from filewallball.drill.results import Journal, Round
 from filewallball.drill.rolls import Rolls, other_name
 from filewallball.drill.runner import RATE, READ_RATE, WAIT_EVERY, Drill
 from filewallball.errors import ConfigError, UserError
+from filewallball.stack import Place
 
 
 def events_as_text() -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from facts import valkey
 from facts.checks import NAME as CHECKS
-from filewallball.checks.stack import Place
 from filewallball.checks.suites import pods
 from filewallball.errors import UserError
+from filewallball.stack import Place
 
 Object = dict[str, Any]
 

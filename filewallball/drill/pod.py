@@ -16,11 +16,11 @@ from typing import Any
 from facts.pods import UID, access_labels, password_key, secret_folder
 from facts.valkey import CREDENTIALS
 from facts.valkey import NAME as VALKEY
-from filewallball.checks.stack import Place
 from filewallball.checks.suites import pods
 from filewallball.drill.load.recording import Plan, Recording
 from filewallball.drill.load.round import Passwords
 from filewallball.errors import UserError
+from filewallball.stack import Place
 
 Object = dict[str, Any]
 

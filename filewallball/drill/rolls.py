@@ -12,10 +12,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from filewallball.checks.stack import Place
 from filewallball.drill.members import CONFIG_MAP, MEMBERS, SENTINELS, SERVER, rolling, waiting
 from filewallball.drill.results import read_text, write_text
 from filewallball.errors import UserError
+from filewallball.stack import Place
 
 Object = dict[str, Any]
 Kind = Literal["config", "image"]

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from filewallball.engine import pods as pods_module
+from filewallball import pods as pods_module
 from filewallball.engine import readiness
 from filewallball.engine.observer import Observer
-from filewallball.engine.pods import Trouble
 from filewallball.engine.resources import key_of
 from filewallball.errors import UserError
 from filewallball.kube import Kube, KubeError
+from filewallball.pods import Trouble
 
 Object = dict[str, Any]
 # what is being waited for, and whether that has lasted long enough to be worth a line of its own

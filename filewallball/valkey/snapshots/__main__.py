@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run() -> int:
-    from filewallball.backup.joblog import Log
+    from filewallball.jobs.joblog import Log
     from filewallball.valkey.snapshots import job
 
     checked = _settings()

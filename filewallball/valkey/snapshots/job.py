@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from filewallball.backup.joblog import Log
 from filewallball.backup.publish import NAME_TRIES, publish
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human, work_dir
 from filewallball.errors import UserError
+from filewallball.jobs.joblog import Log
 from filewallball.valkey.snapshots import catalogue, rdb, transfer
 from filewallball.valkey.snapshots.manifest import Manifest
 from filewallball.valkey.snapshots.names import snapshot_name

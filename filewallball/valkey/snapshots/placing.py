@@ -10,9 +10,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from filewallball.backup.joblog import Log
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
+from filewallball.jobs.joblog import Log
 from filewallball.valkey.snapshots.manifest import Manifest
 from filewallball.valkey.snapshots.sessions import DATABASES, STAGING, Server, SessionSet, errors
 from filewallball.valkey.snapshots.settings import Address

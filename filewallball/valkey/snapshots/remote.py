@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from facts import snapshots as facts
-from filewallball.backup import cronpod
-from filewallball.backup.cronpod import CronPod
-from filewallball.checks import stack
-from filewallball.checks.stack import Place
+from filewallball import stack
 from filewallball.errors import ConfigError, UserError
+from filewallball.jobs import cron as cronpod
+from filewallball.jobs.cron import CronPod
+from filewallball.stack import Place
 
 POD = CronPod(
     facts.CRON_JOB, facts.CONTAINER, facts.MODULE, facts.NAME, "snapshot",

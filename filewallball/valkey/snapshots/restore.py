@@ -18,10 +18,10 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filewallball.backup.joblog import Log
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import human, work_dir
 from filewallball.errors import UserError
+from filewallball.jobs.joblog import Log
 from filewallball.valkey.snapshots import catalogue, job
 from filewallball.valkey.snapshots.job import WORK_SIZE, Taking
 from filewallball.valkey.snapshots.lock import Lock

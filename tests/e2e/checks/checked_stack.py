@@ -12,7 +12,8 @@ from typing import Any
 
 from stack_project import write_stack
 
-from filewallball.checks import remote, stack
+from filewallball import stack
+from filewallball.checks import remote
 from filewallball.checks.result import Result
 from filewallball.kube import Kube
 

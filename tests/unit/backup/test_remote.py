@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from facts.backup import CRON_JOB
-from filewallball.backup import cronpod, remote
-from filewallball.checks.stack import Place
+from filewallball.backup import remote
 from filewallball.errors import UserError
+from filewallball.jobs import cron as cronpod
+from filewallball.stack import Place
 
 CRONJOB: dict[str, Any] = {
     "metadata": {"name": CRON_JOB, "namespace": "files", "uid": "u-1"},

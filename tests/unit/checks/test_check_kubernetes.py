@@ -13,9 +13,9 @@ from test_checks_config import document
 
 from filewallball.checks import config, podlog, remote
 from filewallball.checks.result import CheckFailed, Result
-from filewallball.checks.stack import Place
 from filewallball.checks.suites import mariadb_persistence
 from filewallball.errors import UserError
+from filewallball.stack import Place
 
 CONFIG = config.parse(json.dumps(document()))
 OK = Result("redis-config", "ok")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from filewallball.checks.stack import Place
 from filewallball.drill.results import Round
+from filewallball.stack import Place
 
 
 class FakeKube:

@@ -10,7 +10,7 @@ import pytest
 from made_up import FakeKube, place
 from typer.testing import CliRunner
 
-from filewallball.checks import stack
+from filewallball import stack
 from filewallball.cli import app
 from filewallball.drill import command, pod
 from filewallball.drill.events import EVENTS

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from filewallball.engine import pods, readiness
+from filewallball import pods
+from filewallball.engine import readiness
 
 META = {"name": "x", "namespace": "n", "generation": 2, "uid": "u"}
 

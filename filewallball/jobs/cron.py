@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from filewallball.checks.stack import Place
 from filewallball.checks.suites import pods
 from filewallball.errors import UserError
+from filewallball.stack import Place
 
 Object = dict[str, Any]
 
