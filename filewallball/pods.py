@@ -1,4 +1,7 @@
-"""What is wrong with a pod, how sure that is, and in whose words. Pure functions of pods and events."""
+"""What Kubernetes says of a pod: its state in words, what is wrong with it, and how sure that is.
+
+Pure functions of pods and events, for whoever waits for pods: the engine, Jobs, checks and drills.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +48,12 @@ class Trouble:
         where = f"pod {self.pod}" if self.pod else ""
         if self.container:
             where += f", container {self.container}"
-        text = f"{self.reason}: {self.message}" if self.message else self.reason
-        return f"{where}: {text}" if where else text
+        return f"{where}: {self.text}" if where else self.text
+
+    @property
+    def text(self) -> str:
+        """The reason and the message, without the pod's name."""
+        return f"{self.reason}: {self.message}" if self.message else self.reason
 
 
 def container_statuses(pod: Object) -> list[Object]:
@@ -167,6 +174,37 @@ def is_ready(pod: Object) -> bool:
     """Whether the pod counts as ready."""
     conditions: list[Object] = pod.get("status", {}).get("conditions") or []
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def state(pod: Object | None) -> str:
+    """Why a pod isn't ready, in its own words."""
+    if pod is None:
+        return "it doesn't exist"
+    for status in container_statuses(pod):
+        for kind in ("waiting", "terminated"):
+            if detail := status.get("state", {}).get(kind):
+                return f"{detail.get('reason', kind)} {detail.get('message', '')}".strip()
+    conditions: list[Object] = pod.get("status", {}).get("conditions") or []
+    unmet = [each for each in conditions if each["status"] != "True" and each.get("message")]
+    return str(unmet[0]["message"] if unmet else pod.get("status", {}).get("phase", "unknown"))
+
+
+def begun(pod: Object, container: str) -> bool:
+    """Whether a container runs or has run, so that it has a log."""
+    found = _container_state(pod, container)
+    return bool(found.get("running") or found.get("terminated"))
+
+
+def exited(pod: Object, container: str) -> Object | None:
+    """How a container ended: `exitCode`, `reason`, `message`; None while it hasn't."""
+    return _container_state(pod, container).get("terminated")
+
+
+def _container_state(pod: Object, name: str) -> Object:
+    for status in container_statuses(pod):
+        if status["name"] == name:
+            return status.get("state") or {}
+    return {}
 
 
 def failed_container(pod: Object) -> str:

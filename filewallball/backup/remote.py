@@ -7,14 +7,12 @@ from pathlib import Path
 
 from facts import backup as facts
 from filewallball import stack
-from filewallball.jobs import cron as cronpod
+from filewallball.backup.work import WORK
+from filewallball.jobs import cron
 from filewallball.jobs.cron import CronPod
 from filewallball.stack import Place
 
-POD = CronPod(
-    facts.CRON_JOB, facts.CONTAINER, facts.MODULE, facts.NAME, "backup",
-    "filewallball:backup.resources.memoryLimit",
-)  # fmt: skip
+POD = CronPod(facts.CRON_JOB, facts.MODULE, facts.NAME, WORK)
 
 
 def now(project: Path, stack_name: str) -> int:
@@ -29,4 +27,4 @@ def show(project: Path, stack_name: str) -> int:
 
 def run(place: Place, command: str, write: Callable[[str], None] = print) -> int:
     """Run a command of `filewallball.backup` in the cluster, with its lines to `write`; its exit code."""
-    return cronpod.run(place, POD, [command], write, in_its_turn=command == "run")
+    return cron.run(place, POD, [command], write, in_its_turn=command == "run")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ from filewallball.checks.podlog import PodLog
 from filewallball.checks.result import Result, all_good, to_json, to_junit
 from filewallball.checks.suites import ALL
 from filewallball.errors import UserError
+from filewallball.jobs import manifests
+from filewallball.jobs.following import made
 from filewallball.stack import Place
 
 Object = dict[str, Any]
@@ -92,23 +92,11 @@ def _read_own(place: Place, job: Object) -> Progress:
 
 def _on_demand(place: Place, arguments: Sequence[str]) -> Progress:
     """Run a Job made from the stack's template; it is deleted at the end, also on Ctrl-C."""
-    with _job(place, arguments) as job:
+    with made(place.kube, job_manifest(place, _template(place), arguments)) as job:
         log = PodLog(place.kube, place.namespace, job)
         yield log, None
         for result in log.follow():
             yield log, result
-
-
-@contextmanager
-def _job(place: Place, arguments: Sequence[str]) -> Generator[Object]:
-    manifest = job_manifest(place, _template(place), arguments)
-    name = manifest["metadata"]["name"]
-    try:
-        # inside the try: a Ctrl-C may come after the cluster has made it and before we know
-        yield place.kube.create(manifest)
-    finally:
-        with contextlib.suppress(UserError):
-            place.kube.delete("batch/v1", "Job", name, place.namespace)
 
 
 def _template(place: Place) -> Object:
@@ -123,24 +111,14 @@ def _template(place: Place) -> Object:
 
 def job_manifest(place: Place, template: Object, arguments: Sequence[str]) -> Object:
     """A Job that runs the template's pod once, with these arguments to the checks."""
-    first, *others = template["spec"]["containers"]
-    spec = {**template["spec"], "containers": [{**first, "args": [*arguments, "--json-lines"]}, *others]}
-    labels = template["metadata"]["labels"]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": ON_DEMAND + secrets.token_hex(3),
-            "namespace": place.namespace,
-            "labels": labels,
-        },
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": DEADLINE_SECONDS,
-            "ttlSecondsAfterFinished": KEEP_SECONDS,
-            "template": {"metadata": template["metadata"], "spec": spec},
-        },
-    }
+    return manifests.job(
+        manifests.unique(ON_DEMAND),
+        place.namespace,
+        manifests.told(template, args=[*arguments, "--json-lines"]),
+        labels=template["metadata"]["labels"],
+        activeDeadlineSeconds=DEADLINE_SECONDS,
+        ttlSecondsAfterFinished=KEEP_SECONDS,
+    )
 
 
 def _tell(progress: Progress, *, show: bool) -> list[Result]:

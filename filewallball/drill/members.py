@@ -9,7 +9,7 @@ from typing import Any
 
 from facts import valkey
 from facts.checks import NAME as CHECKS
-from filewallball.checks.suites import pods
+from filewallball import pods
 from filewallball.errors import UserError
 from filewallball.stack import Place
 
@@ -79,7 +79,7 @@ class Set:
         """Which pods and rollouts aren't as they should be; empty if all are."""
         for name in self.everything:
             pod = self.pod(name)
-            if pod is None or "deletionTimestamp" in pod["metadata"] or not pods.ready(pod):
+            if pod is None or "deletionTimestamp" in pod["metadata"] or not pods.is_ready(pod):
                 return f"pod {name} isn't ready: {pods.state(pod)}"
         for name in (MEMBERS, SENTINELS):
             if reason := rolling(_stateful_set(self.place, name)):

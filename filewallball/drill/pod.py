@@ -16,10 +16,11 @@ from typing import Any
 from facts.pods import UID, access_labels, password_key, secret_folder
 from facts.valkey import CREDENTIALS
 from facts.valkey import NAME as VALKEY
-from filewallball.checks.suites import pods
 from filewallball.drill.load.recording import Plan, Recording
 from filewallball.drill.load.round import Passwords
 from filewallball.errors import UserError
+from filewallball.jobs import manifests
+from filewallball.jobs.following import JobPod, Work, made
 from filewallball.stack import Place
 
 Object = dict[str, Any]
@@ -31,6 +32,9 @@ MAX_SECONDS = 12 * 3600
 KEEP_SECONDS = 60
 """The cluster removes a Job that ended by itself after so long."""
 START_SECONDS = 120.0
+"""For the way to the pod to open."""
+TAIL_LINES = 8
+WORK = Work("load", "load")
 POLL_SECONDS = 0.3
 CLOCK_READINGS = 5
 AWAKE_SECONDS = 10.0
@@ -87,22 +91,29 @@ class LoadPod:
 @contextmanager
 def running(place: Place, image: str, pull: str) -> Generator[LoadPod]:
     """The load's pod, for as long as the block runs. Raises UserError if it can't start."""
-    name, token = f"{NAME}-{secrets.token_hex(3)}", secrets.token_urlsafe(12)
-    kube = place.kube
-    try:
-        # inside the try: a Ctrl-C may come after the cluster has made it and before we know
-        job = kube.create(job_manifest(name, place.namespace, image, pull, token))
-        kube.create(policy_manifest(job))
-        load = LoadPod(place, _started(place, name), token)
+    name, token = manifests.unique(f"{NAME}-"), secrets.token_urlsafe(12)
+    manifest = job_manifest(name, place.namespace, image, pull, token)
+    with made(place.kube, manifest) as job, _opened(place, job):
+        load = LoadPod(place, _started(place, job), token)
         _answering(load)
         with _awake(load):
             yield load
         with contextlib.suppress(UserError):
             load.quit()
+
+
+@contextmanager
+def _opened(place: Place, job: Object) -> Generator[None]:
+    """The way to the pod's port. It would go with the Job, but a little later."""
+    policy = policy_manifest(job)
+    try:
+        place.kube.create(policy)
+        yield
     finally:
         with contextlib.suppress(UserError):
-            kube.delete("batch/v1", "Job", name, place.namespace)
-            kube.delete("networking.k8s.io/v1", "NetworkPolicy", name, place.namespace)
+            place.kube.delete(
+                "networking.k8s.io/v1", "NetworkPolicy", policy["metadata"]["name"], place.namespace
+            )
 
 
 @contextmanager
@@ -124,20 +135,15 @@ def _awake(load: LoadPod) -> Generator[None]:
         thread.join()
 
 
-def _started(place: Place, job: str) -> str:
+def _started(place: Place, job: Object) -> str:
     """The name of the Job's pod, once it runs. Raises UserError with the reason if it doesn't."""
-    deadline = time.monotonic() + START_SECONDS
-    pod: Object | None = None
-    while time.monotonic() < deadline:
-        found = place.kube.list("v1", "Pod", place.namespace, f"batch.kubernetes.io/job-name={job}")
-        pod = found[0] if found else None
-        if pod and pods.exited(pod, "load"):
-            tail = place.kube.logs(pod["metadata"]["name"], place.namespace, container="load", tail=8)
-            raise UserError(f"the load's pod ended at once: {pods.state(pod)}\n{tail}".rstrip(), _RUN_UP)
-        if pod and pods.begun(pod, "load"):
-            return str(pod["metadata"]["name"])
-        time.sleep(POLL_SECONDS)
-    raise UserError(f"the load's pod didn't start in {START_SECONDS:.0f} s: {pods.state(pod)}", _RUN_UP)
+    pod = JobPod(place.kube, place.namespace, job, WORK)
+    name = pod.begun()
+    if how := pod.ended(name):
+        said = pod.log(name, tail=TAIL_LINES)
+        why = f"{how.get('reason', 'ended')}, exit code {how['exitCode']}"
+        raise UserError(f"The load's pod ended at once: {why}\n{said}".rstrip(), _RUN_UP)
+    return name
 
 
 def _answering(load: LoadPod) -> None:
@@ -152,7 +158,7 @@ def _answering(load: LoadPod) -> None:
             time.sleep(POLL_SECONDS)
 
 
-_RUN_UP = "run `fwb up` on the stack, which brings the toolkit's image and the passwords, then try again"
+_RUN_UP = "Run `fwb up` on the stack, which brings the toolkit's image and the passwords. Then try again."
 
 
 def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -> Object:
@@ -206,17 +212,14 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
             ],
         },
     }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": MAX_SECONDS,
-            "ttlSecondsAfterFinished": KEEP_SECONDS,
-            "template": template,
-        },
-    }
+    return manifests.job(
+        name,
+        namespace,
+        template,
+        labels=labels,
+        activeDeadlineSeconds=MAX_SECONDS,
+        ttlSecondsAfterFinished=KEEP_SECONDS,
+    )
 
 
 def policy_manifest(job: Object) -> Object:

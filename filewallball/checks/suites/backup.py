@@ -15,11 +15,14 @@ from facts.checks.mariadb import MariadbTarget
 from filewallball.backup import catalogue
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store, StoreError
+from filewallball.backup.work import WORK
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check, Suite
-from filewallball.checks.suites import mariadb_session, pods, scheduled
+from filewallball.checks.suites import mariadb_session, scheduled
 from filewallball.checks.suites.mariadb_session import connected, query, tables
+from filewallball.jobs import following, manifests
+from filewallball.jobs.following import CannotStart, JobFailed, JobPod
 from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
@@ -30,8 +33,8 @@ POLL_SECONDS = 0.3
 OTHERS_GRACE_SECONDS = 20
 """How long a finished Job of that name may still be read by the run that made it."""
 DEFAULT_DEADLINE_SECONDS = 3600
-STUCK_SECONDS = 30
 LOG_LINES = 8
+_FAILED = "backup: FAILED "
 PLANTED = ("('a')", "('나')", "('🚀')")
 """Rows put into a table of our own first: an empty database would agree with any restore."""
 
@@ -46,14 +49,12 @@ def run_now(config: ChecksConfig) -> str:
     store = open_store(config)
     begin = datetime.now(UTC) - timedelta(seconds=5)
     with Kube.connect() as kube, tables(config) as run:
-        template: Object = scheduled.cronjob(kube, config.namespace, config[BackupTarget])["spec"][
-            "jobTemplate"
-        ]
+        cron_job = scheduled.cronjob(kube, config.namespace, config[BackupTarget])
         planted = run.name("backup")
         with connected(config[MariadbTarget]) as database:
             query(database, f"CREATE TABLE `{planted}` (name VARCHAR(20) PRIMARY KEY)")
             query(database, f"INSERT INTO `{planted}` VALUES {', '.join(PLANTED)}")
-        job = _create(kube, config, template)
+        job = _create(kube, config, cron_job)
         try:
             log = _finish(kube, config, job)
         finally:
@@ -92,20 +93,11 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
         )
 
 
-def _create(kube: Kube, config: ChecksConfig, template: Object) -> Object:
+def _create(kube: Kube, config: ChecksConfig, cron_job: Object) -> Object:
     """Make the Job. One that another run made is waited for, one that a killed run left is removed."""
-    manifest: Object = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": JOB,
-            "namespace": config.namespace,
-            "labels": template.get("metadata", {}).get("labels", {}),
-        },
-        # no second try: what went wrong in the first one is what we want to tell
-        "spec": {**template["spec"], "backoffLimit": 0},
-    }
-    deadline = time.monotonic() + _deadline(template)
+    manifest = manifests.of_cron_job(cron_job, JOB, config.namespace)
+    seconds = manifest["spec"].get("activeDeadlineSeconds") or DEFAULT_DEADLINE_SECONDS
+    deadline = time.monotonic() + float(seconds)
     while True:
         try:
             return kube.create(manifest)
@@ -113,7 +105,7 @@ def _create(kube: Kube, config: ChecksConfig, template: Object) -> Object:
             if error.reason != "AlreadyExists":
                 raise
         other = kube.get("batch/v1", "Job", JOB, config.namespace)
-        if other and _ended(other) and _age(other) > OTHERS_GRACE_SECONDS:
+        if other and following.outcome(other) and _age(other) > OTHERS_GRACE_SECONDS:
             kube.delete("batch/v1", "Job", JOB, config.namespace, uid=other["metadata"]["uid"])
         if time.monotonic() > deadline:
             raise CheckFailed(
@@ -124,90 +116,44 @@ def _create(kube: Kube, config: ChecksConfig, template: Object) -> Object:
         time.sleep(POLL_SECONDS)
 
 
-def _deadline(template: Object) -> float:
-    return float(template["spec"].get("activeDeadlineSeconds") or DEFAULT_DEADLINE_SECONDS)
-
-
-def _ended(job: Object) -> str:
-    """`Complete`, `Failed`, or empty while it runs."""
-    conditions: list[dict[str, str]] = job.get("status", {}).get("conditions") or []
-    ends = [one["type"] for one in conditions if one["status"] == "True" and one["type"] in _ENDS]
-    return ends[0] if ends else ""
-
-
-_ENDS = ("Complete", "Failed")
-
-
 def _age(job: Object) -> float:
     """Seconds since the Job ended."""
-    changes = [one["lastTransitionTime"] for one in job["status"]["conditions"] if one["type"] in _ENDS]
-    return (datetime.now(UTC) - datetime.fromisoformat(changes[0])).total_seconds()
+    return (datetime.now(UTC) - datetime.fromisoformat(following.outcome_at(job))).total_seconds()
 
 
-def _finish(kube: Kube, config: ChecksConfig, job: Object) -> str:
-    """Wait for the Job's end and return its log. Raises CheckFailed with the reason if it fails."""
-    namespace = config.namespace
-    deadline = time.monotonic() + _deadline(job)
-    stuck_since = None
-    while time.monotonic() < deadline:
-        now = kube.get("batch/v1", "Job", JOB, namespace)
-        if now is None or now["metadata"]["uid"] != job["metadata"]["uid"]:
-            raise CheckFailed(f"Job {JOB} was deleted meanwhile", "it runs to its end", "check again")
-        pod = _pod(kube, namespace, job)
-        if ended := _ended(now):
-            log = kube.logs(pod["metadata"]["name"], namespace) if pod and _has_log(pod) else ""
-            if ended == "Complete":
-                return log
-            raise _failure(now, pod, log)
-        reason = pods.stuck(pod) if pod else ""
-        if not reason:
-            stuck_since = None
-        elif time.monotonic() - (stuck_since := stuck_since or time.monotonic()) > STUCK_SECONDS:
-            raise CheckFailed(
-                f"the backup's pod can't start: {reason}",
-                "the Job made from the CronJob runs",
-                f"mend what the message names, then run `fwb up`; `kubectl -n {namespace} describe cronjob "
-                f"{config[BackupTarget].cronjob}` shows its image, volumes and Secrets",
-            )
-        time.sleep(POLL_SECONDS)
-    raise CheckFailed(
-        f"the backup didn't end within {_deadline(job):.0f} s",
-        "it ends in time",
-        "raise backup.deadlineMinutes",
-    )
-
-
-def _failure(job: Object, pod: Object | None, log: str) -> CheckFailed:
-    failed = next(one for one in job["status"]["conditions"] if one["type"] == "Failed")
-    tail = " | ".join(log.strip().splitlines()[-LOG_LINES:])
+def _finish(kube: Kube, config: ChecksConfig, job: Object) -> list[str]:
+    """Wait for the Job's end and return its log's lines. Raises CheckFailed with the reason if it fails."""
+    pod = JobPod(kube, config.namespace, job, WORK)
+    try:
+        log = list(pod.lines())
+    except CannotStart as error:
+        raise CheckFailed(
+            error.message,
+            "the Job made from the CronJob runs",
+            f"mend what the message names, then run `fwb up`; `kubectl -n {config.namespace} describe "
+            f"cronjob {config[BackupTarget].cronjob}` shows its image, volumes and Secrets",
+        ) from error
+    except JobFailed as error:
+        raise CheckFailed(error.message, "it runs to its end", error.hint) from error
+    how = pod.end or {}
+    if how.get("exitCode") == 0:
+        return log
     # the backup says itself which step failed and why
-    told = re.search(r"^backup: FAILED (.*)$", log, re.MULTILINE)
-    observed = told[1] if told else f"{failed.get('reason', '')} {failed.get('message', '')}".strip()
-    return CheckFailed(
-        f"the backup failed: {observed}",
+    told = [line.removeprefix(_FAILED) for line in log if line.startswith(_FAILED)]
+    why = pod.blame() or (told[0] if told else f"{how.get('reason', '')}, exit code {how.get('exitCode')}")
+    raise CheckFailed(
+        f"the backup failed: {why}",
         "the Job made from the CronJob succeeds",
-        f"its log ends with: {tail}" if tail else f"its pod left no log: {pods.state(pod)}",
+        f"its log ends with: {' | '.join(log[-LOG_LINES:]) or 'nothing'}",
     )
 
 
-def _has_log(pod: Object) -> bool:
-    statuses: list[Object] = pod["status"].get("containerStatuses") or []
-    return any(status["state"].get("running") or status["state"].get("terminated") for status in statuses)
-
-
-def _pod(kube: Kube, namespace: str, job: Object) -> Object | None:
-    found = kube.list("v1", "Pod", namespace, f"batch.kubernetes.io/job-name={JOB}")
-    uid = job["metadata"]["uid"]
-    mine = [pod for pod in found if any(own["uid"] == uid for own in pod["metadata"]["ownerReferences"])]
-    return mine[0] if mine else None
-
-
-def _name_in(log: str) -> str:
+def _name_in(log: list[str]) -> str:
     """The name of the backup that the Job says it made."""
-    match = re.search(r"^backup: OK (\S+)", log, re.MULTILINE)
+    match = next(filter(None, (re.match(r"backup: OK (\S+)", line) for line in log)), None)
     if match is None:
         raise CheckFailed(
-            f"the Job succeeded without naming a backup; its log ends with {log[-200:]!r}",
+            f"the Job succeeded without naming a backup; its log ends with {' | '.join(log[-LOG_LINES:])!r}",
             "`backup: OK <name>`",
             "the CronJob runs something else than the toolkit's backup: run `fwb up`",
         )

@@ -11,9 +11,9 @@ from typing import Any
 import pymysql
 
 from facts.checks.mariadb import MariadbTarget
+from filewallball import pods
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.suites import pods
 from filewallball.checks.suites.mariadb_session import Tables, connected, query
 from filewallball.kube import Kube
 
@@ -29,7 +29,7 @@ def persistence(config: ChecksConfig) -> str:
         if not config.disposable:
             return f"{volume}; the pod was left alone, the stack isn't marked as disposable"
         before = kube.get("v1", "Pod", pod_name, config.namespace)
-        if before is None or not pods.ready(before):
+        if before is None or not pods.is_ready(before):
             raise CheckFailed(
                 f"pod {pod_name} isn't ready before the test: {pods.state(before)}",
                 "a running MariaDB",
@@ -108,7 +108,7 @@ def _wait_for_successor(kube: Kube, config: ChecksConfig, pod: str, uid: str) ->
     now = None
     while time.monotonic() < deadline:
         now = kube.get("v1", "Pod", pod, config.namespace)
-        if now and now["metadata"]["uid"] != uid and pods.ready(now):
+        if now and now["metadata"]["uid"] != uid and pods.is_ready(now):
             return
         time.sleep(POLL_SECONDS)
     raise CheckFailed(

@@ -10,24 +10,28 @@ from typing import Any
 from facts import snapshots as facts
 from filewallball import stack
 from filewallball.errors import ConfigError, UserError
-from filewallball.jobs import cron as cronpod
+from filewallball.jobs import cron
 from filewallball.jobs.cron import CronPod
+from filewallball.jobs.following import Work
 from filewallball.stack import Place
 
-POD = CronPod(
-    facts.CRON_JOB, facts.CONTAINER, facts.MODULE, facts.NAME, "snapshot",
-    "filewallball:valkey.snapshots.resources.memoryLimit",
-)  # fmt: skip
+WORK = Work(
+    "snapshot",
+    facts.CONTAINER,
+    memory="filewallball:valkey.snapshots.resources.memoryLimit",
+    deadline="filewallball:valkey.snapshots.deadlineMinutes",
+)
+POD = CronPod(facts.CRON_JOB, facts.MODULE, facts.NAME, WORK)
 
 
 def now(project: Path, stack_name: str) -> int:
     """Take a snapshot now. Returns the job's exit code. Raises UserError if it cannot start."""
-    return cronpod.run(stack.find(project, stack_name), POD, ["run"], in_its_turn=True)
+    return cron.run(stack.find(project, stack_name), POD, ["run"], in_its_turn=True)
 
 
 def show(project: Path, stack_name: str) -> int:
     """Print the snapshots in the store. Returns the job's exit code. Raises UserError if it cannot start."""
-    return cronpod.run(stack.find(project, stack_name), POD, ["list"])
+    return cron.run(stack.find(project, stack_name), POD, ["list"])
 
 
 def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, yes: bool) -> int:
@@ -57,13 +61,13 @@ def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, y
             print("Nothing was changed.")
             return 1
     words = ["restore", "--name", name] if name else ["restore", "--latest"]
-    return cronpod.run(place, POD, words, in_its_turn=True)
+    return cron.run(place, POD, words, in_its_turn=True)
 
 
 def _chosen(place: Place, name: str | None) -> dict[str, Any]:
     """What the catalogue says of the named snapshot, or of the latest. Raises UserError."""
     lines: list[str] = []
-    code = cronpod.run(place, POD, ["list", "--json"], lines.append)
+    code = cron.run(place, POD, ["list", "--json"], lines.append)
     if code != 0:
         raise UserError("The snapshots cannot be listed:\n" + "\n".join(lines))
     found: list[dict[str, Any]] = [json.loads(line) for line in lines]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from facts.backup import CRON_JOB
+from filewallball import pods
 from filewallball.backup import remote
 from filewallball.errors import UserError
-from filewallball.jobs import cron as cronpod
+from filewallball.jobs import following
 from filewallball.stack import Place
 
 CRONJOB: dict[str, Any] = {
@@ -33,7 +34,11 @@ CRONJOB: dict[str, Any] = {
 
 def pod(**state: Any) -> dict[str, Any]:
     statuses = [{"name": "backup", "state": state}] if state else []
-    return {"metadata": {"name": "p"}, "status": {"phase": "Pending", "containerStatuses": statuses}}
+    return {
+        "metadata": {"name": "p", "uid": "p-1"},
+        "spec": {},
+        "status": {"phase": "Pending", "containerStatuses": statuses},
+    }
 
 
 class Cluster:
@@ -58,7 +63,7 @@ class Cluster:
 
     def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         self.created.append(manifest)
-        return manifest
+        return {**manifest, "metadata": {**manifest["metadata"], "uid": "j-1"}}
 
     def delete(self, _version: str, _kind: str, name: str, _namespace: str) -> None:
         self.deleted.append(name)
@@ -71,7 +76,7 @@ class Cluster:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cronpod, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(following, "POLL_SECONDS", 0)
 
 
 def run(cluster: Any, command: str = "run") -> tuple[int, list[str]]:
@@ -132,7 +137,7 @@ def test_a_stack_without_the_cronjob() -> None:
 
 
 def test_a_pod_that_cannot_start_is_reported_and_its_job_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cronpod, "_STUCK_SECONDS", 0)
+    monkeypatch.setitem(pods.CERTAIN_AFTER, "ErrImagePull", 0.0)
     cluster = Cluster([pod(waiting={"reason": "ErrImagePull", "message": "no such image"})], [])
     with pytest.raises(UserError, match="ErrImagePull: no such image"):
         run(cluster)
@@ -140,7 +145,7 @@ def test_a_pod_that_cannot_start_is_reported_and_its_job_removed(monkeypatch: py
 
 
 def test_a_pod_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cronpod, "_START_SECONDS", 0)
+    monkeypatch.setattr(following, "START_SECONDS", 0)
     with pytest.raises(UserError, match="did not start"):
         run(Cluster([pod()], []))
 

@@ -16,7 +16,7 @@ def container(kind: str, **detail: Any) -> Any:
 
 def pod(status: Any, uid: str = "pod-1") -> Any:
     owners = [{"uid": "job-1"}]
-    return {"metadata": {"name": "p", "uid": uid, "ownerReferences": owners}, "status": status}
+    return {"metadata": {"name": "p", "uid": uid, "ownerReferences": owners}, "spec": {}, "status": status}
 
 
 def ended(kind: str, *, ago: float = 0, **detail: str) -> Any:

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fake_cluster import Cluster, container, ended, pod, without_database
+from fake_cluster import Cluster, ended, pod, without_database
 from test_checks_config import document
 
 from facts.checks.backups import BackupTarget
+from filewallball import pods
 from filewallball.backup.manifest import Manifest, Position, Table
 from filewallball.checks import config
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import backup
+from filewallball.jobs import following
 
 CONFIG = config.parse(json.dumps(document()))
 CRON = {"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": {"template": {"spec": {}}}}}}
@@ -24,7 +26,8 @@ CRON = {"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": {"t
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     monkeypatch.setattr(backup, "POLL_SECONDS", 0)
-    monkeypatch.setattr(backup, "STUCK_SECONDS", 0)
+    monkeypatch.setattr(following, "POLL_SECONDS", 0)
+    monkeypatch.setitem(pods.CERTAIN_AFTER, "ErrImagePull", 0.0)
 
 
 @pytest.fixture
@@ -54,10 +57,16 @@ def manifest_of_now() -> Manifest:
     )  # fmt: skip
 
 
-def job_that(status: Any, log: str = "backup: OK filewallball_backup_20260101_000000.sql.gz") -> Cluster:
+def in_backup(kind: str, **detail: Any) -> Any:
+    return {"containerStatuses": [{"name": "backup", "state": {kind: detail}}]}
+
+
+def job_that(
+    status: Any, log: str = "backup: OK filewallball_backup_20260101_000000.sql.gz", code: int = 0
+) -> Cluster:
     objects = {
         ("Job", backup.JOB): {"metadata": {"uid": "job-1"}, "spec": {}, "status": status},
-        ("Pod", "p"): pod(container("terminated", exitCode=0)),
+        ("Pod", "p"): pod(in_backup("terminated", exitCode=code)),
     }
     return Cluster(objects, log)
 
@@ -88,7 +97,7 @@ def test_backup_that_proves_nothing(run_backup, changes, seen, hint):
 
 def test_backup_job_that_fails_tells_its_step_and_log(run_backup):
     cluster = job_that(
-        ended("Failed", reason="BackoffLimitExceeded"), "one\nbackup: FAILED dump: disk full\n  free"
+        ended("Failed", reason="BackoffLimitExceeded"), "one\nbackup: FAILED dump: disk full\n  free", 1
     )
     with pytest.raises(CheckFailed) as caught:
         run_backup(cluster)
@@ -104,7 +113,7 @@ def test_backup_job_that_runs_something_else(run_backup):
 
 def test_backup_pod_that_cannot_start(run_backup):
     cluster = job_that({})
-    cluster.objects["Pod", "p"] = pod(container("waiting", reason="ErrImagePull", message="no such image"))
+    cluster.objects["Pod", "p"] = pod(in_backup("waiting", reason="ErrImagePull", message="no such image"))
     with pytest.raises(CheckFailed) as caught:
         run_backup(cluster)
     assert "ErrImagePull: no such image" in caught.value.observed

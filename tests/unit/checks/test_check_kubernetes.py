@@ -11,10 +11,12 @@ import pytest
 from fake_cluster import Cluster, container, pod, without_database
 from test_checks_config import document
 
+from filewallball import pods
 from filewallball.checks import config, podlog, remote
 from filewallball.checks.result import CheckFailed, Result
 from filewallball.checks.suites import mariadb_persistence
 from filewallball.errors import UserError
+from filewallball.jobs import following
 from filewallball.stack import Place
 
 CONFIG = config.parse(json.dumps(document()))
@@ -30,9 +32,9 @@ def stateful_set(*volumes: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    for module in (podlog, mariadb_persistence):
+    for module in (following, mariadb_persistence):
         monkeypatch.setattr(module, "POLL_SECONDS", 0)
-    monkeypatch.setattr(podlog, "STUCK_SECONDS", 0)
+    monkeypatch.setitem(pods.CERTAIN_AFTER, "ImagePullBackOff", 0.0)
     monkeypatch.setattr(mariadb_persistence, "RESTART_SECONDS", 0.01)
 
 
@@ -144,8 +146,8 @@ def test_the_job_of_this_up_is_told_from_older_ones_and_from_those_on_demand():
 
 
 def test_stack_without_its_template_is_not_deployed():
-    with pytest.raises(UserError) as caught, remote._job(place(Cluster()), []):
-        pass
+    with pytest.raises(UserError) as caught:
+        list(remote._on_demand(place(Cluster()), []))
     assert "isn't deployed" in caught.value.message
     assert "fwb up dev" in caught.value.hint
 

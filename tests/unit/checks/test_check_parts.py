@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filewallball import pods
 from filewallball.checks import latency, suites
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.stats import percentile, zipf_choices
-from filewallball.checks.suites import pods
 from filewallball.checks.suites.mariadb_privileges import excess_grants
 from filewallball.checks.suites.reach import unreachable
 from filewallball.checks.suites.server_conf import differences, normal, parse, split_words
@@ -197,16 +197,14 @@ def pod(*, state=None, conditions=()):
 
 def test_pods_in_words():
     pull = pod(state={"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
-    assert pods.stuck(pull) == "ImagePullBackOff: no such image"
     assert not pods.begun(pull, "checks")
     creating = pod(state={"waiting": {"reason": "ContainerCreating"}})
-    assert pods.stuck(creating) == ""
+    assert pods.state(creating) == "ContainerCreating"
     nowhere = pod(
         conditions=[
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
         ]
     )
-    assert pods.stuck(nowhere) == "Unschedulable: 0/1 nodes"
     assert pods.state(nowhere) == "0/1 nodes"
     assert pods.state(None) == "it doesn't exist"
     dead = pod(state={"terminated": {"reason": "OOMKilled", "exitCode": 137}})
@@ -214,7 +212,7 @@ def test_pods_in_words():
     assert pods.begun(dead, "checks")
     assert pods.exited(dead, "checks") == {"reason": "OOMKilled", "exitCode": 137}
     assert pods.exited(dead, "other") is None
-    assert pods.ready(pod(conditions=[{"type": "Ready", "status": "True"}]))
+    assert pods.is_ready(pod(conditions=[{"type": "Ready", "status": "True"}]))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ UNTRIED = {"name": "valkey_snapshot_20260301_011500.rdb", "verified": False, "ke
 
 
 class Pod:
-    """Stands for cronpod.run: remembers what it was told, and lists what a test wants."""
+    """Stands for cron.run: remembers what it was told, and lists what a test wants."""
 
     def __init__(self) -> None:
         self.listed: list[dict[str, Any]] = [NEWEST, LATEST, UNTRIED]
@@ -39,7 +39,7 @@ class Pod:
 @pytest.fixture
 def pod(monkeypatch: pytest.MonkeyPatch) -> Pod:
     found = Pod()
-    monkeypatch.setattr(remote.cronpod, "run", found.run)
+    monkeypatch.setattr(remote.cron, "run", found.run)
     monkeypatch.setattr(remote.stack, "find", lambda *_: remote.Place("dev", "files", None))  # type: ignore[arg-type]
     monkeypatch.setattr(remote.Place, "__str__", lambda _: "namespace files of test")
     monkeypatch.setattr(remote.sys.stdin, "isatty", lambda: True, raising=False)
