@@ -20,7 +20,8 @@ from checked_stack import NAMESPACE, STACK, CheckedStack, write_project
 from session_set import SessionSet
 from shared_sandbox import Sandbox, kubectl_path
 
-from filewallball.checks import podlog, remote
+from filewallball import pods
+from filewallball.checks import remote
 from filewallball.checks.suites import ALL
 from filewallball.errors import UserError
 
@@ -326,7 +327,7 @@ def test_role_that_was_taken_away(stack):
     ],
 )
 def test_pod_that_cannot_start(stack, monkeypatch, path, value, reason, hint):
-    monkeypatch.setattr(podlog, "STUCK_SECONDS", 1)
+    monkeypatch.setattr(pods, "CERTAIN_AFTER", dict.fromkeys(pods.CERTAIN_AFTER, 1.0))
     spec = stack.kube.get(*TEMPLATE, NAMESPACE)["template"]["spec"]
     broken = [{"op": "add", "path": f"/template/spec{path}", "value": value}]
     mended = [{"op": "replace", "path": "/template/spec", "value": spec}]
