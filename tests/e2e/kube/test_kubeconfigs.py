@@ -5,6 +5,7 @@ What is compared is the answer to "who am I", which the API server gives to both
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -14,14 +15,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import cases_of_clusters  # noqa: F401 - fills the table
+import cases_of_files  # noqa: F401 - fills the table
+import cases_of_plugins  # noqa: F401 - fills the table
+import cases_of_users  # noqa: F401 - fills the table
 import kubeconfig_cases as cases
 import pytest
 import yaml
 from loopback import Authority, proxy
 from shared_sandbox import Sandbox, kubectl_path
 
+from filewallball import proxies
 from filewallball.errors import UserError
 from filewallball.kube import Kube
+from filewallball.sandbox import cluster
 
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
 PROXIES = [f"{name}_proxy" for name in ("http", "https", "all", "no")]
@@ -50,11 +57,11 @@ def kubectl() -> str:
 @pytest.fixture(scope="module")
 def there(sandbox: Sandbox) -> Iterator[cases.Cluster]:
     given = yaml.safe_load(sandbox.kubeconfig.read_text(encoding="utf-8"))
-    cluster, user = given["clusters"][0]["cluster"], given["users"][0]["user"]
+    known, user = given["clusters"][0]["cluster"], given["users"][0]["user"]
     decoded = [
-        cases.base64.b64decode(text)
+        base64.b64decode(text)
         for text in (
-            cluster["certificate-authority-data"],
+            known["certificate-authority-data"],
             user["client-certificate-data"],
             user["client-key-data"],
         )
@@ -66,7 +73,7 @@ def there(sandbox: Sandbox) -> Iterator[cases.Cluster]:
         pair = Authority().issue("proxy", "127.0.0.1")
         ports = [stack.enter_context(each).port for each in (proxy(), proxy(tls=pair), proxy("socks5"))]
         yield cases.Cluster(
-            cluster["server"],
+            known["server"],
             *decoded,
             token,
             f"http://127.0.0.1:{plain}",
@@ -136,3 +143,20 @@ def test_what_kubectl_refuses_is_refused(
     with pytest.raises(UserError) as caught:
         we_say(case)
     assert there.token not in str(caught.value)
+
+
+def test_the_sandbox_is_reached_whatever_the_shells_proxy(
+    sandbox: Sandbox, kubectl: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        for spelt in (name, name.upper()):
+            monkeypatch.setenv(spelt, "" if name == "no_proxy" else "http://127.0.0.1:9")
+    arguments = ["--kubeconfig", str(sandbox.kubeconfig), "get", "--raw", "/readyz"]
+    assert subprocess.run([kubectl, *arguments], capture_output=True, check=False).returncode, "not proxied"
+    own = sandbox.kubeconfig.with_name("kubectl")
+    assert subprocess.run([own, *arguments], capture_output=True, check=True).stdout == b"ok"
+    with Kube.connect(sandbox.kubeconfig, None, patience=0) as kube:
+        assert kube.version().startswith("v1.")
+    told = subprocess.run([kubectl, *arguments], capture_output=True, check=True, env=proxies.environment())
+    assert told.stdout == b"ok", "programs that we start get to the sandbox"
+    assert cluster.status(sandbox.name).ready
