@@ -42,5 +42,18 @@ class Cluster(pulumi.ComponentResource):
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
             upsert_existing_objects=upsert,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(
+                parent=self, transformations=[] if args.kubeconfig else [_by_kubectls_search]
+            ),
         )
+
+
+def _by_kubectls_search(
+    given: pulumi.ResourceTransformationArgs,
+) -> pulumi.ResourceTransformationResult:
+    """Take out what the SDK has put in: the value of KUBECONFIG, which may name several files.
+
+    Without it the provider searches as kubectl does, and reads all of them.
+    """
+    props = {key: value for key, value in given.props.items() if key != "kubeconfig"}
+    return pulumi.ResourceTransformationResult(props, given.opts)

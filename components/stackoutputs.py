@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,9 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
     if config := stack.cluster.kubeconfig_path():
         if stack.cluster.sandbox:
             kubectl = str(Path(config).with_name("kubectl"))  # the sandbox's own stands beside its kubeconfig
-        kubectl += f" --kubeconfig {config}"
+        kubectl = f"{shlex.quote(kubectl)} --kubeconfig {shlex.quote(config)}"
     if stack.cluster.context:
-        kubectl += f" --context {stack.cluster.context}"
+        kubectl += f" --context {shlex.quote(stack.cluster.context)}"
     kubectl += f" -n {stack.namespace}"
 
     def host(server: str, port: int) -> str:

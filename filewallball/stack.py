@@ -32,10 +32,12 @@ def find(project: Path, stack: str) -> Place:
     settings = _settings(project.resolve(), stack)
     cluster = settings.cluster
     context = f"fwb-{cluster.sandbox}" if cluster.sandbox else cluster.context
+    kubeconfig = cluster.kubeconfig_path()
     return Place(
         stack,
         settings.namespace,
-        Kube.connect(cluster.kubeconfig_path(), context),
+        # a relative path starts from the project's folder, as for the engine and the Pulumi CLI
+        Kube.connect(str(project.resolve() / kubeconfig) if kubeconfig else None, context),
         settings.disposable,
         cluster.sandbox,
     )

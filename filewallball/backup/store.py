@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
+from filewallball import proxies
 from filewallball.backup.settings import StoreSettings
 from filewallball.errors import UserError
 
@@ -162,6 +164,14 @@ class Store:
         return StoreError(f"Cannot {what} {self.settings.where}: {error}", hint)
 
 
+def _proxies(endpoint: str | None) -> dict[str, str] | None:
+    """By scheme; None leaves it to boto3, which knows AWS's names, but not ours, nor networks in NO_PROXY."""
+    if endpoint is None:
+        return None
+    proxy = proxies.proxy_for(endpoint)
+    return {urlsplit(endpoint).scheme: proxy} if proxy else {}
+
+
 def _client(settings: StoreSettings) -> S3Client:
     # Stores other than AWS seldom have a DNS name per bucket.
     style = {"addressing_style": "path"} if settings.endpoint else {}
@@ -177,5 +187,6 @@ def _client(settings: StoreSettings) -> S3Client:
             read_timeout=60,
             retries={"mode": "standard", "max_attempts": 3},
             s3=style,  # pyright: ignore[reportArgumentType]
+            proxies=_proxies(settings.endpoint),
         ),
     )

@@ -85,6 +85,8 @@ class Providers:
     def __init__(self, providers: list[Resource]) -> None:
         targets: dict[tuple[str, str], Resource] = {}
         self.namespaces: dict[str, str] = {}
+        self.default_namespace = "default"
+        """That of the kubeconfig's context, once it has been read."""
         for each in providers:
             target = (str(each.props.get("kubeconfig") or ""), str(each.props.get("context") or ""))
             if UNKNOWN in target:
@@ -92,7 +94,7 @@ class Providers:
                     f"{each.urn}: its cluster is only known after another resource is made", USE_THE_CLI
                 )
             targets[target] = each
-            self.namespaces[each.urn] = str(each.props.get("namespace") or "default")
+            self.namespaces[each.urn] = str(each.props.get("namespace") or "")
         if len(targets) > 1:
             names = ", ".join(each.name for each in targets.values())
             raise ConfigError(f"the stack's providers name different clusters: {names}", USE_THE_CLI)
@@ -102,4 +104,4 @@ class Providers:
 
     def namespace(self, resource: Resource) -> str:
         """Where an object without a namespace goes."""
-        return self.namespaces.get(resource.provider.rpartition("::")[0], "default")
+        return self.namespaces.get(resource.provider.rpartition("::")[0]) or self.default_namespace

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from filewallball import proxies
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.record import EMBEDDED, Record, Store
 from filewallball.engine.run import Options, connect
@@ -54,4 +55,4 @@ def run(command: str, root: Path, stack: str, project: str, graph: Graph, argume
 
 def _pulumi(command: str, root: Path, stack: str, arguments: Sequence[str]) -> int:
     call = ["pulumi", command, "--cwd", str(root), "--stack", stack, *arguments]
-    return subprocess.run(call, check=False).returncode
+    return subprocess.run(call, check=False, env=proxies.environment()).returncode

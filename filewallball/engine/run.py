@@ -109,6 +109,7 @@ def connect(folder: Path, providers: Providers, patience: float) -> Kube:
     if kubeconfig and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
         kubeconfig = str(folder / Path(kubeconfig).expanduser())
     kube = Kube.connect(kubeconfig, providers.context, patience=patience)
+    providers.default_namespace = kube.namespace
     kube.version()
     return kube
 

@@ -1,4 +1,4 @@
-"""A thin client over dicts: lightkube's kubeconfig and authentication, and nothing of its models.
+"""A thin client over dicts, for any cluster that kubectl reaches with the same kubeconfig.
 
 Safe to share between threads. What is safe to send twice is sent again when the connection breaks.
 """
@@ -30,6 +30,8 @@ class Kube:
     def __init__(self, transport: Transport) -> None:
         self.server = transport.server
         self.context = transport.context
+        self.namespace = transport.namespace
+        """Where objects go that name no namespace: the kubeconfig's context says so."""
         self._http = transport
         self._discovery = Discovery(self._discover)
 
@@ -265,13 +267,13 @@ class Kube:
     def _path(self, api_version: str, kind: str, name: str | None, namespace: str | None) -> str:
         resource = self._discovery.resource(api_version, kind)
         if name and resource.namespaced:
-            namespace = namespace or "default"
+            namespace = namespace or self.namespace
         return resource.path(namespace, name)
 
     def _path_of(self, manifest: Mapping[str, Any], *, collection: bool = False) -> str:
         meta = manifest["metadata"]
         resource = self._discovery.resource(manifest["apiVersion"], manifest["kind"])
-        namespace = meta.get("namespace") or "default"
+        namespace = meta.get("namespace") or self.namespace
         return resource.path(namespace, None if collection else meta["name"])
 
     def _discover(self, root: str) -> dict[str, Any]:

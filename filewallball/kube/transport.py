@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import httpx2 as httpx
-from lightkube.config.client_adapter import ConnectionParams
-from lightkube.core.exceptions import ConfigError as LightkubeError
 
-from filewallball.errors import UserError
-from filewallball.kube import config as kubeconfig_files
+from filewallball.kube import config
 from filewallball.kube.errors import KubeError, Unreachable
+from filewallball.kube.session import Session
 
 READ_TIMEOUT = 35.0
 # the server's own "not now"
@@ -36,9 +34,18 @@ CONTENT_TYPES: dict[Content, str] = {
 class Transport:
     """Sends requests, and sends again what is safe to repeat, for `patience` seconds at most."""
 
-    def __init__(self, http: httpx.Client, *, server: str, context: str, patience: float) -> None:
+    def __init__(
+        self,
+        http: httpx.Client | Session,
+        *,
+        server: str,
+        context: str,
+        patience: float,
+        namespace: str = "default",
+    ) -> None:
         self.server = server
         self.context = context
+        self.namespace = namespace
         self._http = http
         self._patience = patience
         self._answered = threading.Event()
@@ -46,17 +53,10 @@ class Transport:
     @classmethod
     def connect(cls, kubeconfig: str | Path | None, context: str | None, patience: float) -> Self:
         """Read the kubeconfig and its credentials; nothing is sent yet. Raises ConfigError."""
-        selected = kubeconfig_files.load(kubeconfig, context)
-        timeout = httpx.Timeout(READ_TIMEOUT, connect=5.0, pool=None)
-        try:
-            params: dict[str, Any] = ConnectionParams(timeout=timeout).httpx_params(selected)  # pyright: ignore
-        except (OSError, ValueError, LightkubeError) as error:
-            raise UserError(
-                f"context {selected.context_name}: its credentials cannot be used: {error}"
-            ) from None
-        params["limits"] = httpx.Limits(max_connections=None, max_keepalive_connections=40)
-        http = httpx.Client(**params)
-        return cls(http, server=selected.cluster.server, context=selected.context_name, patience=patience)
+        access = config.load(kubeconfig, context)
+        http = Session(access, httpx.Timeout(READ_TIMEOUT, connect=5.0, pool=None))
+        names = {"server": access.server, "context": access.context, "namespace": access.namespace}
+        return cls(http, patience=patience, **names)
 
     def close(self) -> None:
         """Drop all connections."""
@@ -111,8 +111,6 @@ class Transport:
                 sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if late or (sent and not repeat):
                     raise self.unreachable(error) from error
-            except (LightkubeError, OSError) as error:  # a credential plugin that failed or is not installed
-                raise UserError(f"context {self.context}: cannot get a credential: {error}") from error
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
 

@@ -212,9 +212,13 @@ def _prepare(node: Node) -> None:
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(certificates.user_kubeconfig(node))
     # beside the kubeconfig, for users without one; the stack's outputs name it
-    kubectl = node.directory / "kubectl"
-    kubectl.unlink(missing_ok=True)
-    kubectl.symlink_to(node.binaries["kubectl"])
+    kubectl, program = node.directory / "kubectl", node.directory / "bin" / "kubectl"
+    program.parent.mkdir(exist_ok=True)
+    for path in (kubectl, program):
+        path.unlink(missing_ok=True)
+    program.symlink_to(node.binaries["kubectl"])
+    shutil.copyfile(Path(__file__).with_name("kubectl.sh"), kubectl)
+    kubectl.chmod(0o755)
 
 
 def describe(found: Status, *, as_json: bool = False) -> str:

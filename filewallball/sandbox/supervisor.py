@@ -203,7 +203,8 @@ def answers(condition: str) -> bool:
             # Only asks whether a program of this very sandbox has started; nothing is sent to it.
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            urllib.request.urlopen(condition, timeout=2, context=context).close()  # noqa: S310
+            handlers = urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler({})
+            urllib.request.build_opener(*handlers).open(condition, timeout=2).close()
     except OSError:
         return False
     return True

@@ -26,7 +26,7 @@ KUBECONFIG = json.dumps(
     {
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
     }
 )
 ON_ANY_CLUSTER = [event.name for event in EVENTS if not event.on_nodes]
@@ -168,6 +168,16 @@ def test_settings_decide_what_is_disposable(cli, tmp_path: Path):
     assert isinstance(result.exception, ConfigError)
     assert "shop isn't marked as disposable" in str(result.exception)
     assert "filewallball:disposable: true" in str(result.exception)
+
+
+def test_a_relative_kubeconfig_starts_from_the_projects_folder(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "kubeconfig").write_text(KUBECONFIG)
+    (tmp_path / "Pulumi.shop.yaml").write_text(STACK_FILE.format(kubeconfig="own/kubeconfig"))
+    monkeypatch.chdir("/")
+    assert "shop isn't marked as disposable" in str(cli("shop", "--yes").exception)
 
 
 def test_stack_must_be_named(cli):

@@ -94,6 +94,27 @@ def test_paths() -> None:
     ]
 
 
+def test_an_object_without_namespace_goes_where_the_context_says() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path in ("/api", "/apis"):
+            return httpx.Response(200, json=CORE if request.url.path == "/api" else GROUPS)
+        seen.append(request.url.path)
+        return httpx.Response(200, json=pod("a"))
+
+    http = httpx.Client(base_url="https://server:6443", transport=httpx.MockTransport(answer))
+    client = Kube(Transport(http, server="s", context="c", patience=0, namespace="shop"))
+    client.get("v1", "Pod", "a")
+    client.get("v1", "Pod", "a", "other")
+    client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}})
+    assert seen == [
+        "/api/v1/namespaces/shop/pods/a",
+        "/api/v1/namespaces/other/pods/a",
+        "/api/v1/namespaces/shop/pods",
+    ]
+
+
 def test_what_is_not_there_is_none_and_other_errors_are_raised() -> None:
     assert kube(lambda _: status(404, "NotFound")).get("v1", "Pod", "a", "shop") is None
     with pytest.raises(KubeError, match="not yours") as caught:

@@ -116,6 +116,16 @@ def test_providers_change_config_maps_and_secrets_in_place(stack: Rendered) -> N
         assert {"kubeconfig", "context"} & set(each.inputs), "the shell's context must not decide"
 
 
+def test_several_kubeconfigs_of_the_shell_are_left_to_the_search(
+    render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/one:/two")
+    for settings, expected in ((PRD, None), (merged(PRD, {"cluster": {"kubeconfig": "/three"}}), "/three")):
+        found = render(settings).resources
+        providers = [each for each in found if each.type == "pulumi:providers:kubernetes"]
+        assert [each.inputs.get("kubeconfig") for each in providers] == [expected] * 2
+
+
 def test_passwords_are_random_secret_and_stay(dev: Rendered, render: Render) -> None:
     second = render(DEV)
     for each in (found for found in dev.objects if found.kind == "Secret"):
