@@ -17,7 +17,7 @@ from components.provider import Cluster, ClusterArgs
 from components.redis import Redis, RedisArgs
 from components.snapshots import Snapshots, SnapshotsArgs
 from components.stackoutputs import outputs
-from components.store import Store, StoreArgs
+from components.store import Store, StoreArgs, reach
 from components.valkey import Valkey, ValkeyArgs
 from facts.machine import NO_CHECKS_VARIABLE
 
@@ -35,33 +35,27 @@ in_cluster = pulumi.ResourceOptions(providers=[cluster.provider])
 namespace = Namespace(
     "namespace", NamespaceArgs(stack.namespace, cluster.keeping, stack.cluster.dns), in_cluster
 )
-mariadb = Mariadb("mariadb", MariadbArgs(namespace.name, stack.mariadb, cluster.keeping), in_cluster)
-redis = Redis("redis", RedisArgs(namespace.name, stack.redis, stack.disposable), in_cluster)
-valkey = Valkey("valkey", ValkeyArgs(namespace.name, stack.valkey, cluster.keeping, agent), in_cluster)
-backup = Backup("backup", BackupArgs(namespace.name, stack.backup, toolkit, stack.time_zone), in_cluster)
-snapshots = Snapshots(
-    "snapshots",
-    SnapshotsArgs(namespace.name, stack.valkey, stack.backup.store, toolkit, stack.time_zone),
-    in_cluster,
-)
-tested: list[Mariadb | Redis | Valkey | Backup | Snapshots | Store]
-tested = [mariadb, redis, valkey, backup, snapshots]
-if stack.backup.store.in_cluster:
-    tested.append(Store("store", StoreArgs(namespace.name, stack.backup.store, cluster.keeping), in_cluster))
-
-Checks(
-    "checks",
-    ChecksArgs(
-        namespace.name,
-        stack,
-        toolkit,
-        configurations={"redis.conf": redis.config, "valkey.conf": valkey.config},
-        fingerprints=[part.fingerprint for part in tested],
-        after=tested,
-        run=os.environ.get(NO_CHECKS_VARIABLE) != "1",
+where, zone = namespace.name, stack.time_zone
+store = Store.where_wanted("store", StoreArgs(where, stack.backup.store, cluster.keeping), in_cluster)
+bucket = reach(stack.backup.store, *store)
+parts = [
+    mariadb := Mariadb(
+        "mariadb", MariadbArgs(where, stack.mariadb, stack.checks, cluster.keeping), in_cluster
     ),
-    in_cluster,
-)
+    Redis("redis", RedisArgs(where, stack.redis, stack.checks, stack.disposable), in_cluster),
+    valkey := Valkey("valkey", ValkeyArgs(where, stack.valkey, cluster.keeping, agent), in_cluster),
+    Backup(
+        "backup", BackupArgs(where, stack.backup, mariadb.login("backup"), bucket, toolkit, zone), in_cluster
+    ),
+    Snapshots(
+        "snapshots",
+        SnapshotsArgs(where, stack.valkey.snapshots, valkey.endpoint, bucket, toolkit, zone),
+        in_cluster,
+    ),
+    *store,
+]
+run = os.environ.get(NO_CHECKS_VARIABLE) != "1"
+checks = Checks("checks", ChecksArgs(where, stack, toolkit, parts, run), in_cluster)
 
-for name, value in outputs(stack, toolkit).items():
+for name, value in outputs(stack, [part.description for part in (*parts, checks)]).items():
     pulumi.export(name, value)

@@ -80,15 +80,13 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
     """What only shows when several parts are seen together. `parts`: those that are right in themselves."""
     if not parts.get("protect"):
         return []
-    images: dict[str, str | None] = {
-        f"{name}.image": part.image
-        for name in ("mariadb", "redis", "valkey", "toolkit")
-        if (part := parts.get(name))
+    aliases = {name: field.alias or name for name, field in Settings.model_fields.items()}
+    images = {
+        path: image
+        for name, part in parts.items()
+        if isinstance(part, Model)
+        for path, image in part.images(f"{aliases[name]}.")
     }
-    if (agent := parts.get("agent")) and agent.image:
-        images["agent.image"] = agent.image
-    if (backup := parts.get("backup")) and backup.store.in_cluster:
-        images["backup.store.image"] = backup.store.image
     faults: list[Fault] = [
         (path, image, _pin_advice(image))
         for path, image in images.items()
@@ -103,7 +101,7 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
 
 def _pin_advice(image: str | None) -> str:
     if image is None:
-        return "a protected stack needs a pushed toolkit; write its registry/name:tag@sha256:…"
+        return "a protected stack needs a pushed image; write its registry/name:tag@sha256:…"
     return (
         "a tag can change, and a protected stack runs only what was tested; write"
         f" {image}@sha256:… with the digest that `docker buildx imagetools inspect {image}` prints"

@@ -9,10 +9,14 @@ from urllib.parse import urlsplit
 import pulumi
 
 from components import network, pods, schema
+from components.described import Checked, Described, Description, Right
+from components.endpoints import Bucket, Database
 from components.kube import Object, fingerprint, labels, metadata, selector
-from facts import mariadb, store
-from facts.backup import CONTAINER, CRON_JOB, MODULE, NAME, Variables
-from facts.pods import WORK_PATH, password_key, secret_file, secret_folder
+from components.values import quantity_bytes
+from facts import store
+from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
+from facts.checks.backups import BackupTarget
+from facts.pods import WORK_PATH, secret_file, secret_folder
 
 _LABELS = labels(NAME, "backup")
 
@@ -21,20 +25,22 @@ _LABELS = labels(NAME, "backup")
 class BackupArgs:
     namespace: pulumi.Input[str]
     settings: schema.Backup
+    database: Database
+    bucket: Bucket
     image: str
     time_zone: str
 
 
-class Backup(pulumi.ComponentResource):
+class Backup(Described):
     """The CronJob `filewallball-backup-cronjob` under its own ServiceAccount."""
-
-    fingerprint: str
 
     def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Backup", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         job = _job(args)
-        self.fingerprint = fingerprint(job, args.settings.schedule, args.time_zone)
+        self.description = Description(
+            fingerprint(job, args.settings.schedule, args.time_zone), checked=_checked(args)
+        )
         Object(
             f"{name}-account",
             {
@@ -47,13 +53,39 @@ class Backup(pulumi.ComponentResource):
             },
             child,
         )
-        Object(f"{name}-schedule", _cron_job(args, job), child)
-        if not args.settings.store.in_cluster:
-            ports = sorted(
-                {443, _port(args.settings.store.endpoint)}
-            )  # 443 also for the role's token service
-            Object(f"{name}-store-clients", network.outward("store", args.namespace, "backup", ports), child)
+        needed = pulumi.ResourceOptions(depends_on=[args.database.server, *args.bucket.needed()])
+        Object(f"{name}-schedule", _cron_job(args, job), pulumi.ResourceOptions.merge(child, needed))
+        if not args.bucket.server:
+            # 443 also for the role's token service
+            ports = sorted({443, _port(args.bucket.endpoint)})
+            Object(
+                f"{name}-store-clients", network.outward(store.NAME, args.namespace, "backup", ports), child
+            )
         self.register_outputs({})
+
+
+def _checked(args: BackupArgs) -> Checked:
+    settings = args.settings
+    return Checked(
+        BackupTarget(
+            cronjob=CRON_JOB,
+            schedule=settings.schedule,
+            time_zone=args.time_zone,
+            max_age_hours=settings.max_age_hours,
+            store=args.bucket.target(),
+        ),
+        access=(store.NAME,),
+        rights=(
+            Right("batch", "cronjobs", ("get",), (CRON_JOB,)),
+            Right("batch", "jobs", ("create",)),  # a create can't be held to a name
+            Right("batch", "jobs", ("get", "delete"), (CHECK_JOB,)),
+        ),
+        secrets=args.bucket.files(),
+        # An object is downloaded and unpacked: as much room as the backup that wrote it had.
+        room=quantity_bytes(settings.work_size),
+        # They run a whole backup, and wait for it as long as it may take.
+        minutes=settings.deadline_minutes,
+    )
 
 
 def _port(endpoint: str | None) -> int:
@@ -61,58 +93,43 @@ def _port(endpoint: str | None) -> int:
     return parts.port or (80 if parts.scheme == "http" else 443)
 
 
-def store_secret(settings: schema.Store) -> str | None:
-    """The Secret with the store's keys; None where the ServiceAccount's own role is used."""
-    return store.CREDENTIALS if settings.in_cluster else settings.credentials_secret
-
-
-def store_endpoint(settings: schema.Store) -> str | None:
-    """The URL of the store as pods see it; None for AWS."""
-    return store.ENDPOINT if settings.in_cluster else settings.endpoint
-
-
-def _environment(backup: schema.Backup) -> dict[str, str]:
-    environment = {
-        Variables.HOST: mariadb.NAME,
-        Variables.PORT: str(mariadb.PORT),
-        Variables.DATABASE: mariadb.DATABASE,
-        Variables.USER: mariadb.user("backup"),
-        Variables.PASSWORD_FILE: secret_file(mariadb.CREDENTIALS, password_key("backup")),
-        store.Variables.BUCKET: backup.store.bucket_name,
-        store.Variables.PREFIX: backup.store.prefix,
-        store.Variables.REGION: backup.store.region,
+def _environment(args: BackupArgs) -> dict[str, str]:
+    database = args.database
+    return {
+        Variables.HOST: database.host,
+        Variables.PORT: str(database.port),
+        Variables.DATABASE: database.name,
+        Variables.USER: database.user,
+        Variables.PASSWORD_FILE: secret_file(database.secret, database.key),
+        **args.bucket.place(),
         Variables.WORK_DIR: WORK_PATH,
-        Variables.WORK_SIZE: backup.work_size,
+        Variables.WORK_SIZE: args.settings.work_size,
         "HOME": WORK_PATH,
+        **args.bucket.way(),
     }
-    if endpoint := store_endpoint(backup.store):
-        environment[store.Variables.ENDPOINT] = endpoint
-    if secret := store_secret(backup.store):
-        environment[store.Variables.ACCESS_KEY_FILE] = secret_file(secret, store.ACCESS_KEY)
-        environment[store.Variables.SECRET_KEY_FILE] = secret_file(secret, store.SECRET_KEY)
-    return environment
 
 
 def _job(args: BackupArgs) -> dict[str, Any]:
-    mounts = {"work": WORK_PATH, "database": secret_folder(mariadb.CREDENTIALS)}
+    database = args.database
+    mounts = {"work": WORK_PATH, "database": secret_folder(database.secret)}
     volumes = [
         pods.scratch_volume("work", args.settings.work_size),
-        pods.secret_volume("database", mariadb.CREDENTIALS, [password_key("backup")]),
+        pods.secret_volume("database", database.secret, [database.key]),
     ]
-    if secret := store_secret(args.settings.store):
-        mounts["store"] = secret_folder(secret)
-        volumes.append(pods.secret_volume("store", secret))
+    for each in args.bucket.files():
+        mounts[each.volume] = secret_folder(each.secret)
+        volumes.append(pods.secret_volume(each.volume, each.secret, each.keys))
     container = pods.container(
         CONTAINER,
         args.image,
         args.settings.resources,
         ["python3", "-m", MODULE, "run"],
         mounts,
-        env=_environment(args.settings),
+        env=_environment(args),
         writable=["work"],
     )
     template = pods.template(
-        _LABELS | network.access("mariadb", "store"),
+        _LABELS | network.access(database.host, store.NAME),
         [container],
         volumes,
         service_account=NAME,

@@ -6,51 +6,54 @@ the deployment; no change, no Job. `fwb check` runs the same pod on demand, from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import backup, network, pods, schema, snapshots, valkey
+from components import network, pods, schema
+from components.described import Checked, Described, Description, Image, Right
 from components.kube import Object, config_map, fingerprint, labels, metadata
-from components.values import quantity_bytes
 from facts import checks as facts
-from facts import mariadb, redis
-from facts.backup import CHECK_JOB
 from facts.checks import NAME
-from facts.checks.backups import BackupTarget, SnapshotsTarget, StoreTarget
-from facts.checks.mariadb import MariadbTarget
-from facts.checks.redis import RedisTarget
-from facts.pods import CONFIG_PATH, password_key, secret_file, secret_folder
-from facts.store import ACCESS_KEY, SECRET_KEY
+from facts.pods import CONFIG_PATH, secret_folder
 
 if TYPE_CHECKING:
     import settings
 
 _LABELS = labels(NAME, "checks")
+_TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
+_MINUTES = 10
+_ROOM = 16 * 2**20
+# Any check may look at pods, to say why something doesn't answer.
+_LOOK = (Right("", "pods", ("get", "list")), Right("", "pods/log", ("get",)))
 
 
 @dataclass
 class ChecksArgs:
+    """`parts`: what the stack consists of. Their checks run when all of them are up."""
+
     namespace: pulumi.Input[str]
     settings: settings.Settings
     image: str
-    configurations: Mapping[str, str]  # file name → text, as the servers read it
-    fingerprints: Sequence[str]
-    after: Sequence[pulumi.Resource]
+    parts: Sequence[Described]
     run: bool = True
 
 
-class Checks(pulumi.ComponentResource):
+class Checks(Described):
     """The checks' Job, and the narrow rights that they run with."""
 
     def __init__(self, name: str, args: ChecksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Checks", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        config = {facts.FILE: _config(args.settings), **args.configurations}
-        template = _template(args, fingerprint(config))
-        rules = _rules(disposable=args.settings.disposable)
+        descriptions = [part.description for part in args.parts]
+        checked = [each.checked for each in descriptions if each.checked]
+        config = _config(args.settings, checked)
+        template = _template(args.image, checked, fingerprint(config))
+        rules = _rules(checked, disposable=args.settings.disposable)
+        suffix = fingerprint(template, rules, *(each.fingerprint for each in descriptions))
+        self.description = Description(suffix, images=(Image("toolkit.image", args.image),))
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
         rights = [
             Object(f"{name}-{part}", manifest, child) for part, manifest in _rights(args, rules).items()
@@ -67,11 +70,9 @@ class Checks(pulumi.ComponentResource):
             child,
         )
         if args.run:
-            suffix = fingerprint(template, rules, *args.fingerprints)
-            # They run a whole backup, and wait for it as long as it may take.
-            minutes = 10 + args.settings.backup.deadline_minutes
+            minutes = _MINUTES + sum(each.minutes for each in checked)
             needed = pulumi.ResourceOptions(
-                depends_on=[*args.after, config_object, *rights, api],
+                depends_on=[*args.parts, config_object, *rights, api],
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{minutes + 2}m", delete="2m"),
             )
             options = pulumi.ResourceOptions.merge(child, needed)
@@ -80,77 +81,35 @@ class Checks(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _config(stack: settings.Settings) -> str:
-    return facts.document(
-        stack.namespace,
-        [
-            RedisTarget(
-                host=redis.NAME,
-                password_file=secret_file(redis.CREDENTIALS, password_key(facts.USER)),
-                latency_limit_ms=stack.checks.cache_latency_ms,
-                hit_rate_min=stack.checks.cache_hit_rate,
-                memory_max=stack.checks.cache_memory,
-            ),
-            MariadbTarget(
-                host=mariadb.NAME,
-                database=mariadb.DATABASE,
-                app_user=mariadb.user("app"),
-                app_password_file=secret_file(mariadb.CREDENTIALS, password_key("app")),
-                monitor_user=mariadb.user("monitor"),
-                monitor_password_file=secret_file(mariadb.CREDENTIALS, password_key("monitor")),
-                latency_limit_ms=stack.checks.database_latency_ms,
-            ),
-            valkey.for_checks(stack.valkey),
-            BackupTarget(
-                cronjob=backup.CRON_JOB,
-                schedule=stack.backup.schedule,
-                time_zone=stack.time_zone,
-                max_age_hours=stack.backup.max_age_hours,
-                store=_store(stack.backup.store),
-            ),
-            SnapshotsTarget(
-                cronjob=snapshots.CRON_JOB,
-                schedule=stack.valkey.snapshots.schedule,
-                time_zone=stack.time_zone,
-                max_age_hours=stack.valkey.snapshots.max_age_hours,
-                store=_store(stack.backup.store, snapshots.FOLDER),
-            ),
-        ],
-        disposable=stack.disposable,
-    )
+def _config(stack: settings.Settings, checked: Sequence[Checked]) -> dict[str, str]:
+    """The files that the checks read: addresses, users, limits, and what the servers are configured with."""
+    sections = [each.section for each in checked]
+    files = {facts.FILE: facts.document(stack.namespace, sections, disposable=stack.disposable)}
+    for each in checked:
+        files |= each.files
+    return files
 
 
-def _store(store: schema.Store, folder: str = "") -> StoreTarget:
-    secret = backup.store_secret(store)
-    return StoreTarget(
-        endpoint=backup.store_endpoint(store),
-        region=store.region,
-        bucket=store.bucket_name,
-        prefix=store.prefix + folder,
-        access_key_file=secret_file(secret, ACCESS_KEY) if secret else None,
-        secret_key_file=secret_file(secret, SECRET_KEY) if secret else None,
-    )
-
-
-def _rules(*, disposable: bool) -> list[dict[str, Any]]:
-    """What the checks may do in the namespace: look at what they test, and run one backup."""
-    rules = [
-        _rule("", "pods", ["get", "list"]),
-        _rule("", "pods/log", ["get"]),
-        _rule("", "persistentvolumeclaims", ["get"], mariadb.CLAIM),
-        _rule("apps", "statefulsets", ["get"], mariadb.NAME),
-        _rule("batch", "cronjobs", ["get"], backup.CRON_JOB, snapshots.CRON_JOB),
-        _rule("batch", "jobs", ["create"]),  # a create can't be held to a name
-        _rule("batch", "jobs", ["get", "delete"], CHECK_JOB),
-    ]
+def _rules(checked: Sequence[Checked], *, disposable: bool) -> list[dict[str, Any]]:
+    """What the checks may do in the namespace: the rights that they ask for, each kind of right once."""
+    wanted = [*_LOOK, *(right for each in checked for right in each.rights)]
     if disposable:
-        rules.append(_rule("", "pods", ["delete"], f"{mariadb.NAME}-0"))
-    return rules
+        wanted += [right for each in checked for right in each.harmful]
+    merged: dict[tuple[str, str, tuple[str, ...]], list[tuple[str, ...]]] = {}
+    for right in wanted:
+        merged.setdefault((right.group, right.resource, right.verbs), []).append(right.names)
+    return [_rule(*key, _names(names)) for key, names in merged.items()]
 
 
-def _rule(group: str, resource: str, verbs: list[str], *names: str) -> dict[str, Any]:
-    rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource], "verbs": verbs}
-    return rule | ({"resourceNames": list(names)} if names else {})
+def _names(asked: Iterable[tuple[str, ...]]) -> list[str]:
+    """The names that all rights of one kind are about; none where one of them is about any."""
+    every = list(asked)
+    return list(dict.fromkeys(name for names in every for name in names)) if all(every) else []
+
+
+def _rule(group: str, resource: str, verbs: Sequence[str], names: list[str]) -> dict[str, Any]:
+    rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+    return rule | ({"resourceNames": names} if names else {})
 
 
 def _rights(args: ChecksArgs, rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -179,41 +138,34 @@ def _rights(args: ChecksArgs, rules: list[dict[str, Any]]) -> dict[str, dict[str
 _RESOURCES = schema.Resources(cpu="100m", memory="128Mi", memory_limit="256Mi")
 
 
-def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
-    mounts = {
-        "config": CONFIG_PATH,
-        "database": secret_folder(mariadb.CREDENTIALS),
-        "cache": secret_folder(redis.CREDENTIALS),
-        "sessions": secret_folder(valkey.CREDENTIALS),
-        "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
-    }
-    volumes = [
-        pods.config_volume("config", NAME),
-        pods.secret_volume("database", mariadb.CREDENTIALS, ["app-password", "monitor-password"]),
-        pods.secret_volume("cache", redis.CREDENTIALS, ["checks-password"]),
-        pods.secret_volume(
-            "sessions", valkey.CREDENTIALS, ["app-password", "sentinel-password", "checks-password"]
-        ),
-        # An object is downloaded and unpacked here: as much room as the backup that wrote it had.
-        pods.scratch_volume("tmp", f"{quantity_bytes(args.settings.backup.work_size) // 2**20}Mi"),
-    ]
-    if secret := backup.store_secret(args.settings.backup.store):
-        mounts["store"] = secret_folder(secret)
-        volumes.append(pods.secret_volume("store", secret))
+def _template(image: str, checked: Sequence[Checked], config: str) -> dict[str, Any]:
+    mounts = {"config": CONFIG_PATH}
+    volumes = {"config": pods.config_volume("config", NAME)}
+    room = max([_ROOM, *(each.room for each in checked)])
+    scratch = pods.scratch_volume("tmp", f"{room // 2**20}Mi")
+    for each in checked:
+        if each.room:
+            mounts["tmp"], volumes["tmp"] = _TMP, scratch
+        for files in each.secrets:
+            mounts[files.volume] = secret_folder(files.secret)
+            volumes[files.volume] = pods.secret_volume(files.volume, files.secret, files.keys)
+    mounts.setdefault("tmp", _TMP)
+    volumes.setdefault("tmp", scratch)
     container = pods.container(
         "checks",
-        args.image,
+        image,
         _RESOURCES,
         ["python3", "-m", "filewallball.checks", "run"],
         mounts,
-        env={"HOME": "/tmp"},  # noqa: S108
+        env={"HOME": _TMP},
         writable=["tmp"],
         args=["--json-lines"],
     )
+    servers = [server for each in checked for server in each.access]
     return pods.template(
-        _LABELS | network.access("mariadb", "redis", "valkey", "store", "kubernetes"),
+        _LABELS | network.access(*servers, "kubernetes"),
         [container],
-        volumes,
+        list(volumes.values()),
         annotations={"filewallball.io/config": config},
         service_account=NAME,
         token=True,

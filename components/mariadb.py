@@ -8,6 +8,18 @@ from typing import Any
 import pulumi
 
 from components import network, pods, schema, volume
+from components.described import (
+    Address,
+    Checked,
+    Described,
+    Description,
+    Image,
+    Outputs,
+    Password,
+    Right,
+    SecretFiles,
+)
+from components.endpoints import Database
 from components.kube import (
     Keeping,
     Object,
@@ -21,8 +33,9 @@ from components.kube import (
     service,
 )
 from components.values import quantity_bytes
-from facts.mariadb import CLAIM, CREDENTIALS, NAME, PORT, USERS
-from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
+from facts.checks.mariadb import MariadbTarget
+from facts.mariadb import CLAIM, CREDENTIALS, DATABASE, NAME, PORT, USERS, user
+from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
 
 _LABELS = labels(NAME, "database")
 
@@ -31,20 +44,24 @@ _LABELS = labels(NAME, "database")
 class MariadbArgs:
     namespace: pulumi.Input[str]
     settings: schema.Mariadb
+    limits: schema.Checks
     keeping: Keeping
 
 
-class Mariadb(pulumi.ComponentResource):
+class Mariadb(Described):
     """The database, with its Services `mariadb` (for clients) and `mariadb-pods` (headless)."""
-
-    fingerprint: str
 
     def __init__(self, name: str, args: MariadbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Mariadb", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         config = files(NAME)
         template = _template(args.settings, fingerprint(config))
-        self.fingerprint = fingerprint(template)
+        self.description = Description(
+            fingerprint(template),
+            images=(Image("mariadb.image", args.settings.image),),
+            checked=_checked(args.limits),
+            outputs=_outputs(),
+        )
         generated_secret(
             CREDENTIALS,
             args.namespace,
@@ -79,6 +96,43 @@ class Mariadb(pulumi.ComponentResource):
         Object(f"{name}-network", network.server(NAME, args.namespace, "database", PORT), child)
         Object(f"{name}-clients", network.clients(NAME, args.namespace, "database", PORT), child)
         self.register_outputs({})
+
+    def login(self, short: str) -> Database:
+        """The database, for one of facts.mariadb.USERS."""
+        return Database(NAME, PORT, DATABASE, user(short), CREDENTIALS, password_key(short), self)
+
+
+def _checked(limits: schema.Checks) -> Checked:
+    app, monitor = (password_key(short) for short in ("app", "monitor"))
+    return Checked(
+        MariadbTarget(
+            host=NAME,
+            database=DATABASE,
+            app_user=user("app"),
+            app_password_file=secret_file(CREDENTIALS, app),
+            monitor_user=user("monitor"),
+            monitor_password_file=secret_file(CREDENTIALS, monitor),
+            latency_limit_ms=limits.database_latency_ms,
+        ),
+        access=(NAME,),
+        rights=(
+            Right("", "persistentvolumeclaims", ("get",), (CLAIM,)),
+            Right("apps", "statefulsets", ("get",), (NAME,)),
+        ),
+        harmful=(Right("", "pods", ("delete",), (f"{NAME}-0",)),),
+        secrets=(SecretFiles("database", CREDENTIALS, (app, monitor)),),
+    )
+
+
+def _outputs() -> Outputs:
+    return Outputs(
+        hosts={NAME: Address(NAME, PORT)},
+        users={NAME: user("app")},
+        passwords={NAME: Password(CREDENTIALS, password_key("app"))},
+        connect={
+            NAME: f"{NAME}-0 -- mariadb --defaults-file={config_file('my.cnf')} --user=mysql {DATABASE}"
+        },
+    )
 
 
 def _template(mariadb: schema.Mariadb, config: str) -> dict[str, Any]:

@@ -8,6 +8,16 @@ from typing import Any
 import pulumi
 
 from components import network, pods, schema
+from components.described import (
+    Address,
+    Checked,
+    Described,
+    Description,
+    Image,
+    Outputs,
+    Password,
+    SecretFiles,
+)
 from components.kube import (
     Object,
     config_map,
@@ -19,7 +29,9 @@ from components.kube import (
     selector,
     service,
 )
-from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
+from facts.checks import USER
+from facts.checks.redis import RedisTarget
+from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
 from facts.redis import CONF, CONFIG_MAP, CREDENTIALS, NAME, PORT, USERS
 
 _LABELS = labels(NAME, "cache")
@@ -29,22 +41,24 @@ _LABELS = labels(NAME, "cache")
 class RedisArgs:
     namespace: pulumi.Input[str]
     settings: schema.Redis
+    limits: schema.Checks
     disposable: bool = False
 
 
-class Redis(pulumi.ComponentResource):
-    """The cache, with its Service `redis`. `config` is the redis.conf that the server runs with."""
-
-    config: str
-    fingerprint: str
+class Redis(Described):
+    """The cache, with its Service `redis`."""
 
     def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Redis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         config = files(NAME, maxmemory=args.settings.maxmemory)
-        self.config = config[CONF]
         template = _template(args, fingerprint(config))
-        self.fingerprint = fingerprint(template)
+        self.description = Description(
+            fingerprint(template),
+            images=(Image("redis.image", args.settings.image),),
+            checked=_checked(args.limits, config[CONF]),
+            outputs=_outputs(),
+        )
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [password_key(user) for user in USERS], self)
         Object(f"{name}-config", config_map(CONFIG_MAP, args.namespace, _LABELS, config), child)
         Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {NAME: PORT}), child)
@@ -61,6 +75,31 @@ class Redis(pulumi.ComponentResource):
         Object(f"{name}-network", network.server(NAME, args.namespace, "cache", PORT), child)
         Object(f"{name}-clients", network.clients(NAME, args.namespace, "cache", PORT), child)
         self.register_outputs({})
+
+
+def _checked(limits: schema.Checks, conf: str) -> Checked:
+    key = password_key(USER)
+    return Checked(
+        RedisTarget(
+            host=NAME,
+            password_file=secret_file(CREDENTIALS, key),
+            latency_limit_ms=limits.cache_latency_ms,
+            hit_rate_min=limits.cache_hit_rate,
+            memory_max=limits.cache_memory,
+        ),
+        access=(NAME,),
+        secrets=(SecretFiles("cache", CREDENTIALS, (key,)),),
+        files={CONF: conf},
+    )
+
+
+def _outputs() -> Outputs:
+    return Outputs(
+        hosts={NAME: Address(NAME, PORT)},
+        users={NAME: "app"},
+        passwords={NAME: Password(CREDENTIALS, password_key("app"))},
+        connect={NAME: f"deploy/{NAME} -- redis-cli --user app --askpass"},
+    )
 
 
 def _template(args: RedisArgs, config: str) -> dict[str, Any]:

@@ -7,40 +7,46 @@ from typing import Any
 
 import pulumi
 
-from components import backup, network, pods, schema
+from components import network, pods, schema
+from components.described import Checked, Described, Description, Right
+from components.endpoints import Bucket, SessionSet
 from components.kube import Object, config_map, files, fingerprint, labels, metadata, selector
 from facts import store, valkey
+from facts.checks.backups import SnapshotsTarget
 from facts.pods import CONFIG_PATH, WORK_PATH, config_file, password_key, secret_file, secret_folder
 from facts.snapshots import CONTAINER, CRON_JOB, FOLDER, MODULE, NAME, THROWAWAY_PATH, Variables
 
-_USERS = ("backup", "sentinel")
+_KEYS = [password_key(user) for user in ("backup", "sentinel")]
 _LABELS = labels(NAME, "backup")
 
 
 @dataclass
 class SnapshotsArgs:
+    """`bucket`: that of all backups; snapshots lie in a folder of their own below its prefix."""
+
     namespace: pulumi.Input[str]
-    settings: schema.Valkey
-    store: schema.Store
+    settings: schema.Snapshots
+    sessions: SessionSet
+    bucket: Bucket
     image: str
     time_zone: str
 
 
-class Snapshots(pulumi.ComponentResource):
+class Snapshots(Described):
     """The CronJob `filewallball-valkey-snapshot-cronjob` under its own ServiceAccount.
 
     The opening to a store outside of the cluster is the database backup's, by the same label.
     """
 
-    fingerprint: str
-
     def __init__(self, name: str, args: SnapshotsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Snapshots", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        settings = args.settings.snapshots
+        settings = args.settings
         config = files("snapshots")
         job = _job(args, fingerprint(config))
-        self.fingerprint = fingerprint(job, settings.schedule, args.time_zone)
+        self.description = Description(
+            fingerprint(job, settings.schedule, args.time_zone), checked=_checked(args)
+        )
         account = {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
@@ -49,24 +55,37 @@ class Snapshots(pulumi.ComponentResource):
         }
         Object(f"{name}-account", account, child)
         Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
-        Object(f"{name}-schedule", _cron_job(args, job), child)
+        needed = pulumi.ResourceOptions(depends_on=[args.sessions.server, *args.bucket.needed()])
+        Object(f"{name}-schedule", _cron_job(args, job), pulumi.ResourceOptions.merge(child, needed))
         self.register_outputs({})
 
 
+def _checked(args: SnapshotsArgs) -> Checked:
+    return Checked(
+        SnapshotsTarget(
+            cronjob=CRON_JOB,
+            schedule=args.settings.schedule,
+            time_zone=args.time_zone,
+            max_age_hours=args.settings.max_age_hours,
+            store=args.bucket.below(FOLDER).target(),
+        ),
+        access=(store.NAME,),
+        rights=(Right("batch", "cronjobs", ("get",), (CRON_JOB,)),),
+        secrets=args.bucket.files(),
+    )
+
+
 def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
-    settings = args.settings.snapshots
-    credentials = secret_folder(valkey.CREDENTIALS)
-    mounts = {"work": WORK_PATH, "credentials": credentials}
+    settings, sessions = args.settings, args.sessions
+    mounts = {"work": WORK_PATH, "credentials": secret_folder(sessions.secret)}
     volumes = [
         pods.scratch_volume("work", settings.work_size),
         pods.config_volume("config", NAME),
-        pods.secret_volume(
-            "credentials", valkey.CREDENTIALS, [password_key("backup"), password_key("sentinel")]
-        ),
+        pods.secret_volume("credentials", sessions.secret, _KEYS),
     ]
-    if secret := backup.store_secret(args.store):
-        mounts["store"] = secret_folder(secret)
-        volumes.append(pods.secret_volume("store", secret))
+    for each in args.bucket.files():
+        mounts[each.volume] = secret_folder(each.secret)
+        volumes.append(pods.secret_volume(each.volume, each.secret, each.keys))
     container = pods.container(
         CONTAINER,
         args.image,
@@ -80,15 +99,15 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
     # is ended with the job's container, whichever way that ends.
     throwaway = pods.container(
         "throwaway",
-        args.settings.image,
-        args.settings.resources,
+        sessions.image,
+        sessions.resources,
         ["/bin/sh", config_file("throwaway.sh")],
         {"work": WORK_PATH, "config": CONFIG_PATH},
         writable=["work"],
         restartPolicy="Always",
     )
     template = pods.template(
-        _LABELS | network.access("valkey", "store"),
+        _LABELS | network.access(valkey.NAME, store.NAME),
         [container],
         volumes,
         annotations={"filewallball.io/config": config},
@@ -106,29 +125,22 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
 
 
 def _environment(args: SnapshotsArgs) -> dict[str, str]:
-    environment = {
-        Variables.SENTINELS: ",".join(
-            f"{pod}:{valkey.SENTINEL_PORT}"
-            for pod in valkey.pods_of(valkey.SENTINEL, args.settings.sentinels)
-        ),
-        Variables.MASTER: valkey.MASTER,
-        Variables.PASSWORD_FILE: secret_file(valkey.CREDENTIALS, password_key("backup")),
-        Variables.SENTINEL_PASSWORD_FILE: secret_file(valkey.CREDENTIALS, password_key("sentinel")),
-        Variables.KEEP: str(args.settings.snapshots.keep),
-        store.Variables.BUCKET: args.store.bucket_name,
-        store.Variables.PREFIX: args.store.prefix + FOLDER,
-        store.Variables.REGION: args.store.region,
+    sessions = args.sessions
+    bucket = args.bucket.below(FOLDER)
+    backup, sentinel = (secret_file(sessions.secret, key) for key in _KEYS)
+    return {
+        Variables.SENTINELS: ",".join(sessions.sentinels),
+        Variables.MASTER: sessions.master,
+        Variables.PASSWORD_FILE: backup,
+        Variables.SENTINEL_PASSWORD_FILE: sentinel,
+        Variables.KEEP: str(args.settings.keep),
+        **bucket.place(),
         Variables.WORK_DIR: WORK_PATH,
-        Variables.WORK_SIZE: args.settings.snapshots.work_size,
+        Variables.WORK_SIZE: args.settings.work_size,
         Variables.THROWAWAY_DIR: THROWAWAY_PATH,
         "HOME": WORK_PATH,
+        **bucket.way(),
     }
-    if endpoint := backup.store_endpoint(args.store):
-        environment[store.Variables.ENDPOINT] = endpoint
-    if secret := backup.store_secret(args.store):
-        environment[store.Variables.ACCESS_KEY_FILE] = secret_file(secret, store.ACCESS_KEY)
-        environment[store.Variables.SECRET_KEY_FILE] = secret_file(secret, store.SECRET_KEY)
-    return environment
 
 
 def _cron_job(args: SnapshotsArgs, job: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +149,7 @@ def _cron_job(args: SnapshotsArgs, job: dict[str, Any]) -> dict[str, Any]:
         "kind": "CronJob",
         "metadata": metadata(CRON_JOB, args.namespace, _LABELS),
         "spec": {
-            "schedule": args.settings.snapshots.schedule,
+            "schedule": args.settings.schedule,
             "timeZone": args.time_zone,
             "concurrencyPolicy": "Forbid",
             # One that was missed by more is not made up for: the next one is near.

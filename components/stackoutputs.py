@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facts import mariadb, redis, store, valkey
-from facts.pods import CONFIG_PATH, password_key
+from components.described import Address, Description, Password
 
 if TYPE_CHECKING:
     import settings
 
 
-def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
-    """The stack's outputs, as plain data."""
+def outputs(stack: settings.Settings, parts: Sequence[Description]) -> dict[str, Any]:
+    """The stack's outputs, as plain data: what each part says of itself, as this cluster calls it."""
+    kubectl = _kubectl(stack)
+
+    def host(address: Address) -> str:
+        return f"{address.service}.{stack.namespace}.svc:{address.port}"
+
+    def password(where: Password) -> str:
+        template = f'{{{{index .data "{where.key}" | base64decode}}}}'
+        return f"{kubectl} get secret {where.secret} -o go-template='{template}'"
+
+    told: dict[str, Any] = {"namespace": stack.namespace}
+    told |= {key: {} for key in ("hosts", "masters", "users", "passwords", "connect", "versions")}
+    for part in parts:
+        out = part.outputs
+        told["hosts"] |= {
+            name: host(where) if isinstance(where, Address) else [host(each) for each in where]
+            for name, where in out.hosts.items()
+        }
+        told["masters"] |= out.masters
+        told["users"] |= out.users
+        told["passwords"] |= {name: password(where) for name, where in out.passwords.items()}
+        told["connect"] |= {name: f"{kubectl} exec -it {rest}" for name, rest in out.connect.items()}
+        told["versions"] |= {image.name: image.reference for image in part.images}
+    return told
+
+
+def _kubectl(stack: settings.Settings) -> str:
+    """The command that reaches the stack's namespace."""
     kubectl = "kubectl"
     if config := stack.cluster.kubeconfig_path():
         if stack.cluster.sandbox:
@@ -22,52 +49,4 @@ def outputs(stack: settings.Settings, toolkit: str) -> dict[str, Any]:
         kubectl = f"{shlex.quote(kubectl)} --kubeconfig {shlex.quote(config)}"
     if stack.cluster.context:
         kubectl += f" --context {shlex.quote(stack.cluster.context)}"
-    kubectl += f" -n {stack.namespace}"
-
-    def host(server: str, port: int) -> str:
-        return f"{server}.{stack.namespace}.svc:{port}"
-
-    hosts: dict[str, str | list[str]] = {
-        "mariadb": host(mariadb.NAME, mariadb.PORT),
-        "redis": host(redis.NAME, redis.PORT),
-        "valkey-sentinel": [
-            host(pod, valkey.SENTINEL_PORT) for pod in valkey.pods_of(valkey.SENTINEL, stack.valkey.sentinels)
-        ],
-    }
-    versions = {
-        "mariadb": stack.mariadb.image,
-        "redis": stack.redis.image,
-        "valkey": stack.valkey.image,
-        "toolkit": toolkit,
-    }
-    if stack.valkey.reads_from_replicas:
-        hosts[valkey.READS] = host(valkey.READS, valkey.PORT)
-    if stack.backup.store.in_cluster:
-        hosts["store"] = host(store.NAME, store.PORT)
-        versions["store"] = stack.backup.store.image
-    return {
-        "namespace": stack.namespace,
-        "hosts": hosts,
-        "masters": {"valkey": valkey.MASTER},  # what a client asks the Sentinels for
-        "users": {"mariadb": mariadb.user("app"), "redis": "app", "valkey": "default"},
-        "passwords": {
-            "mariadb": _password(kubectl, mariadb.CREDENTIALS),
-            "redis": _password(kubectl, redis.CREDENTIALS),
-            "valkey": _password(kubectl, valkey.CREDENTIALS),
-            "valkey-sentinel": _password(kubectl, valkey.CREDENTIALS, password_key("sentinel")),
-        },
-        "connect": {
-            "mariadb": f"{kubectl} exec -it mariadb-0 -- mariadb --defaults-file={CONFIG_PATH}/my.cnf"
-            f" --user=mysql {mariadb.DATABASE}",
-            "redis": f"{kubectl} exec -it deploy/redis -- redis-cli --user app --askpass",
-            "valkey": f"{kubectl} exec -it valkey-0 -c valkey -- valkey-cli --askpass",
-            "valkey-sentinel": f"{kubectl} exec -it valkey-sentinel-0 -- valkey-cli -p {valkey.SENTINEL_PORT}"
-            " --askpass",
-        },
-        "versions": versions,
-    }
-
-
-def _password(kubectl: str, secret: str, key: str = password_key("app")) -> str:
-    """The command that prints the application's password."""
-    return f"{kubectl} get secret {secret} -o go-template='{{{{index .data \"{key}\" | base64decode}}}}'"
+    return f"{kubectl} -n {stack.namespace}"

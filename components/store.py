@@ -8,6 +8,8 @@ from typing import Any
 import pulumi
 
 from components import network, pods, schema, volume
+from components.described import Address, Described, Description, Image, Outputs
+from components.endpoints import Bucket
 from components.kube import (
     Keeping,
     Object,
@@ -21,7 +23,7 @@ from components.kube import (
     service,
 )
 from facts.pods import CONFIG_PATH, config_file
-from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, NAME, PORT, SECRET_KEY
+from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, ENDPOINT, NAME, PORT, SECRET_KEY
 
 _LABELS = labels(NAME, "object-store")
 
@@ -33,17 +35,19 @@ class StoreArgs:
     keeping: Keeping
 
 
-class Store(pulumi.ComponentResource):
+class Store(Described):
     """versitygw over a volume that outlives `destroy`, with its Service `store` and its bucket."""
-
-    fingerprint: str
 
     def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Store", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         config = files(NAME)
         template = _template(args.settings, fingerprint(config))
-        self.fingerprint = fingerprint(template)
+        self.description = Description(
+            fingerprint(template),
+            images=(Image("backup.store.image", args.settings.image),),
+            outputs=Outputs(hosts={NAME: Address(NAME, PORT)}),
+        )
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [ACCESS_KEY, SECRET_KEY], self)
         Object(f"{name}-config", config_map("store-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "object-store", args.settings.storage, args.keeping, self)
@@ -61,6 +65,23 @@ class Store(pulumi.ComponentResource):
         Object(f"{name}-network", network.server(NAME, args.namespace, "object-store", PORT), child)
         Object(f"{name}-clients", network.clients(NAME, args.namespace, "object-store", PORT), child)
         self.register_outputs({})
+
+    @classmethod
+    def where_wanted(cls, name: str, args: StoreArgs, opts: pulumi.ResourceOptions) -> list[Store]:
+        """The server, where the settings don't name a store elsewhere; else none."""
+        return [cls(name, args, opts)] if args.settings.in_cluster else []
+
+
+def reach(settings: schema.Store, server: Store | None = None) -> Bucket:
+    """The bucket that the settings mean. `server`: the one of the namespace, if the stack runs it."""
+    return Bucket(
+        ENDPOINT if server else settings.endpoint,
+        settings.region,
+        settings.bucket_name,
+        settings.prefix,
+        CREDENTIALS if server else settings.credentials_secret,
+        server,
+    )
 
 
 def _key(name: str) -> dict[str, Any]:

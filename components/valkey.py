@@ -14,6 +14,17 @@ from typing import Any
 import pulumi
 
 from components import network, schema, valkey_pods, volume
+from components.described import (
+    Address,
+    Checked,
+    Described,
+    Description,
+    Image,
+    Outputs,
+    Password,
+    SecretFiles,
+)
+from components.endpoints import SessionSet
 from components.kube import (
     Keeping,
     Manifest,
@@ -34,6 +45,7 @@ from facts.valkey import (
     CONF,
     CONFIG_MAP,
     CREDENTIALS,
+    MASTER,
     NAME,
     PORT,
     READS,
@@ -55,22 +67,28 @@ class ValkeyArgs:
     agent: str  # the image of what runs beside the servers
 
 
-class Valkey(pulumi.ComponentResource):
-    """The session servers. `config` is the valkey.conf that they run with."""
+class Valkey(Described):
+    """The session servers. `endpoint`: for what copies their data."""
 
-    config: str
-    fingerprint: str
+    endpoint: SessionSet
 
     def __init__(self, name: str, args: ValkeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Valkey", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         namespace, settings = args.namespace, args.settings
         config = _config(settings)
-        self.config = config[CONF]
         ours, theirs = _split(config)
         members = valkey_pods.members(settings, args.agent, fingerprint(ours))
         sentinels = valkey_pods.sentinels(settings, fingerprint(theirs))
-        self.fingerprint = fingerprint(members, sentinels)
+        self.description = Description(
+            fingerprint(members, sentinels),
+            images=(Image("valkey.image", settings.image), Image("agent.image", args.agent)),
+            checked=_checked(settings, config[CONF]),
+            outputs=_outputs(settings),
+        )
+        self.endpoint = SessionSet(
+            _sentinels(settings), MASTER, CREDENTIALS, settings.image, settings.resources, self
+        )
         before: list[pulumi.Resource] = [
             generated_secret(
                 CREDENTIALS, namespace, _LABELS[NAME], [password_key(user) for user in USERS], self
@@ -123,14 +141,16 @@ class Valkey(pulumi.ComponentResource):
         )
 
 
-def for_checks(settings: schema.Valkey) -> ValkeyTarget:
-    """The section of checks.json: where the set answers, and what it is to be like."""
-    app, sentinel, checks = (
-        secret_file(CREDENTIALS, password_key(user)) for user in ("app", "sentinel", "checks")
-    )
-    return ValkeyTarget(
+def _sentinels(settings: schema.Valkey) -> tuple[str, ...]:
+    return tuple(f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels))
+
+
+def _checked(settings: schema.Valkey, conf: str) -> Checked:
+    keys = tuple(password_key(user) for user in ("app", "sentinel", "checks"))
+    app, sentinel, checks = (secret_file(CREDENTIALS, key) for key in keys)
+    target = ValkeyTarget(
         members=tuple(f"{pod}:{PORT}" for pod in pods_of(NAME, settings.members)),
-        sentinels=tuple(f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels)),
+        sentinels=_sentinels(settings),
         reads=f"{READS}:{PORT}" if settings.reads_from_replicas else None,
         quorum=settings.votes,
         down_after_ms=settings.down_after_ms,
@@ -139,6 +159,26 @@ def for_checks(settings: schema.Valkey) -> ValkeyTarget:
         app_password_file=app,
         sentinel_password_file=sentinel,
         checks_password_file=checks,
+    )
+    secrets = SecretFiles("sessions", CREDENTIALS, keys)
+    return Checked(target, access=(NAME,), secrets=(secrets,), files={CONF: conf})
+
+
+def _outputs(settings: schema.Valkey) -> Outputs:
+    sentinels = [Address(pod, SENTINEL_PORT) for pod in pods_of(SENTINEL, settings.sentinels)]
+    reads = {READS: Address(READS, PORT)} if settings.reads_from_replicas else {}
+    return Outputs(
+        hosts={SENTINEL: sentinels, **reads},
+        masters={NAME: MASTER},
+        users={NAME: "default"},
+        passwords={
+            NAME: Password(CREDENTIALS, password_key("app")),
+            SENTINEL: Password(CREDENTIALS, password_key("sentinel")),
+        },
+        connect={
+            NAME: f"{NAME}-0 -c {NAME} -- valkey-cli --askpass",
+            SENTINEL: f"{SENTINEL}-0 -- valkey-cli -p {SENTINEL_PORT} --askpass",
+        },
     )
 
 

@@ -41,6 +41,10 @@ _CRON_NAMES = {
 }
 
 
+class ImageCheck(AfterValidator):
+    """Checks the reference of an image, and tells that a setting is one."""
+
+
 def quantity_bytes(text: str) -> int:
     """The bytes that a Kubernetes quantity such as `512Mi` or `1.5G` means. Raises ValueError."""
     size = units.quantity_bytes(text)
@@ -94,7 +98,7 @@ def _image(text: str) -> str:
     return text
 
 
-def image_of(server: str, product: str, series: str, example: str, short: str = "") -> AfterValidator:
+def image_of(server: str, product: str, series: str, example: str, short: str = "") -> ImageCheck:
     """Takes images of one server in one series alone: another one's configuration and data don't fit.
 
     `series`: pattern of its versions. `short`: a tag that means the newest of the series, such as 7 for 7.4.
@@ -121,7 +125,7 @@ def image_of(server: str, product: str, series: str, example: str, short: str = 
             )
         return text
 
-    return AfterValidator(check)
+    return ImageCheck(check)
 
 
 def _is_official(path: str, product: str) -> bool:
@@ -185,7 +189,7 @@ def _pattern(regex: re.Pattern[str], why: str) -> AfterValidator:
 Quantity = Annotated[str, AfterValidator(_quantity)]
 RedisMemory = Annotated[str, AfterValidator(_redis_memory)]
 Cpu = Annotated[str, AfterValidator(_cpu)]
-Image = Annotated[str, AfterValidator(_image)]
+Image = Annotated[str, ImageCheck(_image)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 DnsLabel = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -59,6 +60,9 @@ class Store(Model):
                 )
             )
         return self
+
+    def images(self, path: str = "") -> Iterator[tuple[str, str | None]]:
+        return super().images(path) if self.in_cluster else iter(())
 
     @property
     def bucket_name(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+from collections.abc import Iterator, Sequence
+from types import UnionType
+from typing import Any, Self, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 
 from components.faults import Clash, Fault
-from components.values import AbsolutePath, Cpu, DnsName, Quantity, quantity_bytes
+from components.values import AbsolutePath, Cpu, DnsName, ImageCheck, Quantity, quantity_bytes
 
 LEAST_MEMORY = 16 * 2**20
 PLACEHOLDER = "SET-ME"  # what Pulumi.prd.yaml holds until its owner says which cluster and bucket are meant
@@ -47,6 +49,15 @@ class Model(BaseModel):
                 raise ValueError("a switch, where a number is meant; write a number")
         return given
 
+    def images(self, path: str = "") -> Iterator[tuple[str, str | None]]:
+        """Every image that is run, by the path of its setting behind `path`; None: built, never pushed."""
+        for name, field in type(self).model_fields.items():
+            value, where = getattr(self, name), path + (field.alias or name)
+            if isinstance(value, Model):
+                yield from value.images(f"{where}.")
+            elif _names_image(field.annotation, field.metadata):
+                yield where, value
+
     def clash(self, paths: str | tuple[str, ...], why: str) -> Fault:
         """A fault of settings that don't fit together, for `Clash`.
 
@@ -73,6 +84,14 @@ class Model(BaseModel):
         for part in rest.split(".") if rest else ():
             found = getattr(found, to_snake(part), None)
         return found
+
+
+def _names_image(annotation: Any, metadata: Sequence[object]) -> bool:
+    """Whether a setting's value is the reference of an image."""
+    if any(isinstance(each, ImageCheck) for each in metadata):
+        return True
+    either = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return any(_names_image(each, getattr(each, "__metadata__", ())) for each in either)
 
 
 class Storage(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -105,6 +106,9 @@ class Agent(Model):
         description="Left out: `toolkit.image`, and then every change of that restarts the session servers;"
         " where that is left out too: named after this checkout's sources, and built by `fwb up`.",
     )
+
+    def images(self, path: str = "") -> Iterator[tuple[str, str | None]]:
+        return super().images(path) if self.image else iter(())
 
 
 class Checks(Model):
