@@ -1,4 +1,4 @@
-"""A real MariaDB, run by the pod's own scripts on this machine: ready only with all users, who can do their work."""
+"""A real MariaDB, run by the pod's own scripts on this machine: its users, their rights, and time zones."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class Database:
         done = subprocess.run([*self.client, "-e", statement], capture_output=True, text=True, check=True)
         return done.stdout.splitlines()
 
-    def app(self, statement: str, user: str = "app") -> tuple[list[str], str]:
-        """Run SQL as the application's user (or the backup's); the rows, and what the client complained of."""
-        login = [f"--user=filewallball_{user}", f"--password=pw of {user}", "filewallball_db"]
+    def app(self, statement: str) -> tuple[list[str], str]:
+        """Run SQL as the application's user; the rows, and what the client complained of."""
+        login = ["--user=filewallball_app", "--password=pw of app", "filewallball_db"]
         command = [*self.client, *login, "--default-character-set=utf8mb4", "-e", statement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.stdout.splitlines(), done.stderr
@@ -185,7 +185,8 @@ WORK = (
     "CREATE TRIGGER mark BEFORE INSERT ON child FOR EACH ROW SET NEW.note = CONCAT('by ', USER())",
     "INSERT INTO child (parent) VALUES (1)",
     "CREATE FUNCTION dice() RETURNS DOUBLE NOT DETERMINISTIC RETURN RAND()",
-    "CREATE FUNCTION known(x INT) RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM parent WHERE id = x)",
+    "CREATE FUNCTION known(x INT) RETURNS INT READS SQL DATA"
+    " RETURN (SELECT COUNT(*) FROM parent WHERE id = x)",
     "CREATE PROCEDURE fill() MODIFIES SQL DATA INSERT INTO child (parent) SELECT known(1)",
     "CALL fill()",
     "ALTER PROCEDURE fill COMMENT 'fills'",
@@ -194,7 +195,8 @@ WORK = (
     "CREATE EVENT later ON SCHEDULE EVERY 1 DAY DO DELETE FROM child WHERE id < 0",
     "ALTER EVENT later DISABLE",
     "SHOW CREATE EVENT later",
-    "CREATE TEMPORARY TABLE mine AS SELECT * FROM parent; INSERT INTO mine VALUES (3, 'd'); DROP TEMPORARY TABLE mine",
+    "CREATE TEMPORARY TABLE mine AS SELECT * FROM parent; INSERT INTO mine VALUES (3, 'd');"
+    " DROP TEMPORARY TABLE mine",
     "LOCK TABLES parent WRITE, child READ; SELECT * FROM child; UNLOCK TABLES",
     "CREATE SEQUENCE numbers START WITH 5; SELECT NEXTVAL(numbers); SELECT SETVAL(numbers, 9)",
     "CREATE TABLE kept (id INT) WITH SYSTEM VERSIONING; INSERT INTO kept VALUES (1); DELETE FROM kept;"
@@ -203,8 +205,9 @@ WORK = (
     "ANALYZE TABLE parent; OPTIMIZE TABLE parent; TRUNCATE TABLE child",
     "RENAME TABLE parent TO elders, elders TO parent",
     "SELECT GET_LOCK('job', 1)",
-    "DROP EVENT later; DROP PROCEDURE fill; DROP FUNCTION known; DROP TRIGGER mark; DROP VIEW seen; DROP TABLE kept",
-)  # fmt: skip
+    "DROP EVENT later; DROP PROCEDURE fill; DROP FUNCTION known; DROP TRIGGER mark;"
+    " DROP VIEW seen; DROP TABLE kept",
+)
 REFUSED = (
     "CREATE DATABASE other",
     "CREATE TABLE mysql.mine (id INT)",
