@@ -121,11 +121,10 @@ def check_emptied(tables: Mapping[str, Table], earlier: Manifest | None, databas
     raise UserError(
         f"The database {database} has no rows now, but {earlier.name} held {before} rows of database"
         f" {earlier.database}.",
-        "Nothing was uploaded. If this should not be: stop the applications, find out why (an emptied volume,"
-        f" the wrong FWB_DB_HOST or FWB_DB_NAME), and restore {earlier.name}. If the database is meant to be"
-        " empty, set FWB_ALLOW_EMPTY=1 on a Job made by hand, in the CronJob's namespace: kubectl create job"
-        " empty-backup --from=cronjob/filewallball-backup-cronjob --dry-run=client -o yaml"
-        " | kubectl set env --local -f - -o yaml FWB_ALLOW_EMPTY=1 | kubectl create -f -",
+        "Nothing was uploaded. If this should not be, stop the applications, find out why, and restore"
+        f" {earlier.name}. If the rows were deleted on purpose, run `fwb backup now STACK --allow-empty`"
+        " once: from then on an empty database is what the nightly backup expects. The older backups stay"
+        " either way.",
     )
 
 

@@ -69,7 +69,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         store=read_store(read),
         work_dir=read.directory(Variables.WORK_DIR),
         work_size=read.size(Variables.WORK_SIZE),
-        allow_empty=read.flag(Variables.ALLOW_EMPTY),
     )
     read.finish()
     return settings
@@ -159,12 +158,6 @@ class Reader:
         if value and not Path(value).is_dir():
             self.wrong(f"{name}: {value} is no directory")
         return Path(value)
-
-    def flag(self, name: str) -> bool:
-        value = self.environment.get(name) or "0"
-        if value not in ("0", "1"):
-            self.wrong(f"{name}: {value!r} is neither 0 nor 1")
-        return value == "1"
 
     def size(self, name: str) -> int | None:
         value = self.environment.get(name)

@@ -189,10 +189,10 @@ class Job:
     def store(self) -> Store:
         return Store(self.settings().store)
 
-    def start(self, command: str = "run", **changes: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, **changes: str) -> subprocess.Popen[str]:
         environment = {**os.environ, **self.environment, **changes}
         return subprocess.Popen(
-            [sys.executable, "-m", "filewallball.backup", command],
+            [sys.executable, "-m", "filewallball.backup", *(command or ["run"])],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -200,9 +200,9 @@ class Job:
             start_new_session=True,
         )
 
-    def run(self, command: str = "run", **changes: str) -> tuple[int, str]:
+    def run(self, *command: str, **changes: str) -> tuple[int, str]:
         """Exit code and all output of the job, as its pod would run it."""
-        process = self.start(command, **changes)
+        process = self.start(*command, **changes)
         output, _ = process.communicate(timeout=120)
         return process.returncode, output
 

@@ -30,7 +30,8 @@ STANDINS = {
         [ -z "${FAIL_INSTALL:-}" ] || exit 1""",
     "listen": "exec python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' \"$1\"",
     "mariadb-upgrade": 'echo "upgrade $*" >>"$CALLS"; [ -z "${FAIL_UPGRADE:-}" ]',
-    "mariadb-tzinfo-to-sql": """for zone in ${ZONES:-}; do echo "INSERT INTO time_zone_name ('$zone')"; done""",
+    "mariadb-tzinfo-to-sql": """
+        for zone in ${ZONES:-}; do echo "INSERT INTO time_zone_name ('$zone')"; done""",
     "mariadb": 'echo "client $*" >>"$CALLS"; echo "${ANSWER:-}"',
     "redis-server": 'echo "server $*" >>"$CALLS"',
     "versitygw": 'echo "server $*" >>"$CALLS"',
