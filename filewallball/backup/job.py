@@ -29,6 +29,7 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
         with log.step("preflight") as done:
             store = store or Store(settings.store)
             server = _preflight(settings, store, work)
+            store.learn(log.say)
             done += [f"MariaDB {server.version}", f"about {human(server.data_bytes)} of data"]
             done += [f"{human(work.room())} of room", settings.store.where]
         with log.step("dump") as done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facts.checks.mariadb import MariadbTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed, CheckSkipped
 from filewallball.checks.suites.mariadb_session import connected, query
@@ -24,7 +25,7 @@ NO_DATA = "this image has no time-zone data"
 
 def time_zones(config: ChecksConfig) -> str:
     """Conversions into named zones are right, and a session can take one."""
-    with connected(config.mariadb) as connection:
+    with connected(config[MariadbTarget]) as connection:
         columns = ", ".join(["CAST(CONVERT_TZ(%s, 'UTC', %s) AS CHAR)"] * len(KNOWN))
         values = [value for utc, zone, _ in KNOWN for value in (utc, zone)]
         [answers] = query(connection, f"SELECT {columns}", values)
@@ -40,14 +41,14 @@ def time_zones(config: ChecksConfig) -> str:
                 "; ".join(wrong),
                 "the local time of each zone",
                 "The server's time-zone tables are damaged or half loaded. Delete the file time-zones on the "
-                f"volume and then the pod {config.mariadb.statefulset}-0: its start loads them anew.",
+                f"volume and then the pod {config[MariadbTarget].statefulset}-0: its start loads them anew.",
             )
         query(connection, "SET time_zone = %s", [ZONE])
     return f"{len(KNOWN)} conversions into named zones are right"
 
 
 def _unknown(config: ChecksConfig) -> CheckFailed:
-    pod, namespace = f"{config.mariadb.statefulset}-0", config.namespace
+    pod, namespace = f"{config[MariadbTarget].statefulset}-0", config.namespace
     seen = f"the server knows no time zone by its name: CONVERT_TZ into {ZONE} is NULL"
     if NO_DATA in _log(pod, namespace):
         return CheckSkipped(
