@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components import network, pods, schema
+from components import network, pods, schema, store_access
 from components.kube import Object, fingerprint, labels, metadata, selector
-from facts import mariadb, store
+from facts import mariadb
 from facts.backup import CONTAINER, CRON_JOB, MODULE, NAME, Variables
 from facts.pods import WORK_PATH, password_key, secret_file, secret_folder
 
@@ -53,6 +53,9 @@ class Backup(pulumi.ComponentResource):
                 {443, _port(args.settings.store.endpoint)}
             )  # 443 also for the role's token service
             Object(f"{name}-store-clients", network.outward("store", args.namespace, "backup", ports), child)
+        if store_access.may_lack_guard(args.settings.store):
+            for part, manifest in store_access.lease_rights(args.namespace).items():
+                Object(f"{name}-lease-{part}", manifest, child)
         self.register_outputs({})
 
 
@@ -61,47 +64,33 @@ def _port(endpoint: str | None) -> int:
     return parts.port or (80 if parts.scheme == "http" else 443)
 
 
-def store_secret(settings: schema.Store) -> str | None:
-    """The Secret with the store's keys; None where the ServiceAccount's own role is used."""
-    return store.CREDENTIALS if settings.in_cluster else settings.credentials_secret
-
-
-def store_endpoint(settings: schema.Store) -> str | None:
-    """The URL of the store as pods see it; None for AWS."""
-    return store.ENDPOINT if settings.in_cluster else settings.endpoint
-
-
 def _environment(backup: schema.Backup) -> dict[str, str]:
-    environment = {
+    return {
         Variables.HOST: mariadb.NAME,
         Variables.PORT: str(mariadb.PORT),
         Variables.DATABASE: mariadb.DATABASE,
         Variables.USER: mariadb.user("backup"),
         Variables.PASSWORD_FILE: secret_file(mariadb.CREDENTIALS, password_key("backup")),
-        store.Variables.BUCKET: backup.store.bucket_name,
-        store.Variables.PREFIX: backup.store.prefix,
-        store.Variables.REGION: backup.store.region,
+        **store_access.environment(backup.store),
         Variables.WORK_DIR: WORK_PATH,
         Variables.WORK_SIZE: backup.work_size,
         "HOME": WORK_PATH,
     }
-    if endpoint := store_endpoint(backup.store):
-        environment[store.Variables.ENDPOINT] = endpoint
-    if secret := store_secret(backup.store):
-        environment[store.Variables.ACCESS_KEY_FILE] = secret_file(secret, store.ACCESS_KEY)
-        environment[store.Variables.SECRET_KEY_FILE] = secret_file(secret, store.SECRET_KEY)
-    return environment
 
 
 def _job(args: BackupArgs) -> dict[str, Any]:
-    mounts = {"work": WORK_PATH, "database": secret_folder(mariadb.CREDENTIALS)}
+    given = args.settings.store
+    mounts = {
+        "work": WORK_PATH,
+        "database": secret_folder(mariadb.CREDENTIALS),
+        **store_access.mounts(given),
+    }
     volumes = [
         pods.scratch_volume("work", args.settings.work_size),
         pods.secret_volume("database", mariadb.CREDENTIALS, [password_key("backup")]),
+        *store_access.volumes(given),
     ]
-    if secret := store_secret(args.settings.store):
-        mounts["store"] = secret_folder(secret)
-        volumes.append(pods.secret_volume("store", secret))
+    leases = store_access.may_lack_guard(given)
     container = pods.container(
         CONTAINER,
         args.image,
@@ -112,10 +101,11 @@ def _job(args: BackupArgs) -> dict[str, Any]:
         writable=["work"],
     )
     template = pods.template(
-        _LABELS | network.access("mariadb", "store"),
+        _LABELS | network.access("mariadb", "store", *(["kubernetes"] if leases else [])),
         [container],
         volumes,
         service_account=NAME,
+        token=leases,
         grace_seconds=30,
         restartPolicy="Never",
     )

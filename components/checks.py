@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import backup, network, pods, schema, snapshots, valkey
+from components import backup, network, pods, schema, snapshots, store_access, valkey
 from components.kube import Object, config_map, fingerprint, labels, metadata
 from components.values import quantity_bytes
 from facts import checks as facts
 from facts import mariadb, redis
 from facts.backup import CHECK_JOB
 from facts.checks import NAME
-from facts.checks.backups import BackupTarget, SnapshotsTarget, StoreTarget
+from facts.checks.backups import BackupTarget, SnapshotsTarget
 from facts.checks.mariadb import MariadbTarget
 from facts.checks.redis import RedisTarget
 from facts.pods import CONFIG_PATH, password_key, secret_file, secret_folder
-from facts.store import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     import settings
@@ -106,29 +105,17 @@ def _config(stack: settings.Settings) -> str:
                 schedule=stack.backup.schedule,
                 time_zone=stack.time_zone,
                 max_age_hours=stack.backup.max_age_hours,
-                store=_store(stack.backup.store),
+                store=store_access.target(stack.backup.store),
             ),
             SnapshotsTarget(
                 cronjob=snapshots.CRON_JOB,
                 schedule=stack.valkey.snapshots.schedule,
                 time_zone=stack.time_zone,
                 max_age_hours=stack.valkey.snapshots.max_age_hours,
-                store=_store(stack.backup.store, snapshots.FOLDER),
+                store=store_access.target(stack.backup.store, snapshots.FOLDER),
             ),
         ],
         disposable=stack.disposable,
-    )
-
-
-def _store(store: schema.Store, folder: str = "") -> StoreTarget:
-    secret = backup.store_secret(store)
-    return StoreTarget(
-        endpoint=backup.store_endpoint(store),
-        region=store.region,
-        bucket=store.bucket_name,
-        prefix=store.prefix + folder,
-        access_key_file=secret_file(secret, ACCESS_KEY) if secret else None,
-        secret_key_file=secret_file(secret, SECRET_KEY) if secret else None,
     )
 
 
@@ -197,9 +184,8 @@ def _template(args: ChecksArgs, config: str) -> dict[str, Any]:
         # An object is downloaded and unpacked here: as much room as the backup that wrote it had.
         pods.scratch_volume("tmp", f"{quantity_bytes(args.settings.backup.work_size) // 2**20}Mi"),
     ]
-    if secret := backup.store_secret(args.settings.backup.store):
-        mounts["store"] = secret_folder(secret)
-        volumes.append(pods.secret_volume("store", secret))
+    mounts |= store_access.mounts(args.settings.backup.store)
+    volumes += store_access.volumes(args.settings.backup.store)
     container = pods.container(
         "checks",
         args.image,

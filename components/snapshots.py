@@ -7,9 +7,9 @@ from typing import Any
 
 import pulumi
 
-from components import backup, network, pods, schema
+from components import network, pods, schema, store_access
 from components.kube import Object, config_map, files, fingerprint, labels, metadata, selector
-from facts import store, valkey
+from facts import valkey
 from facts.pods import CONFIG_PATH, WORK_PATH, config_file, password_key, secret_file, secret_folder
 from facts.snapshots import CONTAINER, CRON_JOB, FOLDER, MODULE, NAME, THROWAWAY_PATH, Variables
 
@@ -56,17 +56,16 @@ class Snapshots(pulumi.ComponentResource):
 def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
     settings = args.settings.snapshots
     credentials = secret_folder(valkey.CREDENTIALS)
-    mounts = {"work": WORK_PATH, "credentials": credentials}
+    mounts = {"work": WORK_PATH, "credentials": credentials, **store_access.mounts(args.store)}
     volumes = [
         pods.scratch_volume("work", settings.work_size),
         pods.config_volume("config", NAME),
         pods.secret_volume(
             "credentials", valkey.CREDENTIALS, [password_key("backup"), password_key("sentinel")]
         ),
+        *store_access.volumes(args.store),
     ]
-    if secret := backup.store_secret(args.store):
-        mounts["store"] = secret_folder(secret)
-        volumes.append(pods.secret_volume("store", secret))
+    leases = store_access.may_lack_guard(args.store)
     container = pods.container(
         CONTAINER,
         args.image,
@@ -88,11 +87,12 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
         restartPolicy="Always",
     )
     template = pods.template(
-        _LABELS | network.access("valkey", "store"),
+        _LABELS | network.access("valkey", "store", *(["kubernetes"] if leases else [])),
         [container],
         volumes,
         annotations={"filewallball.io/config": config},
         service_account=NAME,
+        token=leases,
         grace_seconds=30,
         restartPolicy="Never",
         initContainers=[throwaway],
@@ -106,7 +106,7 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
 
 
 def _environment(args: SnapshotsArgs) -> dict[str, str]:
-    environment = {
+    return {
         Variables.SENTINELS: ",".join(
             f"{pod}:{valkey.SENTINEL_PORT}"
             for pod in valkey.pods_of(valkey.SENTINEL, args.settings.sentinels)
@@ -115,20 +115,12 @@ def _environment(args: SnapshotsArgs) -> dict[str, str]:
         Variables.PASSWORD_FILE: secret_file(valkey.CREDENTIALS, password_key("backup")),
         Variables.SENTINEL_PASSWORD_FILE: secret_file(valkey.CREDENTIALS, password_key("sentinel")),
         Variables.KEEP: str(args.settings.snapshots.keep),
-        store.Variables.BUCKET: args.store.bucket_name,
-        store.Variables.PREFIX: args.store.prefix + FOLDER,
-        store.Variables.REGION: args.store.region,
+        **store_access.environment(args.store, FOLDER),
         Variables.WORK_DIR: WORK_PATH,
         Variables.WORK_SIZE: args.settings.snapshots.work_size,
         Variables.THROWAWAY_DIR: THROWAWAY_PATH,
         "HOME": WORK_PATH,
     }
-    if endpoint := backup.store_endpoint(args.store):
-        environment[store.Variables.ENDPOINT] = endpoint
-    if secret := backup.store_secret(args.store):
-        environment[store.Variables.ACCESS_KEY_FILE] = secret_file(secret, store.ACCESS_KEY)
-        environment[store.Variables.SECRET_KEY_FILE] = secret_file(secret, store.SECRET_KEY)
-    return environment
 
 
 def _cron_job(args: SnapshotsArgs, job: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from typing import TYPE_CHECKING
 
 from boto3.session import Session
@@ -74,8 +75,7 @@ def client(settings: StoreSettings, *, checksums: bool) -> S3Client:
         _check_bundle(settings.ca_file)
     # Stores other than AWS seldom have a DNS name per bucket.
     addressing = settings.addressing or ("path" if settings.endpoint else "auto")
-    session: Session = Session()
-    return session.client(  # pyright: ignore[reportUnknownMemberType] - overloads for services without stubs
+    return _session().client(  # pyright: ignore[reportUnknownMemberType] - overloads for services without stubs
         "s3",
         endpoint_url=settings.endpoint,
         region_name=settings.region,
@@ -93,6 +93,12 @@ def client(settings: StoreSettings, *, checksums: bool) -> S3Client:
             response_checksum_validation="when_required" if settings.endpoint else "when_supported",
         ),
     )
+
+
+@cache
+def _session() -> Session:
+    """One for all clients: it reads the descriptions of the services, which takes a while."""
+    return Session()
 
 
 def _check_bundle(path: str) -> None:

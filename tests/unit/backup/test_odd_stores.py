@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from odd_store import Odd, odd_store, private_certificate
 
-from filewallball.backup import lease, store as store_module
-from filewallball.backup.lease import Lease, NoLease
+from filewallball.backup import store as store_module
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import AlreadyThere, Store, StoreError
 from filewallball.errors import ConfigError
