@@ -9,14 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from facts.backup import CRON_JOB
-<<<<<<< HEAD
 from filewallball import pods
 from filewallball.backup import remote
-=======
-from filewallball.backup import cronpod, remote
-from filewallball.checks.stack import Place
 from filewallball.cli import app
->>>>>>> cf7df13 (Back up a database that was emptied on purpose: fwb backup now STACK --allow-empty)
 from filewallball.errors import UserError
 from filewallball.jobs import following
 from filewallball.stack import Place
