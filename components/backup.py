@@ -10,7 +10,7 @@ import pulumi
 
 from components import network, pods, schema
 from components.described import Checked, Described, Description, Right
-from components.endpoints import Bucket, Database
+from components.endpoints import Bucket, Database, lease_rights
 from components.kube import Object, fingerprint, labels, metadata, selector
 from components.values import quantity_bytes
 from facts import store
@@ -61,6 +61,9 @@ class Backup(Described):
             Object(
                 f"{name}-store-clients", network.outward(store.NAME, args.namespace, "backup", ports), child
             )
+        if args.bucket.may_lack_guard:
+            for part, manifest in lease_rights(args.namespace).items():
+                Object(f"{name}-lease-{part}", manifest, child)
         self.register_outputs({})
 
 
@@ -117,8 +120,8 @@ def _job(args: BackupArgs) -> dict[str, Any]:
         pods.secret_volume("database", database.secret, [database.key]),
     ]
     for each in args.bucket.files():
-        mounts[each.volume] = secret_folder(each.secret)
-        volumes.append(pods.secret_volume(each.volume, each.secret, each.keys))
+        mounts[each.volume] = each.path
+        volumes.append(each.source())
     container = pods.container(
         CONTAINER,
         args.image,
@@ -129,10 +132,11 @@ def _job(args: BackupArgs) -> dict[str, Any]:
         writable=["work"],
     )
     template = pods.template(
-        _LABELS | network.access(database.host, store.NAME),
+        _LABELS | network.access(database.host, *args.bucket.access()),
         [container],
         volumes,
         service_account=NAME,
+        token=args.bucket.may_lack_guard,
         grace_seconds=30,
         restartPolicy="Never",
     )

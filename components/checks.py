@@ -17,7 +17,7 @@ from components.described import Checked, Described, Description, Image, Right
 from components.kube import Object, config_map, fingerprint, labels, metadata
 from facts import checks as facts
 from facts.checks import NAME
-from facts.pods import CONFIG_PATH, secret_folder
+from facts.pods import CONFIG_PATH
 
 if TYPE_CHECKING:
     import settings
@@ -147,8 +147,8 @@ def _template(image: str, checked: Sequence[Checked], config: str) -> dict[str, 
         if each.room:
             mounts["tmp"], volumes["tmp"] = _TMP, scratch
         for files in each.secrets:
-            mounts[files.volume] = secret_folder(files.secret)
-            volumes[files.volume] = pods.secret_volume(files.volume, files.secret, files.keys)
+            mounts[files.volume] = files.path
+            volumes[files.volume] = files.source()
     mounts.setdefault("tmp", _TMP)
     volumes.setdefault("tmp", scratch)
     container = pods.container(

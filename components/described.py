@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 
+from components import pods
 from facts.checks import Section
+from facts.pods import secret_folder
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,38 @@ class Right:
 
 @dataclass(frozen=True)
 class SecretFiles:
-    """Keys of a Secret (none named: all) as files in facts.pods.secret_folder, from a volume of this name."""
+    """Keys of a Secret (none named: all) as files in a folder, from a volume of this name."""
 
     volume: str
     secret: str
     keys: tuple[str, ...] = ()
+    folder: str = ""
+    """Left out: facts.pods.secret_folder."""
+
+    @property
+    def path(self) -> str:
+        """Where a pod has them."""
+        return self.folder or secret_folder(self.secret)
+
+    def source(self) -> dict[str, Any]:
+        """The pod's volume."""
+        return pods.secret_volume(self.volume, self.secret, self.keys)
+
+
+@dataclass(frozen=True)
+class ConfigFiles:
+    """A ConfigMap as files in a folder, from a volume of this name."""
+
+    volume: str
+    config_map: str
+    path: str
+
+    def source(self) -> dict[str, Any]:
+        """The pod's volume."""
+        return pods.config_volume(self.volume, self.config_map)
+
+
+Mounted = SecretFiles | ConfigFiles
 
 
 @dataclass(frozen=True)
@@ -55,7 +85,7 @@ class Checked:
     access: tuple[str, ...] = ()
     rights: tuple[Right, ...] = ()
     harmful: tuple[Right, ...] = ()
-    secrets: tuple[SecretFiles, ...] = ()
+    secrets: tuple[Mounted, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     room: int = 0
     minutes: int = 0

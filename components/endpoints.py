@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pulumi
 
 from components import schema
-from components.described import SecretFiles
-from facts import store
+from components.described import ConfigFiles, Mounted, SecretFiles
+from components.kube import labels, metadata
+from facts import backup, snapshots, store
 from facts.checks.backups import StoreTarget
 from facts.pods import secret_file
+
+_LABELS = labels(store.LEASE, "backup")
+_CA_VOLUME = "store-ca"
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ class Bucket:
     prefix: str
     secret: str | None
     server: pulumi.Resource | None = None
+    token_key: str | None = None
+    """The Secret's key with the session token of temporary credentials."""
+    ca: schema.CaBundle | None = None
+    addressing: str | None = None
+
+    @property
+    def may_lack_guard(self) -> bool:
+        """Whether the store may be one that can't keep two writers apart: neither AWS nor the stack's own."""
+        return self.endpoint is not None and self.server is None
 
     def below(self, folder: str) -> Bucket:
         """The same bucket, with keys that start with the folder as well."""
@@ -61,9 +75,21 @@ class Bucket:
         """What has to be up before the store is used."""
         return [self.server] if self.server else []
 
-    def files(self) -> tuple[SecretFiles, ...]:
-        """The keys that a pod needs."""
-        return (SecretFiles("store", self.secret),) if self.secret else ()
+    def files(self) -> tuple[Mounted, ...]:
+        """The keys and certificates that a pod needs."""
+        keys = (SecretFiles("store", self.secret),) if self.secret else ()
+        return (*keys, *self._certificates())
+
+    def _certificates(self) -> tuple[Mounted, ...]:
+        if self.ca and self.ca.secret:
+            return (SecretFiles(_CA_VOLUME, self.ca.secret, (self.ca.key,), store.CA_PATH),)
+        if self.ca and self.ca.config_map:
+            return (ConfigFiles(_CA_VOLUME, self.ca.config_map, store.CA_PATH),)
+        return ()
+
+    def access(self) -> tuple[str, ...]:
+        """The servers whose label a pod that writes carries."""
+        return (store.NAME, *(["kubernetes"] if self.may_lack_guard else []))
 
     def place(self) -> dict[str, str]:
         """What a pod is told of where its objects lie."""
@@ -75,21 +101,55 @@ class Bucket:
 
     def way(self) -> dict[str, str]:
         """What a pod is told of how to get there."""
-        told: dict[str, str] = {}
-        if self.endpoint:
-            told[store.Variables.ENDPOINT] = self.endpoint
-        if self.secret:
-            told[store.Variables.ACCESS_KEY_FILE] = secret_file(self.secret, store.ACCESS_KEY)
-            told[store.Variables.SECRET_KEY_FILE] = secret_file(self.secret, store.SECRET_KEY)
-        return told
+        told, names = self.target(), store.Variables
+        values = {
+            names.ENDPOINT: told.endpoint,
+            names.ACCESS_KEY_FILE: told.access_key_file,
+            names.SECRET_KEY_FILE: told.secret_key_file,
+            names.SESSION_TOKEN_FILE: told.session_token_file,
+            names.CA_FILE: told.ca_file,
+            names.ADDRESSING: told.addressing,
+            names.LEASE: store.LEASE if self.may_lack_guard else None,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     def target(self) -> StoreTarget:
         """What the checks are told of it."""
+        secret, token = self.secret, self.token_key
         return StoreTarget(
             endpoint=self.endpoint,
             region=self.region,
             bucket=self.bucket,
             prefix=self.prefix,
-            access_key_file=secret_file(self.secret, store.ACCESS_KEY) if self.secret else None,
-            secret_key_file=secret_file(self.secret, store.SECRET_KEY) if self.secret else None,
+            access_key_file=secret_file(secret, store.ACCESS_KEY) if secret else None,
+            secret_key_file=secret_file(secret, store.SECRET_KEY) if secret else None,
+            session_token_file=secret_file(secret, token) if secret and token else None,
+            ca_file=f"{store.CA_PATH}/{self.ca.key}" if self.ca else None,
+            addressing=self.addressing,
         )
+
+
+def lease_rights(namespace: pulumi.Input[str]) -> dict[str, dict[str, Any]]:
+    """What lets the jobs that write into a store take turns, where it can't keep them apart itself."""
+    group = "rbac.authorization.k8s.io"
+    common = {"apiVersion": f"{group}/v1", "metadata": metadata(store.LEASE, namespace, _LABELS)}
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    return {
+        "role": {
+            **common,
+            "kind": "Role",
+            "rules": [
+                {**leases, "verbs": ["create"]},  # a create can't be held to a name
+                {**leases, "verbs": ["get", "update", "delete"], "resourceNames": [store.LEASE]},
+            ],
+        },
+        "binding": {
+            **common,
+            "kind": "RoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": store.LEASE},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+                for name in (backup.NAME, snapshots.NAME)
+            ],
+        },
+    }

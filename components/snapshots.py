@@ -84,8 +84,8 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
         pods.secret_volume("credentials", sessions.secret, _KEYS),
     ]
     for each in args.bucket.files():
-        mounts[each.volume] = secret_folder(each.secret)
-        volumes.append(pods.secret_volume(each.volume, each.secret, each.keys))
+        mounts[each.volume] = each.path
+        volumes.append(each.source())
     container = pods.container(
         CONTAINER,
         args.image,
@@ -107,11 +107,12 @@ def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
         restartPolicy="Always",
     )
     template = pods.template(
-        _LABELS | network.access(valkey.NAME, store.NAME),
+        _LABELS | network.access(valkey.NAME, *args.bucket.access()),
         [container],
         volumes,
         annotations={"filewallball.io/config": config},
         service_account=NAME,
+        token=args.bucket.may_lack_guard,
         grace_seconds=30,
         restartPolicy="Never",
         initContainers=[throwaway],

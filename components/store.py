@@ -81,6 +81,9 @@ def reach(settings: schema.Store, server: Store | None = None) -> Bucket:
         settings.prefix,
         CREDENTIALS if server else settings.credentials_secret,
         server,
+        settings.session_token_key,
+        settings.ca,
+        settings.addressing,
     )
 
 

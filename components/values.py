@@ -242,13 +242,21 @@ Port = Annotated[int, BeforeValidator(_port)]
 Region = Annotated[
     str,
     _pattern(
-        re.compile(r"[\w.-]+", re.ASCII), "not a region's name; write such as eu-central-1, without spaces"
+        re.compile(r"(?!\d+$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"),
+        "not a region's name; write letters, digits and -, such as eu-central-1",
     ),
 ]
 DnsName = Annotated[
     str,
     _pattern(
         _DNS_NAME, "not a name for Kubernetes; write a-z, 0-9, - and ., with a letter or digit at both ends"
+    ),
+]
+DataKey = Annotated[
+    str,
+    _pattern(
+        re.compile(r"[-\w.]{1,253}", re.ASCII),
+        "not a key of a Secret or ConfigMap; write letters, digits, -, _ and ., such as ca.crt",
     ),
 ]
 Bucket = Annotated[
@@ -277,7 +285,7 @@ AbsolutePath = Annotated[
 Endpoint = Annotated[
     str,
     _pattern(
-        re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?"),
+        re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w.~-]+)*/?", re.ASCII),
         "not a URL of a server; write such as https://s3.example.org",
     ),
 ]

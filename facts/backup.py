@@ -23,4 +23,3 @@ class Variables:
     PASSWORD_FILE: Final = "FWB_DB_PASSWORD_FILE"  # noqa: S105 - a name
     WORK_DIR: Final = "FWB_WORK_DIR"
     WORK_SIZE: Final = "FWB_WORK_SIZE"
-    ALLOW_EMPTY: Final = "FWB_ALLOW_EMPTY"

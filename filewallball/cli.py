@@ -192,11 +192,17 @@ def _images_into_sandbox(graph: Graph, say: Callable[[str], None]) -> None:
 
 
 @backup_app.command("now")
-def backup_now(stack: Stack, cwd: Project = HERE) -> None:
+def backup_now(
+    stack: Stack,
+    cwd: Project = HERE,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="The database has no rows on purpose; back it up so.")
+    ] = False,
+) -> None:
     """Make a backup now, as the nightly job does, and show its log; exit 1 if it fails."""
     from filewallball.backup import remote
 
-    raise typer.Exit(remote.now(cwd, stack))
+    raise typer.Exit(remote.now(cwd, stack, allow_empty=allow_empty))
 
 
 @backup_app.command("list")

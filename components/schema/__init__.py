@@ -3,7 +3,7 @@
 Pure: nothing here declares a resource or needs a cluster. A component takes its own part as an argument.
 """
 
-from components.schema.backup import Backup, Store
+from components.schema.backup import Backup, CaBundle, Store
 from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
 from components.schema.stack import Agent, Checks, Cluster, Dns, Toolkit
@@ -12,6 +12,7 @@ from components.schema.valkey import SetStorage, Snapshots, Valkey
 __all__ = [
     "Agent",
     "Backup",
+    "CaBundle",
     "Checks",
     "Cluster",
     "Dns",

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from components.faults import Clash
 from components.schema.base import PLACEHOLDER, Model, Resources, Storage, resources_field
 from components.schema.schedules import MaxAge, Scheduled
-from components.values import Annotations, Bucket, Cron, DnsName, Endpoint, Prefix, Quantity, Region, image_of
+from components.values import (
+    Annotations,
+    Bucket,
+    Cron,
+    DataKey,
+    DnsName,
+    Endpoint,
+    Prefix,
+    Quantity,
+    Region,
+    image_of,
+)
 
 StoreImage = Annotated[str, image_of("versitygw", "versitygw", r"1\.([89]|\d\d)", "v1.8.0")]
+
+
+class CaBundle(Model):
+    """Certificates of the authority that signed the store's own, in PEM form."""
+
+    config_map: DnsName | None = Field(default=None, description="Existing ConfigMap that holds them.")
+    secret: DnsName | None = Field(default=None, description="Existing Secret that holds them.")
+    key: DataKey = Field(default="ca.crt", description="Key of the ConfigMap or Secret.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.config_map is None) == (self.secret is None):
+            how = "both are named" if self.secret else "neither is named"
+            raise Clash(
+                self.clash(
+                    "configMap", f"{how}; write one of configMap and secret, with the name of an existing one"
+                )
+            )
+        return self
 
 
 class Store(Model):
@@ -30,6 +60,18 @@ class Store(Model):
     credentials_secret: DnsName | None = Field(
         default=None,
         description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's role.",
+    )
+    session_token_key: DataKey | None = Field(
+        default=None,
+        description="Key in that Secret with the session token of temporary credentials; left out: none.",
+    )
+    ca: CaBundle | None = Field(
+        default=None, description="Where the certificate of a private authority is; left out: public ones."
+    )
+    addressing: Literal["path", "virtual"] | None = Field(
+        default=None,
+        description="Where the bucket's name stands: path (HOST/BUCKET) or virtual (BUCKET.HOST); left out:"
+        " path where an endpoint is set.",
     )
     image: StoreImage = Field(
         default="ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster."
@@ -49,9 +91,20 @@ class Store(Model):
     @model_validator(mode="after")
     def _place(self) -> Self:
         own = "a store in the cluster has its own; leave it out, or write inCluster: false"
-        foreign = [name for name in ("endpoint", "credentialsSecret") if self.at(name) and self.in_cluster]
+        others = ("endpoint", "credentialsSecret", "sessionTokenKey", "ca", "addressing")
+        foreign = [name for name in others if self.in_cluster and self.at(name)]
         if foreign:
             raise Clash(*(self.clash(name, own) for name in foreign))
+        if self.session_token_key and not self.credentials_secret:
+            raise Clash(
+                self.clash("sessionTokenKey", "its Secret is not named; write credentialsSecret beside it")
+            )
+        if self.ca and (self.endpoint or "").startswith("http:"):
+            raise Clash(
+                self.clash(
+                    "ca", "the endpoint is http:, which has no certificate; write https:, or leave this out"
+                )
+            )
         if not self.in_cluster and not self.bucket:
             raise Clash(
                 self.clash(

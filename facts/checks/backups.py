@@ -20,6 +20,9 @@ class StoreTarget:
     prefix: str = ""
     access_key_file: str | None = None
     secret_key_file: str | None = None
+    session_token_file: str | None = None
+    ca_file: str | None = None
+    addressing: str | None = None
 
     def addresses(self) -> Sequence[tuple[str, int]]:
         found = urlsplit(self.endpoint or "")

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from types import FrameType
 
 from filewallball.errors import UserError
@@ -20,15 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: done; 1: it failed, nothing was uploaded; 2: wrong usage or environment."""
     parser = argparse.ArgumentParser(prog="python3 -m filewallball.backup", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser(
+    run = commands.add_parser(
         "run", help="make one backup, prove it and upload it (environment: FWB_DB_*, FWB_STORE_*, FWB_WORK_*)"
     )
+    run.add_argument(
+        "--allow-empty", action="store_true", help="the database has no rows on purpose, though it had some"
+    )
     commands.add_parser("list", help="list the backups in the store (environment: FWB_STORE_*)")
-    command = parser.parse_args(arguments).command
+    chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        return _run() if command == "run" else _list()
+        return _run(allow_empty=chosen.allow_empty) if chosen.command == "run" else _list()
     except UserError as error:
         print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -37,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run() -> int:
+def _run(*, allow_empty: bool) -> int:
     from filewallball.backup import job, settings
     from filewallball.network import addresses, wait_admitted
 
-    checked = settings.from_environment(os.environ)
+    checked = replace(settings.from_environment(os.environ), allow_empty=allow_empty)
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
     manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
     print(f"backup: OK {manifest.name}", flush=True)

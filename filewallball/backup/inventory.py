@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pymysql
 from pymysql.cursors import Cursor
 
 from filewallball.backup.database import quote, rows
@@ -15,11 +16,12 @@ from filewallball.backup.manifest import Table
 from filewallball.errors import UserError
 
 _T = TypeVar("_T")
+_NO_SUCH_EVENT = 1539
 _LISTS = {
     "trigger": "SELECT TRIGGER_NAME, 'TRIGGER' FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s",
     "routine": "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
-    "event": "SELECT EVENT_NAME, 'EVENT' FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s",
 }
+_EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s ORDER BY 1"
 _AUTO_INCREMENT = re.compile(r"(?m)^(\) ENGINE=.*?) AUTO_INCREMENT=\d+")
 
 
@@ -34,6 +36,12 @@ class Inventory:
     def rows(self) -> int:
         """The rows of all tables."""
         return sum(table.rows for table in self.tables.values())
+
+    def without_events(self, names: Collection[str]) -> Inventory:
+        """The same, but for the events of these names."""
+        events = {name: text for name, text in self.objects.get("event", {}).items() if name not in names}
+        others = {kind: found for kind, found in self.objects.items() if kind != "event"}
+        return Inventory(self.tables, others | ({"event": events} if events else {}))
 
 
 def take(cursor: Cursor, database: str, step: Callable[[str, int, int], None]) -> Inventory:
@@ -63,7 +71,22 @@ def take(cursor: Cursor, database: str, step: Callable[[str, int, int], None]) -
         for name, sort in sorted(rows(cursor, sql, database)):
             label = f"{sort.lower()} {name}" if kind == "routine" else str(name)
             objects.setdefault(kind, {})[label] = _definition(cursor, database, sort, str(name))
+    if found := events(cursor, database):
+        objects["event"] = found
     return Inventory(tables, objects)
+
+
+def events(cursor: Cursor, database: str) -> dict[str, str]:
+    """The events by name, each with its definition's hash. They belong to no snapshot: this is now."""
+    found: dict[str, str] = {}
+    for (name,) in rows(cursor, _EVENTS, database):
+        try:
+            found[str(name)] = _definition(cursor, database, "EVENT", str(name))
+        except pymysql.MySQLError as error:
+            # It ran for the last time just now, and the server dropped it.
+            if error.args[0] != _NO_SUCH_EVENT:
+                raise
+    return found
 
 
 def differences(expected: Inventory, found: Inventory) -> list[str]:

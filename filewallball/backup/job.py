@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from filewallball.backup import database, inventory, restore, snapshot
+from filewallball.backup import database, inventory, restore, snapshot, zones
 from filewallball.backup.catalogue import check_stored, newest_verified
 from filewallball.backup.database import Server
 from filewallball.backup.manifest import Manifest, Table
@@ -29,6 +29,7 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
         with log.step("preflight") as done:
             store = store or Store(settings.store)
             server = _preflight(settings, store, work)
+            store.learn(log.say)
             done += [f"MariaDB {server.version}", f"about {human(server.data_bytes)} of data"]
             done += [f"{human(work.room())} of room", settings.store.where]
         with log.step("dump") as done:
@@ -70,6 +71,7 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
     """Restore the compressed file into a throw-away server and compare everything."""
     name = settings.database.name
     with log.step("restore") as done, restore.throwaway(work, server) as copy:
+        copy.know_zones(zones.read(settings.database))
         copy.load(
             taken.dumped.path,
             server,
@@ -79,6 +81,7 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
         found = copy.inventory(
             name, lambda table, number, of: log.progress(f"comparing table {number} of {of} ({table})")
         )
+        found = found.without_events(taken.moved)
         differing = inventory.differences(taken.inventory, found)
         if differing:
             raise UserError(
@@ -93,6 +96,8 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
             f"{len(found.tables)} tables, {found.rows} rows restored and equal",
             kinds or "no other objects",
         ]
+        if taken.moved:
+            done += [f"not compared, because they ran or changed meanwhile: events {', '.join(taken.moved)}"]
 
 
 def why_differing(lines: list[str]) -> str:
@@ -117,11 +122,10 @@ def check_emptied(tables: Mapping[str, Table], earlier: Manifest | None, databas
     raise UserError(
         f"The database {database} has no rows now, but {earlier.name} held {before} rows of database"
         f" {earlier.database}.",
-        "Nothing was uploaded. If this should not be: stop the applications, find out why (an emptied volume,"
-        f" the wrong FWB_DB_HOST or FWB_DB_NAME), and restore {earlier.name}. If the database is meant to be"
-        " empty, set FWB_ALLOW_EMPTY=1 on a Job made by hand, in the CronJob's namespace: kubectl create job"
-        " empty-backup --from=cronjob/filewallball-backup-cronjob --dry-run=client -o yaml"
-        " | kubectl set env --local -f - -o yaml FWB_ALLOW_EMPTY=1 | kubectl create -f -",
+        "Nothing was uploaded. If this should not be, stop the applications, find out why, and restore"
+        f" {earlier.name}. If the rows were deleted on purpose, run `fwb backup now STACK --allow-empty`"
+        " once: from then on an empty database is what the nightly backup expects. The older backups stay"
+        " either way.",
     )
 
 

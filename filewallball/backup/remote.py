@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from facts import backup as facts
@@ -15,9 +15,12 @@ from filewallball.stack import Place
 POD = CronPod(facts.CRON_JOB, facts.MODULE, facts.NAME, WORK)
 
 
-def now(project: Path, stack_name: str) -> int:
-    """Make a backup now. Returns the job's exit code. Raises UserError if it cannot start."""
-    return run(stack.find(project, stack_name), "run")
+def now(project: Path, stack_name: str, *, allow_empty: bool = False) -> int:
+    """Make a backup now; `allow_empty`: even if the last one had rows and there are none.
+
+    Returns the job's exit code. Raises UserError if it cannot start.
+    """
+    return run(stack.find(project, stack_name), "run", options=["--allow-empty"] if allow_empty else [])
 
 
 def show(project: Path, stack_name: str) -> int:
@@ -25,6 +28,6 @@ def show(project: Path, stack_name: str) -> int:
     return run(stack.find(project, stack_name), "list")
 
 
-def run(place: Place, command: str, write: Callable[[str], None] = print) -> int:
+def run(place: Place, command: str, write: Callable[[str], None] = print, options: Sequence[str] = ()) -> int:
     """Run a command of `filewallball.backup` in the cluster, with its lines to `write`; its exit code."""
-    return cron.run(place, POD, [command], write, in_its_turn=command == "run")
+    return cron.run(place, POD, [command, *options], write, in_its_turn=command == "run")

@@ -16,12 +16,13 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from filewallball.backup import inventory
+from filewallball.backup import inventory, zones
 from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.dump import client_environment
 from filewallball.backup.inventory import Inventory
 from filewallball.backup.packed import unpacked
 from filewallball.backup.workdir import WorkDir, full
+from filewallball.backup.zones import Zones
 from filewallball.errors import UserError
 
 # Bytes of an empty server: system tables, redo log, undo and temporary space.
@@ -30,6 +31,10 @@ _START_SECONDS = 120.0
 # The kernel's limit for the path of a socket; a work directory on a laptop may be deep.
 _SOCKET_LENGTH = 107
 _LITTLE = 16 * 2**20
+_ZONE_UNKNOWN = "Unknown or incorrect time zone"
+_ZONES_HINT = "The backup's user could not copy the server's time zones. As an administrator: " + " ".join(
+    f"GRANT SELECT ON mysql.{table} TO …;" for table in zones.TABLES
+)
 _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
 
 # Small rather than quick, and careless about a crash: nothing here outlives the job.
@@ -116,6 +121,8 @@ class Throwaway:
                     "--comments",
                     "--default-character-set=utf8mb4",
                     "--max-allowed-packet=1G",
+                    # Today an event whose time has passed would be dropped as it is created.
+                    "--init-command=SET TIMESTAMP=1",
                     database,
                 ],
                 stdin=subprocess.PIPE,
@@ -130,6 +137,11 @@ class Throwaway:
             client.wait()
         if client.returncode != 0:
             raise self._failed("Restoring the dump failed", messages.read_text(errors="replace"))
+
+    def know_zones(self, found: Zones) -> None:
+        """Give the server the time zones of another. Raises UserError."""
+        with errors("Copying the server's time zones"), self._connect() as connection:
+            zones.write(connection.cursor(), found)
 
     def inventory(self, database: str, step: Callable[[str, int, int], None]) -> Inventory:
         """What the restored database holds."""
@@ -244,4 +256,4 @@ def _failure(work: WorkDir, what: str, text: str) -> UserError:
     # A full disk has many names in the server's messages, and next to no room is none of them.
     if work.room() < _LITTLE or any(sign in text for sign in _FULL):
         return full(work.path, f"{what.lower()}: {text[-300:]}")
-    return UserError(f"{what}: {text[-2000:]}")
+    return UserError(f"{what}: {text[-2000:]}", _ZONES_HINT if _ZONE_UNKNOWN in text else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,12 @@ class DatabaseSettings:
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """An S3 bucket. Without `endpoint` it is AWS; without keys boto3 looks for credentials by itself."""
+    """An S3 bucket. Without `endpoint` it is AWS; without keys boto3 looks for credentials by itself.
+
+    `session_token` belongs to temporary keys. `ca_file`: certificates in PEM form, in place of the public
+    ones. `addressing`: where the bucket's name goes, `path` or `virtual`. `lease`: the Lease that keeps
+    writers apart where the store can't.
+    """
 
     bucket: str
     prefix: str = ""
@@ -34,6 +39,10 @@ class StoreSettings:
     region: str | None = None
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    addressing: str | None = None
+    lease: str | None = None
 
     @property
     def where(self) -> str:
@@ -69,7 +78,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         store=read_store(read),
         work_dir=read.directory(Variables.WORK_DIR),
         work_size=read.size(Variables.WORK_SIZE),
-        allow_empty=read.flag(Variables.ALLOW_EMPTY),
     )
     read.finish()
     return settings
@@ -98,6 +106,10 @@ def read_store(read: Reader) -> StoreSettings:
         region=read.environment.get(store.Variables.REGION) or None,
         access_key=access_key,
         secret_key=secret_key,
+        session_token=read.secret(store.Variables.SESSION_TOKEN_FILE, required=False),
+        ca_file=read.environment.get(store.Variables.CA_FILE) or None,
+        addressing=read.choice(store.Variables.ADDRESSING, store.ADDRESSINGS),
+        lease=read.environment.get(store.Variables.LEASE) or None,
     )
 
 
@@ -139,6 +151,12 @@ class Reader:
             self.wrong(f"{name}: {value!r} is no URL, write http://HOST:PORT or https://HOST")
         return value
 
+    def choice(self, name: str, allowed: Sequence[str]) -> str | None:
+        value = self.environment.get(name) or None
+        if value is not None and value not in allowed:
+            self.wrong(f"{name}: {value!r} is none of {', '.join(allowed)}")
+        return value
+
     def secret(self, name: str, *, required: bool = True) -> str | None:
         path = self.environment.get(name, "")
         if not path:
@@ -159,12 +177,6 @@ class Reader:
         if value and not Path(value).is_dir():
             self.wrong(f"{name}: {value} is no directory")
         return Path(value)
-
-    def flag(self, name: str) -> bool:
-        value = self.environment.get(name) or "0"
-        if value not in ("0", "1"):
-            self.wrong(f"{name}: {value!r} is neither 0 nor 1")
-        return value == "1"
 
     def size(self, name: str) -> int | None:
         value = self.environment.get(name)

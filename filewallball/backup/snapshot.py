@@ -32,13 +32,18 @@ _OPEN_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One moment of the database: when, where in the binary log, its dump and what it holds."""
+    """One moment of the database: when, where in the binary log, its dump and what it holds.
+
+    `moved`: the events that ran for the last time or were changed during the dump. They are in no snapshot:
+    nobody can say which of them the dump has to hold, and `inventory` leaves them out.
+    """
 
     created: datetime
     position: Position
     dumped: Dumped
     inventory: Inventory
     blocked_seconds: float
+    moved: tuple[str, ...] = ()
 
 
 def take(
@@ -54,6 +59,7 @@ def take(
     with ExitStack() as stack:
         cursor = stack.enter_context(connect(settings, "Counting rows in the snapshot")).cursor()
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        before = inventory.events(cursor, settings.name)
         with _commits_blocked(settings) as confirm_block:
             started, created = clock(), datetime.now(UTC)
             dump = stack.enter_context(Dump(settings, work))
@@ -68,7 +74,10 @@ def take(
             step(table, number, of, dump.sql_bytes)
 
         found = inventory.take(cursor, settings.name, counting)
-        return Snapshot(created, position, dump.finish(), found, blocked)
+        dumped = dump.finish()
+        after = inventory.events(cursor, settings.name)
+        moved = tuple(sorted({name for name, _ in before.items() ^ after.items()}))
+        return Snapshot(created, position, dumped, found.without_events(moved), blocked, moved)
 
 
 def prove_same(dumped: Position, counted: Position) -> None:

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from boto3.session import Session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from filewallball import proxies
+from filewallball.backup import s3
+from filewallball.backup.abilities import Abilities, Probing, refused
+from filewallball.backup.lease import Lease, NoLease
+from filewallball.backup.s3 import AlreadyThere, StoreError, explained
 from filewallball.backup.settings import StoreSettings
-from filewallball.errors import UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+__all__ = ["AlreadyThere", "Store", "StoreError", "Stored"]
+
 PART = 16 * 2**20
-_MAX_PARTS = 9000
+# S3 takes 10,000 parts; some stores take 1,000 (Scaleway).
+_MAX_PARTS = 1000
 _CHUNK = 2**20
-_HINTS = {
-    "NoSuchBucket": "Create the bucket, or correct FWB_STORE_BUCKET.",
-    "InvalidAccessKeyId": "The store does not know the access key in the Secret store-credentials.",
-    "SignatureDoesNotMatch": "The secret key is wrong: compare it with the Secret store-credentials.",
-    "AccessDenied": "The credentials may not do this in the bucket: look at its policy.",
-    "RequestTimeTooSkewed": "The clocks of this machine and of the store differ too much.",
-}
-
-
-class StoreError(UserError):
-    """The store could not be reached or refused."""
-
-
-class AlreadyThere(StoreError):
-    """An object of that name exists; it was left alone."""
+_UNGUARDED = (
+    "The store does not honour If-None-Match{parts}. Before an upload its name is looked for instead, and "
+    "{held}. What stays unguarded: {left} in the moment between the look and the upload."
+)
 
 
 @dataclass(frozen=True)
@@ -56,25 +47,60 @@ class Store:
 
     def __init__(self, settings: StoreSettings, client: S3Client | None = None) -> None:
         self.settings = settings
+        # AWS can do it all. Of any other store it is found out before the first upload.
+        self._known: Abilities | None = None if settings.endpoint else Abilities(parts_guard=True)
+        self._say: Callable[[str], None] = lambda _: None
+        self._clients: dict[bool, S3Client] = {}
         with self._errors("prepare"):
-            self._client = client or _client(settings)
+            self._client = client or self._with(checksums=True)
 
     def check(self) -> None:
         """Prove that the bucket is there and may be listed."""
         with self._errors("list"):
             self._client.list_objects_v2(Bucket=self.settings.bucket, Prefix=self.settings.prefix, MaxKeys=1)
 
+    def learn(self, say: Callable[[str], None]) -> None:
+        """Find out what the store can do, once; `say` hears what it can't, and what is done instead."""
+        self._say = say
+        self._abilities()
+
     def list(self) -> Iterator[Stored]:
         """Every object below the prefix, in the order of the keys, page by page."""
-        prefix = self.settings.prefix
         with self._errors("list"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.settings.bucket, Prefix=prefix
-            )
-            for page in pages:
-                for item in page.get("Contents", []):
-                    if "Key" in item and "Size" in item and "LastModified" in item:
-                        yield Stored(item["Key"].removeprefix(prefix), item["Size"], item["LastModified"])
+            for item in self._items():
+                if "Key" in item and "Size" in item and "LastModified" in item:
+                    key = item["Key"].removeprefix(self.settings.prefix)
+                    yield Stored(key, item["Size"], item["LastModified"])
+
+    def _items(self) -> Iterator[Any]:
+        where: Any = {"Bucket": self.settings.bucket, "Prefix": self.settings.prefix}
+        token: Any = {}
+        while True:
+            try:
+                page: Any = self._client.list_objects_v2(**where, **token)
+            except ClientError as error:
+                if token or not refused(error) or s3.code_of(error)[1] not in (400, 405, 501):
+                    raise
+                yield from self._items_of_old(where, "")
+                return
+            found: list[Any] = page.get("Contents", [])
+            yield from found
+            if not page.get("IsTruncated"):
+                return
+            if not page.get("NextContinuationToken"):
+                # It does not know this way of listing, and answered the one before it.
+                yield from self._items_of_old(where, found[-1]["Key"])
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _items_of_old(self, where: Any, after: str) -> Iterator[Any]:
+        while True:
+            page: Any = self._client.list_objects(**where, Marker=after)
+            found: list[Any] = page.get("Contents", [])
+            yield from found
+            if not page.get("IsTruncated") or not found:
+                return
+            after = found[-1]["Key"]
 
     def exists(self, key: str) -> bool:
         """Whether an object of that key is there."""
@@ -83,9 +109,9 @@ class Store:
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                 return False
-            raise self._error("look for", key, error) from error
+            raise explained(error, "look for", key, self.settings.where) from error
         except BotoCoreError as error:
-            raise self._error("look for", key, error) from error
+            raise explained(error, "look for", key, self.settings.where) from error
         return True
 
     def put_file(self, path: Path, key: str) -> None:
@@ -94,16 +120,14 @@ class Store:
         if size <= PART:
             self.put(path.read_bytes(), key)
             return
-        with self._errors("upload", key):
-            # Parts one after another, so that memory does not grow with the backup; S3 takes 10,000 of them.
-            self._put_parts(path, self._key(key), max(PART, -(-size // _MAX_PARTS)))
+        with self._errors("upload", key), self._alone(key, in_parts=True) as condition:
+            # Parts one after another, so that memory does not grow with the backup.
+            self._put_parts(path, self._key(key), max(PART, -(-size // _MAX_PARTS)), condition)
 
     def put(self, data: bytes, key: str) -> None:
         """Store a small object. Raises AlreadyThere rather than overwrite."""
-        with self._errors("upload", key):
-            self._client.put_object(
-                Bucket=self.settings.bucket, Key=self._key(key), Body=data, IfNoneMatch="*"
-            )
+        with self._errors("upload", key), self._alone(key) as condition:
+            self._client.put_object(Bucket=self.settings.bucket, Key=self._key(key), Body=data, **condition)
 
     def get(self, key: str) -> bytes:
         """The whole of a small object."""
@@ -120,7 +144,7 @@ class Store:
         with self._errors("remove", key):
             self._client.delete_object(Bucket=self.settings.bucket, Key=self._key(key))
 
-    def _put_parts(self, path: Path, key: str, part_size: int) -> None:
+    def _put_parts(self, path: Path, key: str, part_size: int, condition: Any) -> None:
         bucket = self.settings.bucket
         upload = self._client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
         try:
@@ -133,7 +157,7 @@ class Store:
                     )
                     parts.append({"ETag": done["ETag"], "PartNumber": number})
             self._client.complete_multipart_upload(
-                Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+                Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
             )
         except BaseException:
             self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
@@ -143,50 +167,68 @@ class Store:
         return self.settings.prefix + key
 
     @contextmanager
+    def _alone(self, key: str, *, in_parts: bool = False) -> Generator[Any]:
+        """What lets an upload fail rather than overwrite: a condition of its own, or a look under a Lease."""
+        known = self._abilities(in_parts=in_parts)
+        if known.parts_guard if in_parts else known.guard:
+            yield {"IfNoneMatch": "*"}
+            return
+        with self._lease():
+            if self.exists(key):
+                raise AlreadyThere(f"{key} is already in {self.settings.where}", "It was left as it is.")
+            yield {}
+
+    @contextmanager
+    def _lease(self) -> Generator[None]:
+        try:
+            lease = Lease.in_cluster(self.settings.lease)
+        except NoLease:
+            yield
+            return
+        with lease:
+            yield
+
+    def _abilities(self, *, in_parts: bool = False) -> Abilities:
+        if self._known is None:
+            with self._errors("upload to"):
+                self._known = self._probing().run()
+            self._client = self._with(checksums=self._known.checksums)
+            if not self._known.guard:
+                self._tell("")
+        if in_parts and self._known.parts_guard is None:
+            with self._errors("upload in parts to"):
+                guarded = self._known.guard and self._probing().parts_guard(self._known)
+            if self._known.guard and not guarded:
+                self._tell(" for uploads in parts")
+            self._known = replace(self._known, parts_guard=guarded)
+        return self._known
+
+    def _probing(self) -> Probing:
+        return Probing(
+            lambda checksums: self._with(checksums=checksums),
+            self.settings.bucket,
+            self.settings.prefix,
+            self._say,
+        )
+
+    def _tell(self, parts: str) -> None:
+        try:
+            Lease.in_cluster(self.settings.lease)
+        except NoLease as error:
+            held, left = f"no Lease keeps others away ({error})", "whoever else writes into the bucket"
+        else:
+            held = f"the Lease {self.settings.lease} keeps the other jobs of this stack away"
+            left = "whoever writes into the bucket from outside of this stack"
+        self._say(_UNGUARDED.format(parts=parts, held=held, left=left))
+
+    def _with(self, *, checksums: bool) -> S3Client:
+        if checksums not in self._clients:
+            self._clients[checksums] = s3.client(self.settings, checksums=checksums)
+        return self._clients[checksums]
+
+    @contextmanager
     def _errors(self, verb: str, key: str = "") -> Generator[None]:
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            raise self._error(verb, key, error) from error
-
-    def _error(self, verb: str, key: str, error: Exception) -> StoreError:
-        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
-        what = f"{verb} {key} in" if key else verb
-        if code in ("PreconditionFailed", "412"):
-            return AlreadyThere(f"{key} is already in {self.settings.where}", "It was left as it is.")
-        if isinstance(error, FlexibleChecksumError):
-            return StoreError(
-                f"{key} is damaged in the store, {self.settings.where}: {error}", "Use another one."
-            )
-        hint = _HINTS.get(
-            code, "Check FWB_STORE_ENDPOINT and FWB_STORE_REGION, the credentials, and that the store runs."
-        )
-        return StoreError(f"Cannot {what} {self.settings.where}: {error}", hint)
-
-
-def _proxies(endpoint: str | None) -> dict[str, str] | None:
-    """By scheme; None leaves it to boto3, which knows AWS's names, but not ours, nor networks in NO_PROXY."""
-    if endpoint is None:
-        return None
-    proxy = proxies.proxy_for(endpoint)
-    return {urlsplit(endpoint).scheme: proxy} if proxy else {}
-
-
-def _client(settings: StoreSettings) -> S3Client:
-    # Stores other than AWS seldom have a DNS name per bucket.
-    style = {"addressing_style": "path"} if settings.endpoint else {}
-    session: Session = Session()
-    return session.client(  # pyright: ignore[reportUnknownMemberType] - overloads for services without stubs
-        "s3",
-        endpoint_url=settings.endpoint,
-        region_name=settings.region,
-        aws_access_key_id=settings.access_key,
-        aws_secret_access_key=settings.secret_key,
-        config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 3},
-            s3=style,  # pyright: ignore[reportArgumentType]
-            proxies=_proxies(settings.endpoint),
-        ),
-    )
+            raise explained(error, verb, key, self.settings.where) from error

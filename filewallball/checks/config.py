@@ -20,9 +20,9 @@ S = TypeVar("S", bound=Section)
 
 
 def read_secret(path: str) -> str:
-    """The secret in a mounted file, without the newline that an editor may have left at its end."""
+    """The secret in a mounted file, without the line end that an editor may have left at its end."""
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\n")
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(
             f"cannot read the secret file {path}: {error.strerror}",

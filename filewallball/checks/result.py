@@ -15,11 +15,19 @@ Status = Literal["ok", "failed", "skipped"]
 class CheckFailed(Exception):
     """A check found the thing broken: what was seen, what was expected, what to do about it."""
 
+    status: Status = "failed"
+
     def __init__(self, observed: str, expected: str, hint: str) -> None:
         super().__init__(observed)
         self.observed = observed
         self.expected = expected
         self.hint = hint
+
+
+class CheckSkipped(CheckFailed):
+    """A check can't be made here, for a reason that is no fault."""
+
+    status: Status = "skipped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def run_one(check: Check, config: ChecksConfig) -> Result:
 
     def result(failed: CheckFailed) -> Result:
         spent = round(time.monotonic() - begin, 3)
-        return Result(check.name, "failed", failed.observed, failed.expected, failed.hint, spent)
+        return Result(check.name, failed.status, failed.observed, failed.expected, failed.hint, spent)
 
     try:
         with _time_limit(check.timeout):

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Starts MariaDB: makes the data folder on an empty volume, upgrades it when the server's version changed, sets
-# users and passwords from the Secret, and becomes the server. Existing data is never wiped.
+# Starts MariaDB: makes the data folder on an empty volume, upgrades it when the server's version changed, loads
+# the image's time zones when they changed, sets users and passwords from the Secret, and becomes the server.
+# Existing data is never wiped.
 # Needs: FWB_BUFFER_POOL_BYTES, FWB_MAX_CONNECTIONS, FWB_BINLOG_SECONDS.
 set -eu
 
@@ -10,12 +11,16 @@ volume=/var/lib/mysql
 data=$volume/data
 fresh=$volume/data.new
 version_file=$volume/server-version
+zones_file=$volume/time-zones
+zoneinfo=/usr/share/zoneinfo
 run=/run/mysqld
+alone=$run/alone.sock
 
 say() { printf 'start: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 # As process 1 the shell ignores TERM unless it is told not to.
-trap 'exit 143' TERM INT
+server=
+trap '[ -z "$server" ] || stop_alone; exit 143' TERM INT
 
 check_volume() {
     [ -w "$volume" ] || die "the volume at $volume can't be written by uid $(id -u); give the folder to it (chown 999:999)"
@@ -47,21 +52,69 @@ remember_version() {
     sync
 }
 
-# Runs the server without network and without grants, for the server's own upgrade tool alone.
-upgrade() {
-    say "data was last used by ${1:-an unknown version}, this is $(server_version): upgrading"
+# Runs the server without network, grants and events, for what has to be done before it serves.
+start_alone() {
     mariadbd --defaults-file="$config/my.cnf" --skip-networking --skip-grant-tables --skip-slave-start \
-        --socket="$run/upgrade.sock" --pid-file="$run/upgrade.pid" &
+        --event-scheduler=DISABLED --socket="$alone" --pid-file="$run/alone.pid" &
     server=$!
-    until [ -S "$run/upgrade.sock" ] && mariadb --no-defaults --socket="$run/upgrade.sock" -e 'SELECT 1' >/dev/null 2>&1; do
-        kill -0 "$server" 2>/dev/null || die "the server stopped before the upgrade could run"
-        sleep 0.2
+    until [ -S "$alone" ] && mariadb --no-defaults --socket="$alone" -e 'SELECT 1' >/dev/null 2>&1; do
+        kill -0 "$server" 2>/dev/null || die "the server stopped before the $1"
+        sleep 0.1
     done
-    mariadb-upgrade --no-defaults --socket="$run/upgrade.sock" --tmpdir=/tmp >&2 || failed=yes
+}
+
+stop_alone() {
     kill -TERM "$server"
     wait "$server" || true
+    server=
+}
+
+upgrade() {
+    say "data was last used by ${1:-an unknown version}, this is $(server_version): upgrading"
+    start_alone "upgrade could run"
+    mariadb-upgrade --no-defaults --socket="$alone" --tmpdir=/tmp >&2 || failed=yes
+    stop_alone
     [ -z "${failed:-}" ] || die "mariadb-upgrade failed; the data is as it was, and the next start tries again"
     remember_version
+}
+
+# SQL with the image's time zones, for the server's own tables; fails if the image has none.
+write_zones() {
+    tool=$(command -v mariadb-tzinfo-to-sql || command -v mysql_tzinfo_to_sql) || return 1
+    rm -rf "$run/zoneinfo"
+    mkdir "$run/zoneinfo"
+    for entry in "$zoneinfo"/*; do
+        case ${entry##*/} in
+            # The same zones again, the second time with leap seconds.
+            posix | right | localtime | posixrules) ;;
+            *) ln -s "$entry" "$run/zoneinfo/" ;;
+        esac
+    done
+    # It warns of every file there that is no time zone.
+    "$tool" "$run/zoneinfo" >"$run/zones.sql" 2>/dev/null && grep -q '^INSERT INTO time_zone_name ' "$run/zones.sql"
+}
+
+# Before the server serves, since it keeps a zone in memory from its first use on.
+load_zones() {
+    if ! write_zones; then
+        say "this image has no time-zone data ($zoneinfo, mariadb-tzinfo-to-sql): named time zones stay as they are on the volume, or unknown; offsets such as +09:00 work"
+        return 0
+    fi
+    found=$(sha256sum <"$run/zones.sql")
+    [ "$(cat "$zones_file" 2>/dev/null)" != "$found" ] || return 0
+    say "the image's time zones are not those of the volume: loading them"
+    rm -f "$zones_file"
+    start_alone "time zones could be loaded"
+    if { echo "SET SESSION sql_log_bin = 0;"; cat "$run/zones.sql"; } | mariadb --no-defaults --socket="$alone" mysql >&2; then
+        zones_loaded=yes
+    fi
+    stop_alone
+    if [ -z "${zones_loaded:-}" ]; then
+        say "loading the time zones failed, as the lines above say; named time zones may be unknown, and the next start tries again"
+        return 0
+    fi
+    printf '%s\n' "$found" >"$zones_file.new"
+    mv "$zones_file.new" "$zones_file"
 }
 
 refuse_downgrade() {
@@ -106,6 +159,8 @@ if [ "$last" != "$version" ]; then
     [ -z "$last" ] || refuse_downgrade "$last" "$version"
     upgrade "$last"
 fi
+load_zones
+rm -rf "$run/zones.sql" "$run/zoneinfo"
 write_init_file
 exec mariadbd --defaults-file="$config/my.cnf" --init-file="$run/init.sql" \
     --innodb-buffer-pool-size="$FWB_BUFFER_POOL_BYTES" --max-connections="$FWB_MAX_CONNECTIONS" \

@@ -18,7 +18,7 @@ CREATE USER IF NOT EXISTS 'filewallball_app'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_app''@''%'' IDENTIFIED BY ', QUOTE(@app_password));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_app'@'%';
 -- The backslash: in a grant, a bare _ would stand for any character.
-GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER, EVENT, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE ROUTINE, ALTER ROUTINE ON `filewallball\_db`.* TO 'filewallball_app'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER, EVENT, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE ROUTINE, ALTER ROUTINE, DELETE HISTORY ON `filewallball\_db`.* TO 'filewallball_app'@'%';
 
 CREATE USER IF NOT EXISTS 'filewallball_backup'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED BY ', QUOTE(@backup_password));
@@ -28,6 +28,12 @@ GRANT RELOAD ON *.* TO 'filewallball_backup'@'%';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
 -- Bodies of stored routines, for --routines.
 GRANT SELECT ON mysql.proc TO 'filewallball_backup'@'%';
+-- For the throw-away server: events and computed columns may name time zones.
+GRANT SELECT ON mysql.time_zone TO 'filewallball_backup'@'%';
+GRANT SELECT ON mysql.time_zone_leap_second TO 'filewallball_backup'@'%';
+GRANT SELECT ON mysql.time_zone_name TO 'filewallball_backup'@'%';
+GRANT SELECT ON mysql.time_zone_transition TO 'filewallball_backup'@'%';
+GRANT SELECT ON mysql.time_zone_transition_type TO 'filewallball_backup'@'%';
 
 CREATE USER IF NOT EXISTS 'filewallball_monitor'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_monitor''@''%'' IDENTIFIED BY ', QUOTE(@monitor_password));

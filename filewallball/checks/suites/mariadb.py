@@ -17,6 +17,7 @@ from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites.mariadb_persistence import persistence
 from filewallball.checks.suites.mariadb_privileges import privileges
 from filewallball.checks.suites.mariadb_session import connected, explain, query, tables
+from filewallball.checks.suites.mariadb_zones import time_zones
 
 ROWS = 500
 READ_SAMPLES = 300
@@ -162,6 +163,7 @@ CHECKS = (
     Check("mariadb-transactions", transactions, quick=True, timeout=30, explain=explain),
     Check("mariadb-latency", speed, timeout=90, explain=explain),
     Check("mariadb-unicode", text, timeout=30, explain=explain),
+    Check("mariadb-time-zones", time_zones, timeout=20, explain=explain),
     Check("mariadb-persistence", persistence, timeout=180, explain=explain),
 )
 

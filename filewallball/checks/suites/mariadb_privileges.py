@@ -9,6 +9,7 @@ Every attempt is one that changes nothing, or is undone, should it succeed.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,13 +20,17 @@ from pymysql.cursors import Cursor
 from facts.checks.mariadb import MariadbTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.suites.mariadb_session import DENIED, connected, query, tables
+from filewallball.checks.suites.mariadb_session import DENIED, Tables, connected, query, tables
 
 HINT = (
     "grant rights on the own schema only (ON `{schema}`.*, with _ written as \\_) without GRANT OPTION: "
     "SHOW GRANTS FOR {user} lists them. The init file of the component mariadb does so at every start: "
     "`kubectl -n {namespace} rollout restart statefulset/{statefulset}`, and REVOKE what was added by hand"
 )
+
+
+EVENT_SECONDS = 10
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ def privileges(config: ChecksConfig) -> str:
     with tables(config) as run:
         table = run.name("privileges")
         with connected(target) as app:
-            steps = _work(app, table, run.name("view"))
+            steps = _work(app, run)
             attempts = forbidden(target.database, run.run)
             excess = [what for what in (_try(app, one) for one in attempts) if what]
             excess += excess_grants([str(row[0]) for row in query(app, "SHOW GRANTS")], target.database)
@@ -72,22 +77,40 @@ def _excessive(config: ChecksConfig, user: str, excess: Sequence[str]) -> CheckF
     return CheckFailed(f"{user} can {', '.join(excess)}", "its own work and no more", hint)
 
 
-def _work(connection: Connection[Cursor], table: str, view: str) -> int:
+def _work(connection: Connection[Cursor], run: Tables) -> int:
     """Everything that an application with migrations does."""
+    table, view, function, event = (run.name(what) for what in ("privileges", "view", "function", "event"))
     steps = (
         f"CREATE TABLE `{table}` (id INT PRIMARY KEY, name VARCHAR(50) NOT NULL)",
         f"ALTER TABLE `{table}` ADD COLUMN size BIGINT NOT NULL DEFAULT 0",
         f"CREATE INDEX by_size ON `{table}` (size)",
+        f"CREATE TRIGGER `{table}` BEFORE INSERT ON `{table}` FOR EACH ROW SET NEW.size = 7",
         f"INSERT INTO `{table}` (id, name) VALUES (1, 'a'), (2, 'b')",
         f"UPDATE `{table}` SET size = 1 WHERE id = 1",
         f"DELETE FROM `{table}` WHERE id = 2",
         f"SELECT * FROM `{table}`",
         f"CREATE VIEW `{view}` AS SELECT id FROM `{table}`",
         f"DROP VIEW `{view}`",
+        # As most people write one; with a binary log it needs more than its right.
+        f"CREATE FUNCTION `{function}`(x INT) RETURNS INT RETURN x + 1",
+        f"SELECT `{function}`(1)",
+        f"DROP FUNCTION `{function}`",
+        f"CREATE EVENT `{event}` ON SCHEDULE EVERY 1 SECOND DO UPDATE `{table}` SET size = 8",
     )
     for statement in steps:
         query(connection, statement)
-    return len(steps)
+    deadline = time.monotonic() + EVENT_SECONDS
+    while query(connection, f"SELECT size FROM `{table}`") != [(8,)]:
+        if time.monotonic() > deadline:
+            raise CheckFailed(
+                f"an event of the application did not run within {EVENT_SECONDS} s",
+                "it runs every second",
+                "Somebody turned the scheduler off: SHOW VARIABLES LIKE 'event_scheduler' must be ON. Delete "
+                "the server's pod, and it starts as my.cnf says.",
+            )
+        time.sleep(POLL_SECONDS)
+    query(connection, f"DROP EVENT `{event}`")
+    return len(steps) + 1
 
 
 def forbidden(schema: str, run: str) -> list[Attempt]:

@@ -64,38 +64,54 @@ class Tables:
 
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
+        self._own = PREFIX + self.run
 
     def name(self, what: str) -> str:
-        return f"{PREFIX}{self.run}_{what}"
+        return f"{self._own}_{what}"
 
     def claim(self, connection: Connection[Cursor]) -> None:
         """Hold a lock named after the run for as long as the connection lives: others see it is alive."""
-        query(connection, "SELECT GET_LOCK(%s, 0)", [PREFIX + self.run])
+        query(connection, "SELECT GET_LOCK(%s, 0)", [self._own])
 
     def drop(self, connection: Connection[Cursor]) -> None:
-        """Drop this run's tables."""
-        _drop(connection, [name for name in _found(connection) if name.startswith(PREFIX + self.run)])
+        """Drop what this run made."""
+        _drop(connection, [(kind, name) for kind, name in _found(connection) if _owner(name) == self._own])
 
     def sweep(self, connection: Connection[Cursor]) -> None:
-        """Drop the tables of killed runs: those whose lock nobody holds."""
-        owners = {name: "_".join(name.split("_")[:3]) for name in _found(connection)}
+        """Drop what killed runs made: those whose lock nobody holds."""
+        found = _found(connection)
         free = {
             owner
-            for owner in set(owners.values())
+            for owner in {_owner(name) for _, name in found}
             if query(connection, "SELECT IS_FREE_LOCK(%s)", [owner]) == [(1,)]
         }
-        _drop(connection, [name for name, owner in owners.items() if owner in free])
+        _drop(connection, [(kind, name) for kind, name in found if _owner(name) in free])
 
 
-def _found(connection: Connection[Cursor]) -> list[str]:
+def _owner(name: str) -> str:
+    return "_".join(name.split("_")[:3])
+
+
+_FOUND = """
+SELECT IF(TABLE_TYPE = 'VIEW', 'VIEW', 'TABLE'), TABLE_NAME FROM information_schema.TABLES
+ WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE %s
+UNION ALL SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES
+ WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME LIKE %s
+UNION ALL SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS
+ WHERE EVENT_SCHEMA = DATABASE() AND EVENT_NAME LIKE %s
+"""
+
+
+def _found(connection: Connection[Cursor]) -> list[tuple[str, str]]:
     pattern = PREFIX.replace("_", r"\_") + "%"
-    return [str(name) for (name,) in query(connection, "SHOW TABLES LIKE %s", [pattern])]
+    return [(str(kind), str(name)) for kind, name in query(connection, _FOUND, [pattern] * 3)]
 
 
-def _drop(connection: Connection[Cursor], names: Sequence[str]) -> None:
+def _drop(connection: Connection[Cursor], found: Sequence[tuple[str, str]]) -> None:
     query(connection, "SET lock_wait_timeout = 10")
-    for name in names:
-        query(connection, f"DROP TABLE IF EXISTS `{name}`")
+    # Events first: one may run, and use the others.
+    for kind, name in sorted(found, key=lambda each: each[0] != "EVENT"):
+        query(connection, f"DROP {kind} IF EXISTS `{name}`")
 
 
 @contextmanager
@@ -157,6 +173,13 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
             seen,
             f"{target.app_user} may do everything in {target.database}",
             "the grants are in the component mariadb's init file: run `fwb up`, then check again",
+        )
+    if code == ER.BINLOG_CREATE_ROUTINE_NEED_SUPER:
+        return CheckFailed(
+            seen,
+            f"{target.app_user} may create functions and triggers",
+            "The server does not run with log_bin_trust_function_creators, as its my.cnf says. Delete its "
+            f"pod {target.statefulset}-0.",
         )
     if code in _FULL:
         return CheckFailed(

@@ -67,6 +67,9 @@ def open_store(target: ScheduledTarget) -> Store:
             region=store.region,
             access_key=read_secret(store.access_key_file) if store.access_key_file else None,
             secret_key=read_secret(store.secret_key_file) if store.secret_key_file else None,
+            session_token=read_secret(store.session_token_file) if store.session_token_file else None,
+            ca_file=store.ca_file,
+            addressing=store.addressing,
         )
     )
 

@@ -56,6 +56,7 @@ def take(taking: Taking, before_restore: str | None = None) -> Manifest:
     log, path = taking.log, taking.work.path / "snapshot.rdb"
     with log.step("preflight") as done:
         taking.store.check()
+        taking.store.learn(log.say)
         servers = _servers(taking.sessions)
         _check_version(servers[0], taking.copy)
         done += [f"{len(servers) - 1} replicas linked", f"Valkey {servers[0].version}"]

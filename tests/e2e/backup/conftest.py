@@ -23,12 +23,16 @@ from filewallball.backup import settings
 from filewallball.backup.store import Store
 
 START_SECONDS = 60
+ZONE_TABLES = tuple(
+    f"time_zone{part}" for part in ("", "_leap_second", "_name", "_transition", "_transition_type")
+)
 # With what a shell, an option file or SQL could trip over.
 PASSWORD = "p\"w'\\d #1 $(x) 한"
 GRANTS = (
     "GRANT RELOAD ON *.* TO {user}",
     "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {database}.* TO {user}",
     "GRANT SELECT ON mysql.proc TO {user}",
+    *(f"GRANT SELECT ON mysql.{table} TO {{user}}" for table in ZONE_TABLES),
 )
 
 
@@ -118,6 +122,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "--server-id=1",
         "--log-bin=bin",
         "--binlog-format=ROW",
+        "--log-bin-trust-function-creators=ON",
+        "--event-scheduler=ON",
         "--character-set-server=utf8mb4",
         "--collation-server=utf8mb4_unicode_ci",
         "--innodb-buffer-pool-size=32M",
@@ -126,6 +132,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         f"--pid-file={folder}/pid",
     ]
     with program(arguments, folder, lambda: found.connect().close()):
+        zones = subprocess.run(
+            ["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo"], capture_output=True, check=True
+        )
+        found.load(zones.stdout, "mysql")
         yield found
 
 
@@ -179,10 +189,10 @@ class Job:
     def store(self) -> Store:
         return Store(self.settings().store)
 
-    def start(self, command: str = "run", **changes: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, **changes: str) -> subprocess.Popen[str]:
         environment = {**os.environ, **self.environment, **changes}
         return subprocess.Popen(
-            [sys.executable, "-m", "filewallball.backup", command],
+            [sys.executable, "-m", "filewallball.backup", *(command or ["run"])],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -190,9 +200,9 @@ class Job:
             start_new_session=True,
         )
 
-    def run(self, command: str = "run", **changes: str) -> tuple[int, str]:
+    def run(self, *command: str, **changes: str) -> tuple[int, str]:
         """Exit code and all output of the job, as its pod would run it."""
-        process = self.start(command, **changes)
+        process = self.start(*command, **changes)
         output, _ = process.communicate(timeout=120)
         return process.returncode, output
 

@@ -62,14 +62,21 @@ def test_an_emptied_database_does_not_pass_as_verified(job: Any) -> None:
         assert code == 1, output
         assert "FAILED dump: " in output
         assert f"{earlier.name} held 2 rows" in output
-        assert "FWB_ALLOW_EMPTY=1" in output
+        assert "`fwb backup now STACK --allow-empty`" in output
         assert len(job.objects()) == 2
         assert job.leftovers() == []
-    code, output = job.run(FWB_ALLOW_EMPTY="1")
+    code, output = job.run("run", "--allow-empty")
     assert code == 0, output
-    # From now on empty is what is known to be right.
+    # From now on empty is what is known to be right, and what was there before stays.
     code, output = job.run()
     assert code == 0, output
+    assert len(job.objects()) == 6
+    assert catalogue.find(job.store(), earlier.name) == earlier
+    # With rows again, the guard is back.
+    job.sql("CREATE TABLE files (id INT PRIMARY KEY)", "INSERT INTO files VALUES (1)")
+    assert job.run()[0] == 0
+    job.sql("DELETE FROM files")
+    assert job.run()[0] == 1
 
 
 def test_a_database_that_was_always_empty_but_for_the_checks(job: Any) -> None:

@@ -167,6 +167,7 @@ def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariad
         "--collation-server=utf8mb4_unicode_ci",
         "--innodb-buffer-pool-size=16M",
         "--innodb-log-file-size=8M",
+        "--log-bin=bin",
         f"--pid-file={folder}/pid",
     ]
     with program(arguments, folder / "log", lambda: connect().close()):
@@ -192,6 +193,8 @@ def mariadb_server(mariadb_process: MariadbServer) -> MariadbServer:
         "SET GLOBAL collation_server = utf8mb4_unicode_ci",
         "SET GLOBAL default_storage_engine = InnoDB",
         "SET GLOBAL tx_isolation = 'REPEATABLE-READ'",
+        "SET GLOBAL event_scheduler = ON",
+        "SET GLOBAL log_bin_trust_function_creators = ON",
         "DROP DATABASE IF EXISTS filewallball_db",
         "CREATE DATABASE filewallball_db",
         "DROP USER IF EXISTS filewallball_app, filewallball_monitor",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from filewallball.checks import latency
+from filewallball.checks.suites import mariadb_privileges
 
 WIDE = 500  # milliseconds: what this server shares a machine with says nothing about it
 ALL = ["mariadb-privileges", "mariadb-transactions", "mariadb-latency", "mariadb-unicode"]
@@ -18,6 +20,8 @@ def objects(server) -> list[tuple[str]]:
     return server.run(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%fwb%' "
         "UNION SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'fwb%' "
+        "UNION SELECT routine_name FROM information_schema.routines WHERE routine_name LIKE 'fwb%' "
+        "UNION SELECT event_name FROM information_schema.events WHERE event_name LIKE 'fwb%' "
         "UNION SELECT user FROM mysql.global_priv WHERE user LIKE 'fwb%'"
     )
 
@@ -74,6 +78,48 @@ def test_application_that_may_not_do_its_work(mariadb_server, check):
     assert result.status == "failed"
     assert "ALTER command denied" in result.observed
     assert "grants" in result.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "seen", "hint"),
+    [
+        ("event_scheduler", "an event of the application did not run", "event_scheduler"),
+        ("log_bin_trust_function_creators", "SUPER", "log_bin_trust_function_creators"),
+    ],
+)
+def test_what_is_granted_but_does_not_work(
+    mariadb_server, check, monkeypatch: pytest.MonkeyPatch, variable, seen, hint
+):
+    monkeypatch.setattr(mariadb_privileges, "EVENT_SECONDS", 2)
+    mariadb_server.run(f"SET GLOBAL {variable} = OFF")
+    result = check("mariadb-privileges", mariadb=mariadb_server.target)
+    assert result.status == "failed"
+    assert seen in result.observed
+    assert hint in result.hint
+    assert objects(mariadb_server) == []
+
+
+def test_what_a_killed_run_left_is_removed(mariadb_server, check):
+    left = "filewallball_db.fwb_check_0a1b2c3d_"
+    mariadb_server.run(
+        f"CREATE TABLE {left}table (id INT)",
+        f"CREATE VIEW {left}view AS SELECT id FROM {left}table",  # noqa: S608
+        f"CREATE FUNCTION {left}function() RETURNS INT RETURN 1",
+        f"CREATE EVENT {left}event ON SCHEDULE EVERY 1 HOUR DO SELECT 1",
+    )
+    assert check("mariadb-transactions", mariadb=mariadb_server.target).status == "ok"
+    assert objects(mariadb_server) == []
+
+
+def test_named_time_zones(mariadb_server, check):
+    """Its tables are filled as start.sh fills them; without them, see the unit tests."""
+    data = subprocess.run(["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo"], capture_output=True, check=True)
+    client = ["mariadb", "--no-defaults", "--protocol=tcp", f"--port={mariadb_server.target.port}", "mysql"]
+    mariadb_server.run("CREATE USER zones IDENTIFIED BY 'z'", "GRANT ALL ON *.* TO zones")
+    subprocess.run([*client, "--user=zones", "--password=z"], input=data.stdout, check=True)
+    mariadb_server.run("DROP USER zones")
+    result = check("mariadb-time-zones", mariadb=mariadb_server.target)
+    assert result.status == "ok", result.line()
 
 
 @pytest.mark.parametrize(

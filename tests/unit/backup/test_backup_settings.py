@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from filewallball import network
 from filewallball.backup import __main__ as command
-from filewallball.backup import settings
+from filewallball.backup import job, settings
 from filewallball.errors import ConfigError
 
 
@@ -68,7 +69,6 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
         ("FWB_STORE_ENDPOINT", "store:7070", "FWB_STORE_ENDPOINT: 'store:7070' is no URL"),
         ("FWB_STORE_SECRET_KEY_FILE", "", "set both, or neither"),
         ("FWB_WORK_DIR", "/nowhere", "FWB_WORK_DIR: /nowhere is no directory"),
-        ("FWB_ALLOW_EMPTY", "yes", "FWB_ALLOW_EMPTY: 'yes' is neither 0 nor 1"),
         ("FWB_WORK_SIZE", "2 GB", "FWB_WORK_SIZE: '2 GB' is no size"),
     ],
 )
@@ -97,10 +97,21 @@ def test_wrong_usage_ends_with_2() -> None:
         command.main(["ran"])
 
 
-def test_an_empty_database_is_allowed_only_when_asked(environment: dict[str, str]) -> None:
-    for value, allowed in {"": False, "0": False, "1": True}.items():
-        found = settings.from_environment({**environment, "FWB_ALLOW_EMPTY": value})
-        assert found.allow_empty is allowed
+@pytest.mark.parametrize("asked", [[], ["--allow-empty"]])
+def test_an_empty_database_is_allowed_only_when_asked(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    given: list[bool] = []
+
+    def run(found: settings.Settings, _: object) -> None:
+        given.append(found.allow_empty)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(command.os, "environ", environment)
+    monkeypatch.setattr(network, "wait_admitted", lambda _: None)
+    monkeypatch.setattr(job, "run", run)
+    assert command.main(["run", *asked]) == 2
+    assert given == [bool(asked)]
 
 
 @pytest.mark.parametrize(("text", "size"), [("1000", 1000), ("1.5Gi", 1610612736), ("3M", 3_000_000)])

@@ -54,10 +54,13 @@ def test_an_empty_store_has_no_newest(answers: tuple[Store, Stubber]) -> None:
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("AccessDenied", "look at its policy"),
+        ("AccessDenied", "in the bucket's policy"),
         ("NoSuchBucket", "Create the bucket"),
         ("RequestTimeTooSkewed", "clocks"),
-        ("SlowDown", "FWB_STORE_ENDPOINT"),
+        ("SlowDown", "overloaded"),
+        ("ExpiredToken", "filewallball:backup.store.sessionTokenKey"),
+        ("PermanentRedirect", "filewallball:backup.store.region"),
+        ("Other", "filewallball:backup.store.endpoint"),
     ],
 )
 def test_refusals_say_what_to_do(answers: tuple[Store, Stubber], code: str, said: str) -> None:

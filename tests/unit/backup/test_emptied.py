@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from facts.backup import CRON_JOB
 from filewallball.backup.job import check_emptied, why_differing
 from filewallball.backup.manifest import Manifest, Position, Table
 from filewallball.errors import UserError
@@ -31,8 +30,8 @@ def test_an_emptied_database_is_refused(now: dict[str, int]) -> None:
     with pytest.raises(UserError) as caught:
         check_emptied(tables(**now), earlier(files=7, users=1, fwb_check_2_backup=3), "filewallball_db")
     assert f"{NAME} held 8 rows" in caught.value.message
-    assert f"--from=cronjob/{CRON_JOB} " in caught.value.hint
-    assert "FWB_ALLOW_EMPTY=1" in caught.value.hint
+    assert "`fwb backup now STACK --allow-empty`" in caught.value.hint
+    assert "kubectl" not in caught.value.hint
 
 
 @pytest.mark.parametrize(

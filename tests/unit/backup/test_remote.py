@@ -6,10 +6,12 @@ import copy
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from facts.backup import CRON_JOB
 from filewallball import pods
 from filewallball.backup import remote
+from filewallball.cli import app
 from filewallball.errors import UserError
 from filewallball.jobs import following
 from filewallball.stack import Place
@@ -126,6 +128,17 @@ def test_a_list_is_not_counted_as_a_backup() -> None:
     [job] = cluster.created
     assert "ownerReferences" not in job["metadata"]
     assert job["spec"]["template"]["spec"]["containers"][0]["command"][-1] == "list"
+
+
+def test_an_empty_database_is_asked_for_in_the_jobs_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster([ended(0)], [])
+    monkeypatch.setattr(remote.stack, "find", lambda *_: Place("dev", "files", cluster))  # type: ignore[arg-type]
+    done = CliRunner().invoke(app, ["backup", "now", "dev", "--allow-empty"])
+    assert done.exit_code == 0
+    [container] = cluster.created[0]["spec"]["template"]["spec"]["containers"]
+    assert container["command"][-3:] == ["filewallball.backup", "run", "--allow-empty"]
+    # It counts as the nightly one: none is started beside it.
+    assert cluster.created[0]["metadata"]["ownerReferences"][0]["uid"] == "u-1"
 
 
 def test_a_stack_without_the_cronjob() -> None:

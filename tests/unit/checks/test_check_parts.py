@@ -35,7 +35,7 @@ QUICK = [
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 23
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 24
 
 
 def test_percentiles():

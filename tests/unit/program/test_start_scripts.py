@@ -30,6 +30,8 @@ STANDINS = {
         [ -z "${FAIL_INSTALL:-}" ] || exit 1""",
     "listen": "exec python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' \"$1\"",
     "mariadb-upgrade": 'echo "upgrade $*" >>"$CALLS"; [ -z "${FAIL_UPGRADE:-}" ]',
+    "mariadb-tzinfo-to-sql": """
+        for zone in ${ZONES:-}; do echo "INSERT INTO time_zone_name ('$zone')"; done""",
     "mariadb": 'echo "client $*" >>"$CALLS"; echo "${ANSWER:-}"',
     "redis-server": 'echo "server $*" >>"$CALLS"',
     "versitygw": 'echo "server $*" >>"$CALLS"',
@@ -193,6 +195,20 @@ def test_passwords_reach_the_server_as_they_are(tmp_path: Path) -> None:
     assert 'password="dou\\"ble\\\\"' in (pod.root / "run/mysqld/probe.cnf").read_text()
     for name in ("init.sql", "probe.cnf"):
         assert (pod.root / "run/mysqld" / name).stat().st_mode & 0o077 == 0
+
+
+def test_time_zones_are_loaded_when_they_changed_and_only_then(mariadb: Pod) -> None:
+    alone = ["client", "client", "server"]
+    assert mariadb.start(ZONES="A B").returncode == 0
+    assert mariadb.called[0] == "install"
+    assert mariadb.called[-3:] == alone
+    assert mariadb.start(ZONES="A B").returncode == 0
+    assert mariadb.called == ["server"]
+    assert mariadb.start(ZONES="A C").returncode == 0
+    assert mariadb.called == alone
+    done = mariadb.start()
+    assert mariadb.called == ["server"]
+    assert "this image has no time-zone data" in done.stderr
 
 
 def test_a_missing_password_stops_the_start_and_names_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,154 @@
+"""The client of an S3 store as its settings ask for it, and what its errors mean for people."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    FlexibleChecksumError,
+    NoCredentialsError,
+    SSLError,
+)
+
+from filewallball import proxies
+from filewallball.backup.settings import StoreSettings
+from filewallball.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_STORE = "filewallball:backup.store"
+_KEYS = f"the Secret that {_STORE}.credentialsSecret names"
+_REGION = (
+    f"The bucket is in another region or at another address. Correct {_STORE}.region and {_STORE}.endpoint."
+)
+_TOKEN = (
+    "Temporary credentials need their session token, and last for some hours only. Write new ones into "
+    f"{_KEYS}, and name the token's key in {_STORE}.sessionTokenKey."
+)
+_HINTS = {
+    "NoSuchBucket": f"Create the bucket, or correct {_STORE}.bucket.",
+    "InvalidAccessKeyId": f"The store does not know the access key. Correct it in {_KEYS}.",
+    "SignatureDoesNotMatch": f"Either the secret key is wrong: compare it with {_KEYS}. Or a proxy on the "
+    "way to the store changes requests.",
+    "AccessDenied": "The credentials may not do this in the bucket. Allow it in the bucket's policy.",
+    "ExpiredToken": _TOKEN,
+    "InvalidToken": _TOKEN,
+    "RequestTimeTooSkewed": "The clocks of the node and of the store differ too much. Set them right.",
+    "PermanentRedirect": _REGION,
+    "TemporaryRedirect": _REGION,
+    "AuthorizationHeaderMalformed": _REGION,
+    "IllegalLocationConstraintException": _REGION,
+    "301": _REGION,
+    "307": _REGION,
+    "SlowDown": "The store is overloaded and asked to wait. Run it again later.",
+    "503": "The store is overloaded or being restarted. Run it again later.",
+}
+_UNREACHABLE = f"Correct {_STORE}.endpoint, and look whether the store runs and pods can reach it."
+_UNTRUSTED = (
+    "The store's certificate is not signed by an authority that is known here. If it is a private one, name "
+    f"its certificate in {_STORE}.ca. Otherwise correct {_STORE}.endpoint to a name that it holds."
+)
+_OTHER = f"Check {_STORE}.endpoint, its region and its credentials, and that the store runs."
+
+
+class StoreError(UserError):
+    """The store could not be reached or refused."""
+
+
+class AlreadyThere(StoreError):
+    """An object of that name exists; it was left alone."""
+
+
+def client(settings: StoreSettings, *, checksums: bool) -> S3Client:
+    """A client of the store. `checksums`: send them with each upload, as S3 clients do by default.
+
+    Raises ConfigError for a CA bundle that cannot be used.
+    """
+    if settings.ca_file:
+        _check_bundle(settings.ca_file)
+    # Stores other than AWS seldom have a DNS name per bucket.
+    addressing = settings.addressing or ("path" if settings.endpoint else "auto")
+    return _session().client(  # pyright: ignore[reportUnknownMemberType] - overloads for services without stubs
+        "s3",
+        endpoint_url=settings.endpoint,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        aws_session_token=settings.session_token,
+        verify=settings.ca_file,
+        config=Config(
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"mode": "standard", "max_attempts": 5},
+            s3={"addressing_style": addressing},  # pyright: ignore[reportArgumentType]
+            request_checksum_calculation="when_supported" if checksums else "when_required",
+            # What is read is compared with the manifest's own SHA-256, whatever the store can.
+            response_checksum_validation="when_required" if settings.endpoint else "when_supported",
+            proxies=_proxies(settings.endpoint),
+        ),
+    )
+
+
+def _proxies(endpoint: str | None) -> dict[str, str] | None:
+    """By scheme; None leaves it to boto3, which knows AWS's names, but not ours, nor networks in NO_PROXY."""
+    if endpoint is None:
+        return None
+    proxy = proxies.proxy_for(endpoint)
+    return {urlsplit(endpoint).scheme: proxy} if proxy else {}
+
+
+@cache
+def _session() -> Session:
+    """One for all clients: it reads the descriptions of the services, which takes a while."""
+    return Session()
+
+
+def _check_bundle(path: str) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"The CA bundle {path} of the store cannot be used: {error.strerror or error}",
+            f"{_STORE}.ca names a ConfigMap or Secret, and the key in it that holds certificates in PEM "
+            "form. Correct it, and run `fwb up`.",
+        ) from error
+
+
+def code_of(error: Exception) -> tuple[str, int]:
+    """The store's own code of an error and its HTTP status; empty and 0 if the store said nothing."""
+    if not isinstance(error, ClientError):
+        return "", 0
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code, int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_taken(error: Exception) -> bool:
+    """Whether the store says that a condition on an upload did not hold."""
+    code, status = code_of(error)
+    return code in ("PreconditionFailed", "ConditionalRequestConflict", "412") or status in (304, 412)
+
+
+def explained(error: BotoCoreError | ClientError, verb: str, key: str, where: str) -> StoreError:
+    """The error as people need it. `where`: the store in words."""
+    if is_taken(error):
+        return AlreadyThere(f"{key} is already in {where}", "It was left as it is.")
+    if isinstance(error, FlexibleChecksumError):
+        return StoreError(f"{key} is damaged in the store, {where}: {error}", "Use another one.")
+    code, status = code_of(error)
+    hint = _HINTS.get(code) or _HINTS.get(str(status)) or _OTHER
+    if isinstance(error, SSLError):
+        hint = _UNTRUSTED
+    elif isinstance(error, EndpointConnectionError):
+        hint = _UNREACHABLE
+    elif isinstance(error, NoCredentialsError):
+        hint = f"Name a Secret with keys in {_STORE}.credentialsSecret, or give the ServiceAccount a role."
+    return StoreError(f"Cannot {f'{verb} {key} in' if key else verb} {where}: {error}", hint)
