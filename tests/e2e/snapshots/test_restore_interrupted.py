@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from snapshot_lab import Lab
 
+from filewallball.valkey.databases import CLOCK_DB, STAGING
 from filewallball.valkey.snapshots import catalogue, placing
 from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.sessions import LOCKS, STAGING
 
 KEYS = 2000
 
@@ -51,8 +51,8 @@ def test_stopped_half_way_and_run_again(lab: Lab, taken: Manifest, number: signa
     if killed:
         # Nobody was left to take the lock away; it would go by itself.
         assert "Another restore is at work" in lab.run("restore", "--name", taken.name, code=1)
-        assert 0 < lab.client(database=LOCKS).ttl("fwb:restore") <= 120
-        lab.as_backup(LOCKS).delete("fwb:restore")
+        assert 0 < lab.client(database=CLOCK_DB).ttl("fwb:restore") <= 120
+        lab.as_backup(CLOCK_DB).delete("fwb:restore")
     else:
         assert "stopped by SIGTERM" in output
         assert "Users still have what they had" in output
