@@ -14,9 +14,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError
 from redis.retry import Retry
 
-from filewallball.valkey.databases import CLOCK, CLOCK_DB
 from filewallball.valkey.layout import PORT, Layout, Pod
 
+CLOCK = "fwb:clock"
+CLOCK_DB = 15  # apart from the applications' keys
 NOWHERE = ("127.0.0.1", 1)  # what a member replicates from that has no place yet; valkey.conf says the same
 TIMEOUT = 0.5
 

@@ -11,7 +11,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from filewallball.errors import UserError
-from filewallball.valkey.databases import CLOCK_DB, LOCK
+from filewallball.valkey.member import CLOCK_DB
+from filewallball.valkey.snapshots.databases import LOCK
 from filewallball.valkey.snapshots.sessions import SessionSet, errors
 from filewallball.valkey.snapshots.settings import Address
 

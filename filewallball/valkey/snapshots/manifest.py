@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from filewallball.backup.fields import Fields, ManifestError, load, parse_time, utc_text
-from filewallball.valkey.databases import DATABASES
+from filewallball.valkey.snapshots.databases import DATABASES
 from filewallball.valkey.snapshots.names import snapshot_time
 
 FORMAT = 2

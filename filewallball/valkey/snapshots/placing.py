@@ -12,9 +12,10 @@ from redis.exceptions import RedisError
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.valkey.databases import CLOCK_DB, OWN, STAGING
+from filewallball.valkey.member import CLOCK_DB
 from filewallball.valkey.snapshots import functions
 from filewallball.valkey.snapshots.comparing import Compared, compare
+from filewallball.valkey.snapshots.databases import OWN, STAGING
 from filewallball.valkey.snapshots.manifest import Manifest
 from filewallball.valkey.snapshots.pieces import PIECE
 from filewallball.valkey.snapshots.sessions import Server, SessionSet, errors

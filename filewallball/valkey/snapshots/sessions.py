@@ -23,7 +23,8 @@ from redis.retry import Retry
 
 from facts import valkey
 from filewallball.errors import UserError
-from filewallball.valkey.databases import CLOCK_DB, DATABASES, OWN
+from filewallball.valkey.member import CLOCK_DB
+from filewallball.valkey.snapshots.databases import DATABASES, OWN
 from filewallball.valkey.snapshots.settings import Address, SetSettings
 from filewallball.valkey.snapshots.transfer import USER
 

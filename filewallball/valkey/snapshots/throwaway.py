@@ -21,8 +21,8 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
 from filewallball.errors import UserError
-from filewallball.valkey.databases import DATABASES, STAGING, is_own
 from filewallball.valkey.snapshots import functions
+from filewallball.valkey.snapshots.databases import DATABASES, STAGING, is_own
 from filewallball.valkey.snapshots.digest import Digest
 from filewallball.valkey.snapshots.functions import Library
 from filewallball.valkey.snapshots.manifest import Content

@@ -21,9 +21,9 @@ from s3_gateway import S3
 
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
-from filewallball.valkey.databases import DATABASES, STAGING, is_own
 from filewallball.valkey.snapshots import catalogue
 from filewallball.valkey.snapshots.__main__ import main
+from filewallball.valkey.snapshots.databases import DATABASES, STAGING, is_own
 from filewallball.valkey.snapshots.manifest import Manifest
 
 CONFIGURATION = FILES.parent / "snapshots" / "throwaway.conf"

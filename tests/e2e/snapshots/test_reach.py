@@ -11,7 +11,8 @@ from local_set import wait_for
 from redis.exceptions import NoPermissionError, ResponseError
 from snapshot_lab import Lab
 
-from filewallball.valkey.databases import CLOCK, CLOCK_DB, DATABASES, LOCK, STAGING
+from filewallball.valkey.member import CLOCK, CLOCK_DB
+from filewallball.valkey.snapshots.databases import DATABASES, LOCK, STAGING
 from filewallball.valkey.snapshots.manifest import Manifest
 
 LIBRARY = "#!lua name={name}\nserver.register_function('{name}', function(keys, words) return {answer} end)"

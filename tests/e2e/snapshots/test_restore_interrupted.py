@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from snapshot_lab import Lab
 
-from filewallball.valkey.databases import CLOCK_DB, STAGING
+from filewallball.valkey.member import CLOCK_DB
 from filewallball.valkey.snapshots import catalogue, placing
+from filewallball.valkey.snapshots.databases import STAGING
 from filewallball.valkey.snapshots.manifest import Manifest
 
 KEYS = 2000

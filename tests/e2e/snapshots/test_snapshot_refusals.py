@@ -11,8 +11,9 @@ import pytest
 from local_set import wait_for
 from snapshot_lab import Lab
 
-from filewallball.valkey.databases import CLOCK_DB, STAGING
+from filewallball.valkey.member import CLOCK_DB
 from filewallball.valkey.snapshots import job, placing
+from filewallball.valkey.snapshots.databases import STAGING
 from filewallball.valkey.snapshots.manifest import Manifest
 
 

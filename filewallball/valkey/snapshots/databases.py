@@ -6,15 +6,14 @@ clock stays in a database of theirs: a member of an older version has no other, 
 
 from __future__ import annotations
 
+from filewallball.valkey.member import CLOCK, CLOCK_DB
+
 DATABASES = range(16)
 """The databases of applications."""
 STAGING = 16
 """Where a restore prepares what it puts in place. Applications can't select it."""
-CLOCK_DB = 15
-CLOCK = "fwb:clock"
-"""A hash that says how fresh a member's data are."""
 LOCK = "fwb:restore"
-"""In the same database: there while a restore is at work."""
+"""Beside the clock, in CLOCK_DB: there while a restore is at work."""
 OWN = (CLOCK, LOCK)
 """What is no application's in CLOCK_DB."""
 
