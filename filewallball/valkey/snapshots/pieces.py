@@ -171,7 +171,11 @@ def _stream(source: _Source) -> Iterator[Piece]:
         yield Piece([("XADD", source.name, "MAXLEN", 0, "0-1", "x", "x")], None, 0)
     for one in groups:
         yield from _group(source, one)
-    end: list[Command] = [("XDEL", source.name, *some) for some in _batched(sorted(dead), _ITEMS)]
+    # What is older than the first message was trimmed, which no counter tells of; the others were deleted.
+    first = _id(about[b"first-entry"][0]) if about[b"length"] else None
+    deleted = sorted(entry for entry in dead if first and _id(entry) > first)
+    end: list[Command] = [("XDEL", source.name, *some) for some in _batched(deleted, _ITEMS)]
+    end.append(("XTRIM", source.name, "MAXLEN", "=", about[b"length"]))
     counters = ("ENTRIESADDED", about[b"entries-added"], "MAXDELETEDID", about[b"max-deleted-entry-id"])
     end.append(("XSETID", source.name, about[b"last-generated-id"], *counters))
     yield Piece(end, ("EVAL", _STREAM, 1, source.name), 0)

@@ -95,6 +95,7 @@ def test_a_stream_whose_pending_messages_were_deleted() -> None:
     """They are put in their place, claimed, and deleted again; then the counters say what they did."""
     entries = {b"5-1": [b"a", b"b", b"a", b"c"], b"7-1": [b"a", b"d"]}
     about = {b"length": 2, b"entries-added": 4, b"max-deleted-entry-id": b"6-1", b"last-generated-id": b"9-1"}
+    about[b"first-entry"] = [b"5-1", entries[b"5-1"]]
     group = {b"name": b"g", b"entries-read": None, b"last-delivered-id": b"7-1"}
     pending = [[b"4-1", b"me", 5, 1], [b"5-1", b"me", 6, 2], [b"6-1", b"you", 7, 3]]
 
@@ -132,8 +133,9 @@ def test_a_stream_whose_pending_messages_were_deleted() -> None:
     assert [(command[3], command[5], command[9]) for command in claims] == [
         (b"me", b"4-1", 1), (b"me", b"5-1", 2), (b"you", b"6-1", 3),
     ]  # fmt: skip
-    assert found[-2:] == [
-        ("XDEL", b"key", b"4-1", b"6-1"),
+    assert found[-3:] == [
+        ("XDEL", b"key", b"6-1"),
+        ("XTRIM", b"key", "MAXLEN", "=", 2),
         ("XSETID", b"key", b"9-1", "ENTRIESADDED", 4, "MAXDELETEDID", b"6-1"),
     ]
 
