@@ -91,7 +91,7 @@ def connect(
 ) -> Sessions:
     """Sessions of the set that these Sentinels watch; connects with the first use. `timeout` in seconds.
 
-    `db`: 0 to 13. `decode_responses=False` gives bytes, which pickled sessions need.
+    `db`: 0 to 15. `decode_responses=False` gives bytes, which pickled sessions need.
     """
     limits: dict[str, Any] = {
         "socket_timeout": ATTEMPT_SECONDS,

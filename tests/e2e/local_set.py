@@ -46,6 +46,8 @@ class Process:
     agent: Agent | None = None
     threads: list[threading.Thread] = field(default_factory=list)
     http: Any = None
+    settled: Callable[[str], str] = lambda text: text
+    """What is done to each of its files before it starts: how it runs under another version."""
 
 
 class LocalSet:
@@ -103,7 +105,7 @@ class LocalSet:
             text = template.substitute(self.settings) if conf else template.safe_substitute(self.settings)
             if source.name == "sentinel.conf":  # all share one host here
                 text = text.replace("bind * -::*", f"bind {each.pod.host}")
-            (each.folder / "etc/filewallball" / source.name).write_text(text)
+            (each.folder / "etc/filewallball" / source.name).write_text(each.settled(text))
         script = "start.sh" if each in self.members else "sentinel-start.sh"
         mounts = {Path("/dev/null"): self.root / "dev/null"}
         mounts |= {each.folder / place: self.root / place for place in MOUNTS}

@@ -29,6 +29,10 @@ MEMBER_FORBIDDEN: tuple[Words, ...] = (
     ("FAILOVER", NONE),
     ("BGSAVE", NONE),
     ("SWAPDB", "0", "0"),
+    ("SELECT", NONE),
+    ("MOVE", NONE, NONE),
+    ("COPY", NONE, NONE),
+    ("EXISTS", "fwb:clock", NONE),
     ("ACL", "LIST"),
     ("MODULE", "LIST"),
     ("CLIENT", "KILL", "ID", "0"),
@@ -125,4 +129,6 @@ def _may(link: Connection, words: Words) -> bool:
 
 
 def _command(words: Words) -> str:
-    return " ".join(words[:2] if words[0] in ("CONFIG", "SENTINEL", "ACL", "MODULE", "CLIENT") else words[:1])
+    return " ".join(
+        words[:2] if words[0] in ("CONFIG", "SENTINEL", "ACL", "MODULE", "CLIENT", "EXISTS") else words[:1]
+    )

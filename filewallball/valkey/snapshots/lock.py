@@ -11,10 +11,11 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots.sessions import LOCKS, SessionSet, errors
+from filewallball.valkey.member import CLOCK_DB
+from filewallball.valkey.snapshots.databases import LOCK
+from filewallball.valkey.snapshots.sessions import SessionSet, errors
 from filewallball.valkey.snapshots.settings import Address
 
-KEY = "fwb:restore"
 _SECONDS = 120
 _KEEP_SECONDS = 10.0
 
@@ -25,12 +26,12 @@ class Lock:
     def __init__(self, sessions: SessionSet, primary: Address) -> None:
         self._sessions = sessions
         self._token = secrets.token_hex(8)
-        self._client: Any = sessions.connect(primary, LOCKS)
+        self._client: Any = sessions.connect(primary, CLOCK_DB)
         self._kept = 0.0
 
     def __enter__(self) -> Lock:
         with errors("Taking the restore's lock"):
-            if not self._client.set(KEY, self._token, nx=True, ex=_SECONDS):
+            if not self._client.set(LOCK, self._token, nx=True, ex=_SECONDS):
                 raise UserError(
                     "Another restore is at work.",
                     f"Wait for its end. If it was killed, its lock ends {_SECONDS} seconds later.",
@@ -48,12 +49,12 @@ class Lock:
                 # The key is on the next primary as well; failing that, it goes by itself.
                 with suppress(RedisError, UserError):
                     client: Any
-                    with self._sessions.connect(self._sessions.primary(), LOCKS) as client:
+                    with self._sessions.connect(self._sessions.primary(), CLOCK_DB) as client:
                         self._release(client)
 
     def _release(self, client: Any) -> None:
-        if client.get(KEY) == self._token.encode():
-            client.delete(KEY)
+        if client.get(LOCK) == self._token.encode():
+            client.delete(LOCK)
 
     def keep(self) -> None:
         """Hold it for longer. Raises UserError if it is another's by now."""
@@ -61,8 +62,8 @@ class Lock:
             return
         with errors("Keeping the restore's lock"):
             # Gone (a member was flushed, or made room) is as good as held: nobody else has taken it.
-            before = self._client.get(KEY)
+            before = self._client.get(LOCK)
             if before not in (None, self._token.encode()):
                 raise UserError("Another restore has begun meanwhile.", "Wait for its end.")
-            self._client.set(KEY, self._token, ex=_SECONDS)
+            self._client.set(LOCK, self._token, ex=_SECONDS)
         self._kept = time.monotonic()

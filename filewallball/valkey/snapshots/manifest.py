@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from filewallball.backup.fields import Fields, ManifestError, load, parse_time, utc_text
+from filewallball.valkey.snapshots.databases import DATABASES
 from filewallball.valkey.snapshots.names import snapshot_time
 
-FORMAT = 1
+FORMAT = 2
+"""1: before version 2 a snapshot covered databases 0 to 13 and no functions."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Content:
 class Manifest:
     """One snapshot. `bytes` and `sha256` are its file's; `memory` is what its data takes in a server.
 
-    `databases`: those that applications use and that hold keys. `source`: the server it was taken from.
+    `databases`: those that applications use and that hold keys. `functions`: the digest of each library.
+    `source`: the server it was taken from.
     `before_restore`: the snapshot that was about to be restored when this one was taken.
     """
 
@@ -41,6 +44,13 @@ class Manifest:
     verified: bool
     verified_at: datetime | None
     before_restore: str | None = None
+    functions: dict[str, str] = field(default_factory=dict[str, str])
+    format: int = FORMAT
+
+    @property
+    def covered(self) -> range:
+        """The databases of which it knows everything: one that isn't in `databases` was empty."""
+        return range(14) if self.format == 1 else DATABASES
 
     @property
     def keys(self) -> int:
@@ -49,7 +59,7 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The manifest as it is stored: UTF-8, readable by people."""
-        values: dict[str, Any] = {"format": FORMAT, **asdict(self)}
+        values: dict[str, Any] = {"format": self.format, **asdict(self)}
         for key in ("created", "verified_at"):
             values[key] = None if values[key] is None else utc_text(values[key])
         return (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()
@@ -58,7 +68,9 @@ class Manifest:
     def from_json(cls, text: bytes) -> Manifest:
         """The manifest in `text`. Raises ManifestError."""
         fields = load(text)
-        fields.check_format(FORMAT)
+        version = fields.get("format", int)
+        if version not in (1, FORMAT):
+            fields.check_format(FORMAT)
         name = _name("name", fields.get("name", str))
         verified_at = fields.values.get("verified_at")
         before = fields.values.get("before_restore")
@@ -76,7 +88,14 @@ class Manifest:
             verified=fields.get("verified", bool),
             verified_at=None if verified_at is None else parse_time("verified_at", verified_at),
             before_restore=None if before is None else _name("before_restore", before),
+            functions=_functions(fields) if version > 1 else {},
+            format=version,
         )
+
+
+def _functions(fields: Fields) -> dict[str, str]:
+    found = Fields(fields.get("functions", dict), "functions.")
+    return {name: found.get(name, str) for name in found.values}
 
 
 def _name(key: str, name: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -13,26 +12,19 @@ from redis.exceptions import RedisError
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
+from filewallball.valkey.member import CLOCK_DB
+from filewallball.valkey.snapshots import functions
+from filewallball.valkey.snapshots.comparing import Compared, compare
+from filewallball.valkey.snapshots.databases import OWN, STAGING
 from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.sessions import DATABASES, STAGING, Server, SessionSet, errors
+from filewallball.valkey.snapshots.pieces import PIECE
+from filewallball.valkey.snapshots.sessions import Server, SessionSet, errors
 from filewallball.valkey.snapshots.settings import Address
 from filewallball.valkey.snapshots.throwaway import Key, Throwaway
 
-# Clocks of nodes differ a little, and a key may expire between two looks.
-_CLOCK_MS = 2000
 _REPLICA_SECONDS = 60.0
 _FREED_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-
-
-@dataclass
-class Compared:
-    """How a server's keys compare with the snapshot's."""
-
-    equal: int = 0
-    expired: int = 0
-    missing: int = 0
-    differing: int = 0
 
 
 class Placing:
@@ -46,9 +38,18 @@ class Placing:
         self._manifest = manifest
         self._primary = primary
         self._log = log
-        self._staging: Any = sessions.connect(primary, STAGING)
+        self._staging: Any = sessions.raw(primary, STAGING)
         self._cleared = False
         self._placed: list[int] = []
+        self._replicas = 0
+
+    def check_servers(self) -> None:
+        """Raise UserError if a server has no database to stage in: it still runs with older settings."""
+        replicas = self._sessions.replicas(self._primary)
+        for address in [self._primary, *replicas]:
+            with errors(f"Asking {address}"), self._sessions.connect(address, STAGING) as client:
+                client.ping()
+        self._replicas = len(replicas)
 
     def check_room(self) -> None:
         """Raise UserError if the snapshot is larger than the set may ever be."""
@@ -68,6 +69,7 @@ class Placing:
                 for number in sorted(self._manifest.databases):
                     self._place(number)
                 self._clear_others()
+                self._place_functions()
             with self._log.step("check") as done:
                 done += self._checked()
         except UserError as error:
@@ -82,6 +84,7 @@ class Placing:
         again = f"Run `fwb valkey restore STACK --name {self._manifest.name}` again: it begins anew."
         missing = sorted(self._manifest.databases.keys() - set(self._placed))
         if not missing:
+            # But for functions, perhaps, which come last.
             return f"All of the snapshot is in place. {again}"
         if self._cleared:
             return f"The set was emptied to make room, and the snapshot isn't in place yet. {again}"
@@ -101,8 +104,8 @@ class Placing:
         )
         self._cleared = True
         for number in server.keys_of:
-            if number in DATABASES:
-                self._flush(number)
+            if number in self._manifest.covered:
+                self._swap(number)
         deadline = time.monotonic() + _FREED_SECONDS
         while not self._fits(self._sessions.look(self._primary)) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
@@ -126,91 +129,95 @@ class Placing:
                 said += [f"{found.expired} expired"] if found.expired else []
                 said += [f"{found.missing} evicted"] if found.missing else []
                 done += [f"{address}: {' and '.join(said)}"]
-        # In one transaction: nobody sees the staging database in between, not even after an interruption.
-        pipeline = self._staging.pipeline(transaction=True)
-        pipeline.execute_command("SWAPDB", number, STAGING)
-        pipeline.execute_command("FLUSHDB", "ASYNC")
-        pipeline.execute()
+        self._swap(number)
         self._placed.append(number)
         self._log.say(f"database {number}: the snapshot is in place")
 
+    def _swap(self, number: int) -> None:
+        """Let a database hold what is staged, which may be nothing, and drop what it held."""
+        # In one transaction: nobody sees the staging database in between, not even after an interruption.
+        pipeline = self._staging.pipeline(transaction=True)
+        pipeline.execute_command("SWAPDB", number, STAGING)
+        for key in OWN if number == CLOCK_DB else ():
+            pipeline.execute_command("MOVE", key, number)
+        pipeline.execute_command("FLUSHDB", "ASYNC")
+        pipeline.execute()
+
     def _write(self, number: int, group: Sequence[Key]) -> int:
         now = time.time() * 1000
+        if group[0].large:
+            return self._write_pieces(number, group[0]) if _lasts(group[0], now) else 0
         dumps = self._copy.dumps(number, group)
         pipeline = self._staging.pipeline(transaction=False)
         for key, dump in zip(group, dumps, strict=True):
-            if key.expires is None or key.expires > now:
+            if _lasts(key, now):
                 options = ("REPLACE", "ABSTTL", "IDLETIME", key.idle)
                 pipeline.execute_command("RESTORE", key.name, key.expires or 0, dump, *options)
         written = len(pipeline.execute())
-        # Replicas get everything before the next piece: their buffers on the primary never fill up.
-        self._staging.wait(self._sessions.look(self._primary).replicas, int(_REPLICA_SECONDS * 1000) // 4)
+        self._pass_on()
         self._log.progress(f"up to {group[-1].name[:40]!r}")
         return written
+
+    def _write_pieces(self, number: int, key: Key) -> int:
+        written = 0
+        for piece in self._copy.pieces(number, key):
+            pipeline = self._staging.pipeline(transaction=False)
+            for command in piece.write:
+                pipeline.execute_command(*command)
+            pipeline.execute()
+            written += piece.size
+            if written >= PIECE:
+                self._pass_on()
+                written = 0
+            self._log.progress(f"a part of {key.name[:40]!r}")
+        if key.expires is not None:
+            self._staging.execute_command("PEXPIREAT", key.name, key.expires)
+        self._pass_on()
+        return 1
+
+    def _pass_on(self) -> None:
+        """Let replicas get all that was written: their buffers on the primary never fill up."""
+        if self._staging.wait(self._replicas, int(_REPLICA_SECONDS * 1000) // 4) < self._replicas:
+            # A value that is larger than such a buffer makes them copy everything anew.
+            self._caught_up()
 
     def _caught_up(self) -> list[Address]:
         """The linked replicas, once they have all that the primary has now."""
         wanted = self._sessions.look(self._primary).offset
-        replicas = self._sessions.replicas(self._primary)
         deadline = time.monotonic() + _REPLICA_SECONDS
-        waiting = list(replicas)
-        while waiting := [one for one in waiting if self._sessions.look(one).offset < wanted]:
-            if time.monotonic() > deadline:
+        while True:
+            replicas = self._sessions.replicas(self._primary)
+            behind = [one for one in replicas if self._sessions.look(one).offset < wanted]
+            late = time.monotonic() > deadline
+            if not behind and (late or len(replicas) >= self._replicas):
+                self._replicas = len(replicas)
+                return replicas
+            if late:
                 raise UserError(
-                    f"{', '.join(map(str, waiting))} did not catch up with the primary in"
+                    f"{', '.join(map(str, behind))} did not catch up with the primary in"
                     f" {_REPLICA_SECONDS:.0f} s.",
                     "Look at `fwb check STACK valkey-replicas`.",
                 )
             time.sleep(_POLL_SECONDS)
-        return replicas
 
     def _compare(self, number: int, servers: Sequence[Address]) -> dict[Address, Compared]:
         """Every key of the snapshot with what each server has staged."""
         found = {address: Compared() for address in servers}
         with ExitStack() as stack:
             clients = {
-                address: stack.enter_context(self._sessions.connect(address, STAGING)) for address in servers
+                address: stack.enter_context(self._sessions.raw(address, STAGING)) for address in servers
             }
+            for client in clients.values():
+                # Looked at is not used: which keys are evicted first stays as it was.
+                client.execute_command("CLIENT", "NO-TOUCH", "ON")
+            compared = {client: found[address] for address, client in clients.items()}
             for group in self._copy.groups(number):
-                dumps = self._copy.dumps(number, group)
-                for address, client in clients.items():
-                    self._compare_group(number, group, dumps, client, found[address])
+                compare(self._copy, number, group, compared)
                 self._log.progress(f"{found[servers[0]].equal} keys equal")
             for address, client in clients.items():
                 if (size := client.dbsize()) > self._manifest.databases[number].keys:
                     raise UserError(f"{address} has {size} keys in database {STAGING}: another writes there.")
         return found
-
-    def _compare_group(
-        self, number: int, group: Sequence[Key], dumps: Sequence[bytes], client: Any, found: Compared
-    ) -> None:
-        pipeline = client.pipeline(transaction=False)
-        # Looked at is not used: which keys are evicted first stays as it was.
-        pipeline.execute_command("CLIENT", "NO-TOUCH", "ON")
-        for key in group:
-            pipeline.execute_command("PEXPIRETIME", key.name)
-            pipeline.execute_command("DUMP", key.name)
-        answers = pipeline.execute()[1:]
-        now = time.time() * 1000 + _CLOCK_MS
-        others: list[tuple[Key, bytes, int | None]] = []
-        for key, dump, there, answer in zip(group, dumps, answers[1::2], answers[::2], strict=True):
-            expires = answer if answer >= 0 else None
-            if there == dump and expires == key.expires:
-                found.equal += 1
-            elif there is not None:
-                others.append((key, there, expires))
-            elif key.expires is not None and key.expires <= now:
-                found.expired += 1
-            else:
-                found.missing += 1
-        # Equal hashes and sets may lie in another order: then their digests tell.
-        here = self._copy.values_summed(number, [key for key, _, _ in others])
-        copied = self._copy.summed_up([(there, expires) for _, there, expires in others])
-        for (key, _, expires), one, other in zip(others, here, copied, strict=True):
-            if one == other and key.expires == expires:
-                found.equal += 1
-            else:
-                found.differing += 1
 
     def _judge(self, address: Address, found: Compared, evicted: int) -> None:
         if found.differing or found.missing > evicted:
@@ -220,15 +227,22 @@ class Placing:
             )
 
     def _clear_others(self) -> None:
-        """What the snapshot has no keys for is empty in it."""
+        """What the snapshot knows to be empty is emptied."""
         for number in self._sessions.look(self._primary).keys_of:
-            if number in DATABASES and number not in self._manifest.databases:
-                self._flush(number)
+            if number in self._manifest.covered and number not in self._manifest.databases:
+                self._swap(number)
                 self._log.say(f"database {number}: emptied, as in the snapshot")
 
-    def _flush(self, number: int) -> None:
-        with self._sessions.connect(self._primary, number) as client:
-            client.execute_command("FLUSHDB", "ASYNC")
+    def _place_functions(self) -> None:
+        wanted = self._copy.functions()
+        with self._log.step("functions") as done:
+            if functions.held(self._staging.execute_command) != wanted:
+                functions.place(self._staging, wanted)
+            for address in [self._primary, *self._caught_up()]:
+                with self._sessions.raw(address, STAGING) as client:
+                    if functions.held(client.execute_command) != wanted:
+                        raise UserError(f"{address} does not hold the functions that the snapshot does.")
+            done += [f"{len(wanted)} libraries in place" if wanted else "none"]
 
     def _checked(self) -> list[str]:
         """One primary, and replicas that have followed it."""
@@ -239,3 +253,7 @@ class Placing:
         if not replicas:
             raise UserError("No replica is linked to the primary.", "Look at `fwb check STACK`.")
         return [f"one primary, {primary}", f"{len(replicas)} replicas followed it"]
+
+
+def _lasts(key: Key, now: float) -> bool:
+    return key.expires is None or key.expires > now

@@ -6,6 +6,7 @@
    Users go on with what they have.
 4. The primary and every linked replica are compared with the snapshot, key by key.
 5. The two databases change places, which is one command for the primary and for its replicas.
+6. When all databases are in place, the libraries of functions are, too.
 
 Loading the file through replication would be less work, but makes the primary a replica for a while: the
 Sentinels and the members' agents would put another in its place.
@@ -22,12 +23,11 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import human, work_dir
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.valkey.snapshots import catalogue, job
+from filewallball.valkey.snapshots import catalogue, functions, job
 from filewallball.valkey.snapshots.job import WORK_SIZE, Taking
 from filewallball.valkey.snapshots.lock import Lock
 from filewallball.valkey.snapshots.manifest import Manifest
 from filewallball.valkey.snapshots.placing import Placing
-from filewallball.valkey.snapshots.sessions import DATABASES
 from filewallball.valkey.snapshots.settings import Settings
 from filewallball.valkey.snapshots.throwaway import throwaway
 
@@ -59,6 +59,7 @@ def run(settings: Settings, log: LockedLog, name: str | None) -> Manifest:
         with ExitStack() as stack:
             with _nothing_changed():
                 placing = Placing(taking.sessions, copy, manifest, primary, log)
+                placing.check_servers()
                 placing.check_room()
                 log.lock = stack.enter_context(Lock(taking.sessions, primary))
                 log.say(f"putting aside what the set holds now, before {manifest.name} takes its place")
@@ -97,8 +98,10 @@ def _tried(taking: Taking, manifest: Manifest, path: Path) -> None:
     """Load the file; from then on the throw-away server holds the snapshot."""
     with taking.log.step("trial") as done:
         held = job.proven(taking.copy, path, taking.log)
-        found = {number: one.content for number, one in held.items() if number in DATABASES}
-        if found != manifest.databases:
+        found = {number: one for number, one in held.items() if number in manifest.covered}
+        libraries = functions.digests(taking.copy.functions())
+        # An older manifest doesn't know of functions; what its file holds is brought back all the same.
+        if found != manifest.databases or (manifest.format > 1 and libraries != manifest.functions):
             raise catalogue.damaged(manifest, "loaded, it holds something else than when it was taken")
         done += [f"{manifest.keys} keys loaded, as when it was taken"]
 

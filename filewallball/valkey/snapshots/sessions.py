@@ -23,15 +23,12 @@ from redis.retry import Retry
 
 from facts import valkey
 from filewallball.errors import UserError
+from filewallball.valkey.member import CLOCK_DB
+from filewallball.valkey.snapshots.databases import DATABASES, OWN
 from filewallball.valkey.snapshots.settings import Address, SetSettings
 from filewallball.valkey.snapshots.transfer import USER
 
-DATABASES = range(14)
-"""The databases of applications."""
-STAGING = 14
-"""Where a restore prepares what it puts in place."""
-LOCKS = 15
-"""The database of the agents' clock; a restore sets its lock there."""
+_NO_KEY = -2
 _CONNECT_SECONDS = 2.0
 # A flush, or a large value, may take a while.
 _ANSWER_SECONDS = 30.0
@@ -43,8 +40,8 @@ _AGAIN = "Look at `fwb check STACK valkey-primary valkey-replicas`, then run it 
 class Server:
     """What INFO says of one server. `keys`: those in the databases of applications.
 
-    `replicas`: those that get what it writes. `counted_memory`: bytes that count towards maxmemory, with what
-    the replication backlog may still take.
+    `keys_of`: those in each database. Both leave out OWN. `replicas`: those that get what it writes.
+    `counted_memory`: bytes that count towards maxmemory, with what the replication backlog may still take.
     """
 
     address: Address
@@ -80,6 +77,12 @@ class SessionSet:
             retry=Retry(NoBackoff(), 0),
         )
 
+    def raw(self, address: Address, database: int) -> Any:
+        """The same, with answers as the server gives them."""
+        client = self.connect(address, database)
+        client.response_callbacks.clear()
+        return client
+
     def primary(self) -> Address:
         """The server that a majority of all Sentinels names, and that says so itself."""
         named = Counter(filter(None, (self._ask(one) for one in self.settings.sentinels)))
@@ -114,7 +117,9 @@ class SessionSet:
         """What a member says of itself."""
         with errors(f"Asking {address}"), self.connect(address) as client:
             info: dict[str, Any] = client.info()
+            own = self._own(address)
         keys = {int(name[2:]): int(values["keys"]) for name, values in info.items() if _is_database(name)}
+        keys[CLOCK_DB] = keys.get(CLOCK_DB, 0) - own
         role = str(info["role"])
         return Server(
             address,
@@ -122,8 +127,8 @@ class SessionSet:
             info.get("master_link_status") == "up" and not info.get("master_sync_in_progress"),
             int(info["master_repl_offset"] if role == "master" else info.get("slave_repl_offset", 0)),
             sum(1 for name, one in info.items() if _is_replica(name) and one["state"] == "online"),
-            sum(count for number, count in keys.items() if number in DATABASES),
-            keys,
+            sum(max(0, count) for number, count in keys.items() if number in DATABASES),
+            {number: count for number, count in keys.items() if count > 0},
             int(info["used_memory"]),
             int(info["used_memory"])
             - int(info["mem_not_counted_for_evict"])
@@ -132,6 +137,11 @@ class SessionSet:
             int(info["evicted_keys"]),
             str(info.get("valkey_version") or info["redis_version"]),
         )
+
+    def _own(self, address: Address) -> int:
+        """How many of OWN there are."""
+        with self.connect(address, CLOCK_DB) as client:
+            return sum(client.pexpiretime(key) != _NO_KEY for key in OWN)
 
     def _ask(self, sentinel: Address) -> Address | None:
         try:
@@ -184,6 +194,8 @@ def _hint(error: RedisError) -> str:
         return "The password is not the server's: was the Secret changed without a restart?"
     if isinstance(error, NoPermissionError):
         return "The user `backup` may not do this: compare the servers' users.acl."
+    if "DB index is out of range" in text:
+        return "The server runs with older settings: wait until `fwb up` has restarted all session servers."
     if "NOREPLICAS" in text:
         return "The primary takes writes only while a majority of the members is linked: bring them back."
     if isinstance(error, ReadOnlyError | ConnectionError | TimeoutError):

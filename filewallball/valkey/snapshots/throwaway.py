@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,24 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
 from filewallball.errors import UserError
+from filewallball.valkey.snapshots import functions
+from filewallball.valkey.snapshots.databases import DATABASES, STAGING, is_own
 from filewallball.valkey.snapshots.digest import Digest
+from filewallball.valkey.snapshots.functions import Library
 from filewallball.valkey.snapshots.manifest import Content
+from filewallball.valkey.snapshots.pieces import PIECE, Command, Piece, pieces
 
 _START_SECONDS = 60.0
 _SCAN = 500
-# Values that are in hand at a time, in bytes as the server counts them; a larger one is alone.
-_GROUP = 4 * 2**20
 _NOWHERE = ("127.0.0.1", "1")
-_DATABASES = 16
-_SCRATCH = 15
+_SCRATCH = STAGING
+_KEY = object()
+# All elements are measured: one large one among many small ones would go unnoticed in a sample.
+_ABOUT = (
+    ("MEMORY", "USAGE", _KEY, "SAMPLES", 0),
+    ("PEXPIRETIME", _KEY),
+    ("OBJECT", "IDLETIME", _KEY),
+)
 _ANSWER_SECONDS = 600.0
 _ENDED = "Was it out of memory? Raise filewallball:valkey.resources.memoryLimit, and run it again."
 
@@ -43,13 +52,10 @@ class Key:
     idle: int
     memory: int
 
-
-@dataclass(frozen=True)
-class Held:
-    """A database as the server holds it. `outline`: what rdb.Database has under that name."""
-
-    content: Content
-    outline: str
+    @property
+    def large(self) -> bool:
+        """Whether it goes to another server in pieces."""
+        return self.memory > PIECE
 
 
 class Throwaway:
@@ -62,11 +68,14 @@ class Throwaway:
     @property
     def version(self) -> str:
         """The server's version, such as 8.1.1."""
-        info = self._run(0, "INFO", "server")
-        return str(info.get("valkey_version") or info["redis_version"])
+        info = self._info("server")
+        return info.get("valkey_version") or info["redis_version"]
 
     def load(self, path: Path) -> None:
-        """Hold what the file holds, and nothing else. Raises UserError if the server won't load it."""
+        """Hold all that the file holds, and nothing else. Raises UserError if the server won't load it.
+
+        The server reads the file to its end, compares its checksum, and says how many keys it has read.
+        """
         place = self._folder / "load.rdb"
         place.unlink(missing_ok=True)
         os.link(path, place)
@@ -82,37 +91,60 @@ class Throwaway:
             ) from error
         finally:
             place.unlink(missing_ok=True)
+        self._check_loaded()
+
+    def _check_loaded(self) -> None:
+        said = self._info("persistence")
+        read, dropped = int(said["rdb_last_load_keys_loaded"]), int(said["rdb_last_load_keys_expired"])
+        held = sum(self._keys().values())
+        if dropped or held != read:
+            raise UserError(
+                f"The server holds {held} keys, but has read {read + dropped} in the file.",
+                "Run it again; if it happens again, suspect the node's memory.",
+            )
 
     def memory(self) -> int:
         """Bytes that the data takes."""
-        return int(self._run(0, "INFO", "memory")["used_memory_dataset"])
+        return int(self._info("memory")["used_memory_dataset"])
 
-    def held(self, step: Callable[[int], None]) -> dict[int, Held]:
-        """Every database that holds keys; `step` hears the keys counted so far."""
-        found: dict[int, Held] = {}
+    def functions(self) -> dict[str, Library]:
+        """The libraries of functions, by name."""
+        with _errors():
+            return functions.held(self._clients[0].execute_command)
+
+    def held(self, step: Callable[[int], None]) -> dict[int, Content]:
+        """Every database of applications that holds keys; `step` hears the keys counted so far."""
+        found: dict[int, Content] = {}
         counted = 0
-        for database in sorted(int(name[2:]) for name in self._run(0, "INFO", "keyspace")):
-            outline, digest, keys, expires = Digest(database), Digest(database), 0, 0
+        for database in sorted(self._keys().keys() & set(DATABASES)):
+            digest, keys, expires = Digest(database), 0, 0
             for group in self.groups(database):
                 for key, value in zip(group, self.values_summed(database, group), strict=True):
-                    outline.add(key.name, key.expires)
                     digest.add(key.name, key.expires, value)
                     expires += key.expires is not None
                 keys += len(group)
                 step(counted + keys)
             counted += keys
-            found[database] = Held(Content(keys, expires, digest.hexdigest()), outline.hexdigest())
+            if keys:
+                found[database] = Content(keys, expires, digest.hexdigest())
         return found
 
     def groups(self, database: int) -> Iterator[list[Key]]:
-        """All keys of a database, as many at a time as may be in hand with their values."""
-        cursor = 0
+        """All keys of applications in a database, as many at a time as may be in hand with their values."""
+        cursor = b"0"
         while True:
-            with _errors():
-                cursor, names = self._clients[database].scan(cursor, count=_SCAN)
-            yield from self._grouped(database, names)
-            if not cursor:
+            cursor, names = self._run(database, "SCAN", cursor, "COUNT", _SCAN)
+            yield from self._grouped(database, [one for one in names if not is_own(database, one)])
+            if int(cursor) == 0:
                 return
+
+    def pieces(self, database: int, key: Key) -> Iterator[Piece]:
+        """A large key's value in pieces."""
+        return pieces(partial(self._run, database), key.name, key.memory)
+
+    def answer(self, database: int, ask: Command) -> Any:
+        """What this server answers to a piece's question."""
+        return self._run(database, *ask)
 
     def values_summed(self, database: int, keys: Sequence[Key]) -> list[bytes]:
         """What sums up each key's value, the same for equal values however they are stored."""
@@ -144,17 +176,13 @@ class Throwaway:
     def _grouped(self, database: int, names: Sequence[bytes]) -> Iterator[list[Key]]:
         answers = self._pipeline(
             database,
-            (
-                (*asked, name)
-                for name in names
-                for asked in (("MEMORY", "USAGE"), ("PEXPIRETIME",), ("OBJECT", "IDLETIME"))
-            ),
+            (tuple(name if word is _KEY else word for word in asked) for name in names for asked in _ABOUT),
         )
         group: list[Key] = []
         for number, name in enumerate(names):
             memory, expires, idle = answers[3 * number : 3 * number + 3]
             key = Key(name, None if expires < 0 else int(expires), int(idle), int(memory))
-            if group and sum(one.memory for one in group) + key.memory > _GROUP:
+            if group and sum(one.memory for one in group) + key.memory > PIECE:
                 yield group
                 group = []
             group.append(key)
@@ -167,6 +195,15 @@ class Throwaway:
             pipeline.execute_command(*command)
         with _errors():
             return pipeline.execute()
+
+    def _keys(self) -> dict[int, int]:
+        """How many keys each database holds."""
+        said = self._info("keyspace")
+        return {int(name[2:]): int(one.split(",")[0].removeprefix("keys=")) for name, one in said.items()}
+
+    def _info(self, section: str) -> dict[str, str]:
+        lines = self._run(0, "INFO", section).decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def _run(self, database: int, *command: Any) -> Any:
         with _errors():
@@ -190,7 +227,7 @@ def throwaway(folder: Path) -> Generator[Throwaway]:
     with ExitStack() as stack:
         # One for each database, of which every connection may see what has expired.
         clients: dict[int, Any] = {
-            number: stack.enter_context(_client(socket, number)) for number in range(_DATABASES)
+            number: stack.enter_context(_client(socket, number)) for number in (*DATABASES, _SCRATCH)
         }
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -209,13 +246,15 @@ def throwaway(folder: Path) -> Generator[Throwaway]:
 
 def _client(socket: Path, database: int) -> Any:
     make: Any = Redis  # half of redis-py's arguments and commands have no types
-    return make(
+    client = make(
         unix_socket_path=str(socket),
         db=database,
         redis_connect_func=_see_everything,
         socket_timeout=_ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+    client.response_callbacks.clear()  # answers as the server gives them: a message's fields may occur twice
+    return client
 
 
 def _see_everything(connection: Any) -> None:

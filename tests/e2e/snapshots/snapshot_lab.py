@@ -23,8 +23,8 @@ from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
 from filewallball.valkey.snapshots import catalogue
 from filewallball.valkey.snapshots.__main__ import main
+from filewallball.valkey.snapshots.databases import DATABASES, STAGING, is_own
 from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.sessions import STAGING
 
 CONFIGURATION = FILES.parent / "snapshots" / "throwaway.conf"
 _WORK = "/work"
@@ -130,6 +130,9 @@ class Lab:
         assert f"snapshot: OK {name}" in said
         return catalogue.find(self.store(), name)
 
+    def entries(self) -> list[catalogue.Entry]:
+        return catalogue.entries(self.store())
+
     def store(self) -> Store:
         return Store(
             StoreSettings(
@@ -158,10 +161,10 @@ class Lab:
         with self.client(each) as client:
             databases = [int(name[2:]) for name in client.info("keyspace")]
         for database in databases:
-            if database > STAGING:
+            if database >= STAGING:
                 continue
             with self.client(each, database) as client:
-                keys = list(client.scan_iter(count=1000))
+                keys = [one for one in client.scan_iter(count=1000) if not is_own(database, one)]
                 pipeline = client.pipeline(transaction=False)
                 for key in keys:
                     pipeline.type(key)
@@ -175,9 +178,11 @@ class Lab:
 
     def flush(self) -> None:
         """What FLUSHALL does, which no user may do: the agents' clock goes, too."""
-        for database in range(16):
+        for database in (*DATABASES, STAGING):
             with self.as_backup(database) as client:
                 client.flushdb()
+        with self.as_backup(0) as client:
+            client.function_flush()
 
     def as_backup(self, database: int) -> Any:
         """The primary, as the job's own user."""
@@ -185,6 +190,17 @@ class Lab:
             host=self.primary.pod.host, db=database, username="backup",
             password=self.servers.passwords["backup"],
         )  # fmt: skip
+
+    def wait_linked(self) -> None:
+        """Until each replica is linked and has all that the primary has now."""
+
+        def followed() -> bool:
+            with self.client() as client:
+                states = [one for name, one in client.info("replication").items() if name.startswith("slave")]
+                online = [one for one in states if isinstance(one, dict) and one["state"] == "online"]
+                return len(online) == len(self.servers.members) - 1 == client.wait(len(online), 1000)
+
+        wait_for(followed, 30, lambda: str(self.servers.roles()))
 
     def wait_same_everywhere(self) -> None:
         """Until each replica holds what the primary does."""

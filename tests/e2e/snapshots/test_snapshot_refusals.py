@@ -11,9 +11,10 @@ import pytest
 from local_set import wait_for
 from snapshot_lab import Lab
 
+from filewallball.valkey.member import CLOCK_DB
 from filewallball.valkey.snapshots import job, placing
+from filewallball.valkey.snapshots.databases import STAGING
 from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.sessions import LOCKS, STAGING
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def taken(lab: Lab) -> Iterator[Manifest]:
     yield made
     assert lab.contents() == kept
     assert lab.as_backup(STAGING).dbsize() == 0
-    assert lab.as_backup(LOCKS).get("fwb:restore") is None
+    assert lab.as_backup(CLOCK_DB).get("fwb:restore") is None
 
 
 def put(lab: Lab, key: str, content: bytes) -> None:
@@ -89,7 +90,7 @@ def test_one_that_is_not_there(lab: Lab, taken: Manifest) -> None:
 
 
 def test_two_restores_at_once(lab: Lab, taken: Manifest) -> None:
-    with lab.as_backup(LOCKS) as client:
+    with lab.as_backup(CLOCK_DB) as client:
         client.set("fwb:restore", "another's", ex=60)
         refused(lab, taken, "Another restore is at work")
         client.delete("fwb:restore")

@@ -12,7 +12,7 @@ import pytest
 from local_set import wait_for
 from snapshot_lab import Lab
 
-from filewallball.valkey.snapshots import catalogue, placing
+from filewallball.valkey.snapshots import catalogue, comparing, placing
 
 SESSIONS = 300
 # As sessions are written by an application, of every type and in every form that the server keeps it in.
@@ -67,7 +67,8 @@ def test_everything_comes_back_after_a_flush(lab: Lab, monkeypatch: pytest.Monke
     del written[0, b"short"]
     # Most of an hour later.
     later = SimpleNamespace(time=lambda: time.time() + HOUR * 0.9, monotonic=time.monotonic, sleep=time.sleep)
-    monkeypatch.setattr(placing, "time", later)
+    for module in (placing, comparing):
+        monkeypatch.setattr(module, "time", later)
 
     lab.flush()
     with lab.client() as client:

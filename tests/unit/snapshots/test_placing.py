@@ -10,11 +10,12 @@ from test_session_set import A, FakeSet, server
 from test_snapshot_catalogue import made
 
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots.placing import Compared, Placing
+from filewallball.valkey.snapshots.comparing import Compared
+from filewallball.valkey.snapshots.placing import Placing
 
 
 class FakeSessions(FakeSet):
-    def connect(self, address: object, database: int = 0) -> Any:
+    def raw(self, address: object, database: int) -> Any:
         return SimpleNamespace(close=lambda: None)
 
 

@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots import job, rdb, transfer
-from filewallball.valkey.snapshots.digest import Digest
+from filewallball.valkey.snapshots import job, transfer
 from filewallball.valkey.snapshots.job import Taking
-from filewallball.valkey.snapshots.manifest import Content
 from filewallball.valkey.snapshots.sessions import Server, SessionSet
 from filewallball.valkey.snapshots.settings import Address, SetSettings
-from filewallball.valkey.snapshots.throwaway import Held
 from filewallball.valkey.snapshots.transfer import TransferError, Transferred
 
 A, B, C = (Address(f"10.0.0.{number}", 6379) for number in (1, 2, 3))
@@ -23,7 +20,7 @@ SENTINELS = tuple(Address(f"10.0.1.{number}", 26379) for number in range(5))
 
 
 def server(address: Address, role: str = "slave", **changes: Any) -> Server:
-    plain = Server(address, role, role == "slave", 100, 2, 5, {0: 5, 15: 1}, 900, 1000, 10_000, 0, "8.1.4")
+    plain = Server(address, role, role == "slave", 100, 2, 5, {0: 5}, 900, 1000, 10_000, 0, "8.1.4")
     return replace(plain, **changes)
 
 
@@ -128,24 +125,3 @@ def test_an_empty_copy_counts_only_if_the_set_is_empty() -> None:
     job._check_emptiness(FakeSet([A] * 5, server(A, "master", keys=0)), empty, server(B))
     job._check_emptiness(FakeSet([A] * 5), empty, server(A, "master"))
     job._check_emptiness(FakeSet([A] * 5), SimpleNamespace(keys=1), server(B))  # type: ignore[arg-type]
-
-
-def test_a_server_that_holds_something_else_than_the_file() -> None:
-    def database(keys: int, name: bytes) -> rdb.Database:
-        digest = Digest(0)
-        digest.add(name, None)
-        return rdb.Database(keys, 0, digest)
-
-    def held(keys: int, name: bytes) -> Held:
-        return Held(Content(keys, 0, "d"), database(keys, name).outline.hexdigest())
-
-    def differences(said: dict[int, rdb.Database], found: dict[int, Held]) -> list[str]:
-        return list(job._differences(said, found))
-
-    assert differences({0: database(1, b"a")}, {0: held(1, b"a")}) == []
-    assert differences({0: database(1, b"a")}, {0: held(1, b"b")}) == [
-        "database 0: other keys, or other times at which they expire"
-    ]
-    assert differences({0: database(2, b"a")}, {0: held(1, b"a")}) == ["database 0: 1 keys, 2 in the file"]
-    assert differences({3: database(2, b"a")}, {}) == ["database 3: 0 keys, 2 in the file"]
-    assert differences({}, {4: held(1, b"a")}) == ["database 4: 1 keys, 0 in the file"]

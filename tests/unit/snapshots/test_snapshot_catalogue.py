@@ -25,7 +25,7 @@ def made(hour: int, **changes: Any) -> Manifest:
     manifest = Manifest(
         name=snapshot_name(time), created=time, bytes=10, sha256="0" * 64, server_version="8.1.1",
         source="replica 10.0.0.1:6379", databases={0: Content(3, 2, "ab"), 13: Content(1, 0, "cd")},
-        memory=4096, verified=True, verified_at=time,
+        memory=4096, verified=True, verified_at=time, functions={"lib": "ef"},
     )  # fmt: skip
     return replace(manifest, **changes)
 
@@ -82,10 +82,23 @@ def test_a_manifest_comes_back_as_it_was(before: str | None) -> None:
     assert manifest.keys == 4
 
 
+def test_a_manifest_of_the_first_version() -> None:
+    """It knew of databases 0 to 13, and of no functions."""
+    values = json.loads(made(0).to_json()) | {"format": 1}
+    del values["functions"]
+    found = Manifest.from_json(json.dumps(values).encode())
+    assert found == made(0, functions={}, format=1)
+    assert list(found.covered) == list(range(14))
+    assert list(made(0).covered) == list(range(16))
+    assert Manifest.from_json(found.to_json()) == found
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format": 2}, "format is 2"),
+        ({"format": 3}, "format is 3, this program reads 2"),
+        ({"functions": 3}, "functions is 3"),
+        ({"functions": {"lib": 3}}, "functions.lib is 3"),
         ({"name": "x"}, "name is 'x'"),
         ({"bytes": "10"}, "bytes is '10'"),
         ({"verified": 1}, "verified is 1"),

@@ -1,0 +1,23 @@
+"""Which databases a session server has, and what in them is the product's own.
+
+Applications have 0 to 15 and every key in them but those that begin with `fwb:` (users.acl, valkey.conf). The
+clock stays in a database of theirs: a member of an older version has no other, and would lose it.
+"""
+
+from __future__ import annotations
+
+from filewallball.valkey.member import CLOCK, CLOCK_DB
+
+DATABASES = range(16)
+"""The databases of applications."""
+STAGING = 16
+"""Where a restore prepares what it puts in place. Applications can't select it."""
+LOCK = "fwb:restore"
+"""Beside the clock, in CLOCK_DB: there while a restore is at work."""
+OWN = (CLOCK, LOCK)
+"""What is no application's in CLOCK_DB."""
+
+
+def is_own(database: int, key: bytes) -> bool:
+    """Whether a key is the product's own."""
+    return database == CLOCK_DB and key.decode(errors="replace") in OWN
