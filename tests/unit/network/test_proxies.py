@@ -14,7 +14,7 @@ import pytest
 from loopback import Authority, api_server, proxy
 
 from filewallball import proxies
-from filewallball.backup import store
+from filewallball.backup import s3
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store, StoreError
 from filewallball.errors import ConfigError
@@ -188,9 +188,9 @@ def test_the_store(host: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_store_inside_the_cluster_and_networks_without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", PROXY)
     monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
-    assert store._proxies("http://store.shop.svc:7070") == {}
-    assert store._proxies("http://10.1.1.1:9000") == {}
-    assert store._proxies("http://minio.example:9000") == {"http": PROXY}
+    assert s3._proxies("http://store.shop.svc:7070") == {}
+    assert s3._proxies("http://10.1.1.1:9000") == {}
+    assert s3._proxies("http://minio.example:9000") == {"http": PROXY}
 
 
 def test_the_sandboxes_own_kubectl_ignores_the_proxy(tmp_path: Path) -> None:
