@@ -142,7 +142,7 @@ def _serving(name: str, version: str, progress: Progress) -> bool:
 
 def _version(built: Binaries) -> str:
     """Changes with the programs and their set-up: `up` restarts a sandbox of another version."""
-    digest = hashlib.sha256("".join(each.name for each in built.directories).encode())
+    digest = hashlib.sha256(built.directory.name.encode())
     for source in (
         addons.__file__,
         certificates.__file__,
