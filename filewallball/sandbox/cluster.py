@@ -65,6 +65,8 @@ def up(name: str, progress: Progress | None = None) -> Path:
     directory = _directory(name)
     progress = progress or Progress()
     host.prepare(progress)
+    # Before the programs are built, which takes minutes.
+    snapshotter = None if process.running(directory) else host.try_out(progress)
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
         built = binaries(progress)
         running = process.running(directory) is not None
@@ -76,7 +78,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
         other = running and readiness.serving(name)
         _repair(name, directory, progress, f"stopping {'the other version' if other else 'what is left'} of")
         link = _choose_link(directory)
-        node = Node(name, directory, link.node, built)
+        node = Node(name, directory, link.node, built, snapshotter or host.try_out(progress))
         _prepare(node)
         with progress.step(f"starting sandbox {name}") as step:
             identity = process.start(directory, lambda pid: network.connect(link, pid))
@@ -206,6 +208,7 @@ def _prepare(node: Node) -> None:
     programs.CNI_STATE.mkdir(parents=True, exist_ok=True)
     certificates.prepare(node)
     configuration.write(node)
+    images.unpack_with(node.name, node.snapshotter)
     groups = cgroups.create(node.context, cgroups.governing(cgroups.mounted()))
     (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
     kubeconfig = paths.sandbox_kubeconfig(node.name)

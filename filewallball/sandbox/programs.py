@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filewallball.sandbox import network
+from filewallball.sandbox import network, trials
 from filewallball.sandbox.toolchain import Binaries
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
@@ -29,6 +29,7 @@ class Node:
     directory: Path
     address: str
     binaries: Binaries
+    snapshotter: str = trials.OVERLAY
 
     @property
     def context(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ PROGRAMS = (
     "server",
     "versitygw",
 )
-# Further names of programs. What is built from kubernetes/main.go runs the program whose name it is called by.
+# Further names of programs. That of kubernetes/main.go is whichever program it is called by.
 LINKS = {
     "etcd": "server",
     "kube-apiserver": "kubernetes",
@@ -48,6 +49,9 @@ LINKS = {
     "kubectl": "kubernetes",
     "kubelet": "kubernetes",
 }
+# Files of modules that are built as if they were one of ours: what they bring is never used here, and is a
+# good part of the whole build.
+LEFT_OUT = {("github.com/versity/versitygw", "cmd/versitygw/test.go"): "left_out/versitygw_test.go.txt"}
 # containerd's: without the snapshotters that a sandbox never uses.
 TAGS = "no_btrfs,no_devmapper,no_zfs"
 
@@ -78,7 +82,8 @@ def build_key(go_version: str) -> str:
     """Names a build: the hash of the sources, of the pinned modules, how they are built and by which Go."""
     digest = hashlib.sha256(repr((go_version, build_flags(), PACKAGES, sorted(LINKS.items()))).encode())
     for path in sorted(HERE.rglob("*")):
-        if (path.suffix == ".go" and not path.stem.endswith("_test")) or path.name in ("go.mod", "go.sum"):
+        source = path.suffix == ".go" and not path.stem.endswith("_test")
+        if source or path.name in ("go.mod", "go.sum") or path.parent.name == "left_out":
             digest.update(f"{path.relative_to(HERE)}\0".encode())
             digest.update(path.read_bytes())
     return f"programs-{digest.hexdigest()[:12]}"
@@ -91,7 +96,8 @@ def build_flags() -> list[str]:
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         for key, value in {"gitVersion": version, "gitMajor": major, "gitMinor": minor}.items():
             linker += f" -X {package}.{key}={value}"
-    return ["-trimpath", "-ldflags", linker, "-tags", TAGS]
+    # The linker drops what debuggers need (`-s -w`); without it the compiler needn't write it either.
+    return ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", linker, "-tags", TAGS]
 
 
 def binaries(progress: Progress) -> Binaries:
@@ -119,15 +125,18 @@ def build(go: Go, target: Path, progress: Progress) -> None:
     """Download and compile everything into `target`, which appears only when it is complete."""
     for stale in target.parent.glob("tmp-*"):
         shutil.rmtree(stale)
-    with progress.step("downloading the sandbox's Go modules") as step:
-        packages = download(go, step.note)
     temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=target.parent))
+    overlay = temporary / "overlay.json"
     try:
+        with progress.step("downloading the sandbox's Go modules") as step:
+            overlay.write_text(json.dumps({"Replace": replacements(go)}))
+            packages = download(go, overlay, step.note)
         with progress.step("building the sandbox's programs") as step:
-            compile_packages(go, packages, temporary, step.note)
+            compile_packages(go, overlay, packages, temporary, step.note)
     except UserError:
         shutil.rmtree(temporary)
         raise
+    overlay.unlink()
     for link, program in LINKS.items():
         (temporary / link).symlink_to(program)
     if lost := [each for each in PROGRAMS if not (temporary / each).exists()]:
@@ -136,12 +145,22 @@ def build(go: Go, target: Path, progress: Progress) -> None:
     temporary.replace(target)
 
 
-def download(go: Go, note: Callable[[str], None]) -> int:
+def replacements(go: Go) -> dict[str, str]:
+    """The files of LEFT_OUT, each with what is built in its place, as `go build -overlay` wants them."""
+    found: dict[str, str] = {}
+    for (module, file), ours in LEFT_OUT.items():
+        lines = _run(go, ["mod", "download", "-json", module])
+        described = "".join(each for each in lines if not each.startswith("go: "))
+        found[str(Path(json.loads(described)["Dir"]) / file)] = str(HERE / ours)
+    return found
+
+
+def download(go: Go, overlay: Path, note: Callable[[str], None]) -> int:
     """Load all packages, for which Go downloads their modules; returns how many packages there are."""
     total = sum(not line.split()[1].endswith("/go.mod") for line in (HERE / "go.sum").open())
     estimate = Estimate(total, "modules")
     packages = set[str]()
-    for line in _run(go, ["list", "-deps", "-tags", TAGS, *PACKAGES]):
+    for line in _run(go, ["list", "-deps", "-overlay", str(overlay), "-tags", TAGS, *PACKAGES]):
         if line.startswith("go: downloading "):
             estimate.advance(note, line.removeprefix("go: downloading "))
         elif not line.startswith("go: "):
@@ -149,11 +168,13 @@ def download(go: Go, note: Callable[[str], None]) -> int:
     return len(packages)
 
 
-def compile_packages(go: Go, packages: int, target: Path, note: Callable[[str], None]) -> None:
+def compile_packages(go: Go, overlay: Path, packages: int, target: Path, note: Callable[[str], None]) -> None:
     """Compile and link everything into the directory `target`."""
     estimate = Estimate(packages, "packages")
     # `-v` names each package as it is compiled; what Go's own cache has is not named.
-    for line in _run(go, ["build", "-v", *build_flags(), "-o", f"{target}/", *PACKAGES]):
+    for line in _run(
+        go, ["build", "-v", "-overlay", str(overlay), *build_flags(), "-o", f"{target}/", *PACKAGES]
+    ):
         if not line.startswith("go: "):
             estimate.advance(note, line)
 

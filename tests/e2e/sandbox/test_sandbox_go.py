@@ -11,7 +11,7 @@ from filewallball.sandbox.toolchain import build, golang
 def test_controllers() -> None:
     go = golang.find_go(build.go_needed(), Progress())
     done = subprocess.run(
-        # With the flags of the build, whose packages are in Go's cache; with others it compiles all of them anew.
+        # With the build's flags, whose packages are in Go's cache: with others all are compiled anew.
         [go.path, "test", *build.build_flags(), "./controllers"],
         cwd=build.HERE,
         env=go.environment(),

@@ -30,7 +30,7 @@ def test_every_program_comes_from_a_package_that_is_built() -> None:
     own = {each.name for each in build.HERE.iterdir() if list(each.glob("main.go"))}
     tools = re.search(r"^tool \(\n(.*?)^\)", (build.HERE / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
     assert tools is not None
-    # A package of the second or a later major version ends with it, and its program is named by what is before.
+    # A later major version ends the package's path; what is before names the program.
     named = {re.sub(r"/v\d+$", "", each.strip()).rpartition("/")[2] for each in tools[1].splitlines()}
     assert own | named == set(build.PROGRAMS)
     assert {f"./{each}" for each in own} | {"tool"} == set(build.PACKAGES)
@@ -98,7 +98,8 @@ def test_settings_of_the_caller_do_not_change_what_is_built(monkeypatch: pytest.
 def scripted_go(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> golang.Go:
     """A Go that runs `script` in its place, and a module with nothing in it."""
     program = fake_go(folder / "go", "x")
-    program.write_text(f"#!/bin/sh\n{script}\n")
+    download = """[ $1 = mod ] && echo 'go: downloading m v1' >&2 && echo '{"Dir": "/cache/m"}' && exit"""
+    program.write_text(f"#!/bin/sh\n{download}\n{script}\n")
     monkeypatch.setattr(build, "HERE", folder / "module")
     (folder / "module").mkdir()
     (folder / "module" / "go.mod").write_text("module g\nrequire k8s.io/kubernetes v1.36.3\n")
@@ -134,9 +135,19 @@ def test_the_build_says_how_far_it_is_of_all_packages(
     go = scripted_go(tmp_path, script, monkeypatch)
     said: list[str] = []
     build.build(go, tmp_path / "bin" / "programs-1", Progress(said.append))
-    assert any(re.search(r"downloading .*: 1 of 1 modules, about \d+ s left, now a v1", each) for each in said)
+    assert any(
+        re.search(r"downloading .*: 1 of 1 modules, about \d+ s left, now a v1", each) for each in said
+    )
     assert any(re.search(r"building .*: 2 of 3 packages, about \d+ s left, now p2", each) for each in said)
     assert (tmp_path / "bin" / "programs-1" / "kubelet").readlink() == Path("kubernetes")
+
+
+def test_a_file_that_is_left_out_is_replaced_by_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ours in build.LEFT_OUT.values():
+        assert (build.HERE / ours).exists()
+    go = scripted_go(tmp_path, "exit 1", monkeypatch)
+    monkeypatch.setattr(build, "LEFT_OUT", {("m", "cmd/test.go"): "left_out/ours.txt"})
+    assert build.replacements(go) == {"/cache/m/cmd/test.go": str(tmp_path / "module/left_out/ours.txt")}
 
 
 def test_an_estimate_is_made_from_what_is_done_of_the_total() -> None:
