@@ -128,7 +128,9 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
     ):
         _remove_leftovers()
         for group in (first, {*missing} - first):
-            for done in [pool.submit(_build, each, built, progress) for each in sorted(group)]:
+            # Those on the shared base last: the first of them makes it, and the others wait.
+            ordered = sorted(group, key=lambda each: (builder.on_base(definition(each)), each))
+            for done in [pool.submit(_build, each, built, progress) for each in ordered]:
                 done.result()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -49,9 +48,6 @@ LINKS = {
     "kubectl": "kubernetes",
     "kubelet": "kubernetes",
 }
-# Files of modules that are built as if they were one of ours: what they bring is never used here, and is a
-# good part of the whole build.
-LEFT_OUT = {("github.com/versity/versitygw", "cmd/versitygw/test.go"): "left_out/versitygw_test.go.txt"}
 # containerd's: without the snapshotters that a sandbox never uses.
 TAGS = "no_btrfs,no_devmapper,no_zfs"
 
@@ -83,7 +79,7 @@ def build_key(go_version: str) -> str:
     digest = hashlib.sha256(repr((go_version, build_flags(), PACKAGES, sorted(LINKS.items()))).encode())
     for path in sorted(HERE.rglob("*")):
         source = path.suffix == ".go" and not path.stem.endswith("_test")
-        if source or path.name in ("go.mod", "go.sum") or path.parent.name == "left_out":
+        if source or path.name in ("go.mod", "go.sum"):
             digest.update(f"{path.relative_to(HERE)}\0".encode())
             digest.update(path.read_bytes())
     return f"programs-{digest.hexdigest()[:12]}"
@@ -126,17 +122,14 @@ def build(go: Go, target: Path, progress: Progress) -> None:
     for stale in target.parent.glob("tmp-*"):
         shutil.rmtree(stale)
     temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=target.parent))
-    overlay = temporary / "overlay.json"
     try:
         with progress.step("downloading the sandbox's Go modules") as step:
-            overlay.write_text(json.dumps({"Replace": replacements(go)}))
-            packages = download(go, overlay, step.note)
+            packages = download(go, step.note)
         with progress.step("building the sandbox's programs") as step:
-            compile_packages(go, overlay, packages, temporary, step.note)
+            compile_packages(go, packages, temporary, step.note)
     except UserError:
         shutil.rmtree(temporary)
         raise
-    overlay.unlink()
     for link, program in LINKS.items():
         (temporary / link).symlink_to(program)
     if lost := [each for each in PROGRAMS if not (temporary / each).exists()]:
@@ -145,22 +138,12 @@ def build(go: Go, target: Path, progress: Progress) -> None:
     temporary.replace(target)
 
 
-def replacements(go: Go) -> dict[str, str]:
-    """The files of LEFT_OUT, each with what is built in its place, as `go build -overlay` wants them."""
-    found: dict[str, str] = {}
-    for (module, file), ours in LEFT_OUT.items():
-        lines = _run(go, ["mod", "download", "-json", module])
-        described = "".join(each for each in lines if not each.startswith("go: "))
-        found[str(Path(json.loads(described)["Dir"]) / file)] = str(HERE / ours)
-    return found
-
-
-def download(go: Go, overlay: Path, note: Callable[[str], None]) -> int:
+def download(go: Go, note: Callable[[str], None]) -> int:
     """Load all packages, for which Go downloads their modules; returns how many packages there are."""
     total = sum(not line.split()[1].endswith("/go.mod") for line in (HERE / "go.sum").open())
     estimate = Estimate(total, "modules")
     packages = set[str]()
-    for line in _run(go, ["list", "-deps", "-overlay", str(overlay), "-tags", TAGS, *PACKAGES]):
+    for line in _run(go, ["list", "-deps", "-tags", TAGS, *PACKAGES]):
         if line.startswith("go: downloading "):
             estimate.advance(note, line.removeprefix("go: downloading "))
         elif not line.startswith("go: "):
@@ -168,13 +151,11 @@ def download(go: Go, overlay: Path, note: Callable[[str], None]) -> int:
     return len(packages)
 
 
-def compile_packages(go: Go, overlay: Path, packages: int, target: Path, note: Callable[[str], None]) -> None:
+def compile_packages(go: Go, packages: int, target: Path, note: Callable[[str], None]) -> None:
     """Compile and link everything into the directory `target`."""
     estimate = Estimate(packages, "packages")
     # `-v` names each package as it is compiled; what Go's own cache has is not named.
-    for line in _run(
-        go, ["build", "-v", "-overlay", str(overlay), *build_flags(), "-o", f"{target}/", *PACKAGES]
-    ):
+    for line in _run(go, ["build", "-v", *build_flags(), "-o", f"{target}/", *PACKAGES]):
         if not line.startswith("go: "):
             estimate.advance(note, line)
 

@@ -98,8 +98,7 @@ def test_settings_of_the_caller_do_not_change_what_is_built(monkeypatch: pytest.
 def scripted_go(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> golang.Go:
     """A Go that runs `script` in its place, and a module with nothing in it."""
     program = fake_go(folder / "go", "x")
-    download = """[ $1 = mod ] && echo 'go: downloading m v1' >&2 && echo '{"Dir": "/cache/m"}' && exit"""
-    program.write_text(f"#!/bin/sh\n{download}\n{script}\n")
+    program.write_text(f"#!/bin/sh\n{script}\n")
     monkeypatch.setattr(build, "HERE", folder / "module")
     (folder / "module").mkdir()
     (folder / "module" / "go.mod").write_text("module g\nrequire k8s.io/kubernetes v1.36.3\n")
@@ -140,14 +139,6 @@ def test_the_build_says_how_far_it_is_of_all_packages(
     )
     assert any(re.search(r"building .*: 2 of 3 packages, about \d+ s left, now p2", each) for each in said)
     assert (tmp_path / "bin" / "programs-1" / "kubelet").readlink() == Path("kubernetes")
-
-
-def test_a_file_that_is_left_out_is_replaced_by_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for ours in build.LEFT_OUT.values():
-        assert (build.HERE / ours).exists()
-    go = scripted_go(tmp_path, "exit 1", monkeypatch)
-    monkeypatch.setattr(build, "LEFT_OUT", {("m", "cmd/test.go"): "left_out/ours.txt"})
-    assert build.replacements(go) == {"/cache/m/cmd/test.go": str(tmp_path / "module/left_out/ours.txt")}
 
 
 def test_an_estimate_is_made_from_what_is_done_of_the_total() -> None:
