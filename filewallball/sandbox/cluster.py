@@ -65,9 +65,9 @@ def up(name: str, progress: Progress | None = None) -> Path:
     directory = _directory(name)
     progress = progress or Progress()
     host.prepare(progress)
-    # Before the programs are built, which takes minutes.
-    snapshotter = None if process.running(directory) else host.try_out(progress)
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
+        # Before the programs are built, which takes minutes.
+        snapshotter = None if process.running(directory) else host.try_out(directory, progress)
         built = binaries(progress)
         running = process.running(directory) is not None
         if running and _serving(name, _version(built), progress):
@@ -78,7 +78,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
         other = running and readiness.serving(name)
         _repair(name, directory, progress, f"stopping {'the other version' if other else 'what is left'} of")
         link = _choose_link(directory)
-        node = Node(name, directory, link.node, built, snapshotter or host.try_out(progress))
+        node = Node(name, directory, link.node, built, snapshotter or host.try_out(directory, progress))
         _prepare(node)
         with progress.step(f"starting sandbox {name}") as step:
             identity = process.start(directory, lambda pid: network.connect(link, pid))

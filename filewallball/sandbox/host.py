@@ -53,13 +53,13 @@ def check() -> None:
     _refuse(machine.faults(Machine(), paths.state_dir(), paths.cache_dir()))
 
 
-def try_out(progress: Progress) -> str:
-    """Try what a sandbox needs of the machine, then widen limits that a cluster soon meets.
+def try_out(state: Path, progress: Progress) -> str:
+    """Try what a sandbox with its state in this folder needs, then widen limits that a cluster soon meets.
 
     Returns how containerd is to put images together. Raises ConfigError with each thing that was refused.
     """
     _refuse(machine.disk_faults(_disk_needs()))
-    verdict = trials.run(paths.state_dir(), Machine())
+    verdict = trials.run(state, Machine())
     _refuse(verdict.faults)
     if verdict.note:
         progress.say(verdict.note)

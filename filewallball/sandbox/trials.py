@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -42,6 +43,7 @@ class Verdict:
 
 def run(state: Path, machine: Machine) -> Verdict:
     """Try everything, with scratch files in the directory `state`, of which nothing stays."""
+    above = next(each for each in (state, *state.parents) if each.exists())
     try:
         state.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=state, prefix=".trial-") as scratch:
@@ -50,12 +52,23 @@ def run(state: Path, machine: Machine) -> Verdict:
                 check=False,
                 capture_output=True,
                 text=True,
+                encoding="utf-8",
                 timeout=_TIMEOUT,
             )
     except OSError as error:
         advice = "Set FWB_STATE to a folder that can be written to."
         return Verdict([Fault(f"The sandboxes' state can't be written to {state}: {error}.", advice)], "")
+    finally:
+        _remove_empty(state, above)
     return judge(done.stdout, done.stderr, state, machine)
+
+
+def _remove_empty(folder: Path, above: Path) -> None:
+    """Remove the folders that were made for the trials, from `folder` up to what was there before."""
+    with contextlib.suppress(OSError):
+        while folder != above:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def judge(output: str, errors: str, state: Path, machine: Machine) -> Verdict:

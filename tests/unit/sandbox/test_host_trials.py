@@ -162,7 +162,7 @@ def test_faults_end_the_command_as_wrong_usage_and_limits_stay(
     limit.write_text("1")
     monkeypatch.setattr(host, "LIMITS", {limit: 2})
     with pytest.raises(ConfigError) as caught:
-        host.try_out(Progress(said.append))
+        host.try_out(tmp_path, Progress(said.append))
     assert caught.value.exit_code == 2
     assert str(caught.value).startswith("One thing is wrong.\n  Mend it.\nAnother is.\n  Mend it, too.\n")
     assert "filewallball:cluster" in caught.value.hint
