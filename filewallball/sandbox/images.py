@@ -206,6 +206,8 @@ def _outdated(recorded: Iterable[str], reference: str) -> list[str]:
     if not reference.startswith(OURS):
         return []
     return [each for each in recorded if each.startswith(f"{OURS}{_short(reference)}:")][:-_KEPT]
+
+
 def unpack_with(name: str, snapshotter: str) -> None:
     """Have containerd put images together this way; if it is another than before, they are imported anew."""
     directory = paths.sandbox_dir(name)
