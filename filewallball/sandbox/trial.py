@@ -114,7 +114,9 @@ TRIALS: tuple[Callable[[Path], None], ...] = (
 
 
 def _run(*argv: str, text: str | None = None) -> None:
-    done = subprocess.run(argv, input=text, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        argv, input=text, encoding="utf-8", errors="replace", capture_output=True, check=False
+    )
     if done.returncode:
         raise OSError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
 

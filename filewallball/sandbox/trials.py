@@ -58,9 +58,15 @@ def run(state: Path, machine: Machine) -> Verdict:
     except OSError as error:
         advice = "Set FWB_STATE to a folder that can be written to."
         return Verdict([Fault(f"The sandboxes' state can't be written to {state}: {error}.", advice)], "")
+    except subprocess.TimeoutExpired:
+        problem = f"What a sandbox needs of the kernel could not be tried within {_TIMEOUT:.0f} s."
+        return Verdict(
+            [Fault(problem, "See what keeps the machine busy, and run the same command again.")], ""
+        )
     finally:
         _remove_empty(state, above)
-    return judge(done.stdout, done.stderr, state, machine)
+    failed = done.stderr.strip() or f"exit code {done.returncode}"
+    return judge(done.stdout, failed if done.returncode else "", state, machine)
 
 
 def _remove_empty(folder: Path, above: Path) -> None:
@@ -72,13 +78,13 @@ def _remove_empty(folder: Path, above: Path) -> None:
 
 
 def judge(output: str, errors: str, state: Path, machine: Machine) -> Verdict:
-    """The verdict on what the trials printed."""
+    """The verdict on what the trials printed; `errors` is what they said if they did not end well."""
     results = {found["name"]: found["problem"] for found in map(json.loads, output.splitlines())}
+    last = errors.strip().rpartition("\n")[2].rstrip(".") or "no reason is given"
     if not results:
-        problem = errors.strip() or "it says nothing"
-        return Verdict(
-            [Fault(f"A sandbox can't get namespaces of its own: {problem}.", _permit(machine))], ""
-        )
+        return Verdict([Fault(f"A sandbox can't get namespaces of its own: {last}.", _permit(machine))], "")
+    if errors:
+        return Verdict([Fault(f"What a sandbox needs could not be tried: {last}.", _permit(machine))], "")
     snapshotter, note = OVERLAY, ""
     if results.get("overlay"):
         snapshotter, note = NATIVE, _overlay_note(results["overlay"], state, machine)

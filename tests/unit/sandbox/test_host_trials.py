@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,21 @@ def test_without_namespaces_nothing_else_is_tried(tmp_path: Path) -> None:
     assert (
         "can't get namespaces of its own: unshare: unshare failed: Operation not permitted." in fault.problem
     )
+
+
+def test_trials_that_end_early_are_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = judged(tmp_path, {}, "Traceback …\nMemoryError\n")
+    assert [each.problem for each in verdict.faults] == [
+        "What a sandbox needs could not be tried: MemoryError."
+    ]
+
+    def hang(*_: object, **more: float) -> None:
+        raise subprocess.TimeoutExpired("unshare", more["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    (fault,) = trials.run(tmp_path / "new" / "state", Machine(tmp_path)).faults
+    assert "within 60 s" in fault.problem
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_overlays_images_are_copied_and_a_line_says_so(tmp_path: Path) -> None:
