@@ -11,19 +11,22 @@ export PYTHONUNBUFFERED := 1
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: .venv/.ready ## the Python environment and the packages of the system
+setup: .venv/.dev ## the Python environment with the developers' tools, and the packages of the system
 
-.venv/.ready: requirements-dev.txt pyproject.toml scripts/bootstrap
-	@scripts/bootstrap
+.venv/.ready: requirements.txt pyproject.toml scripts/bootstrap
+	@scripts/bootstrap run
 
-up: setup ## everything: cluster, images, dev stack, checks
+.venv/.dev: .venv/.ready requirements-dev.txt
+	@scripts/bootstrap dev
+
+up: .venv/.ready ## everything: cluster, images, dev stack, checks
 	@$(BIN)/fwb sandbox up
 	@$(BIN)/fwb up $(STACK) --engine embedded --yes
 
-down: setup ## remove the stack and the cluster's processes; the data stays
+down: .venv/.ready ## remove the stack and the cluster's processes; the data stays
 	@$(BIN)/fwb sandbox down
 
-clean: setup ## down, and delete the data as well
+clean: .venv/.ready ## down, and delete the data as well
 	@$(BIN)/fwb sandbox down --purge
 
 test: setup lint ## the tests, end-to-end ones included

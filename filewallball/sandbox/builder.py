@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from filewallball.sandbox.oci import (
 )
 from filewallball.sandbox.toolchain import Binaries
 
-VERSION = 1  # part of every archive's name: raise it when the same definition gives another image
+VERSION = 2  # part of every archive's name: raise it when the same definition gives another image
 
 _TITLE = "org.opencontainers.image.title"
 _DESCRIPTION = "org.opencontainers.image.description"
@@ -43,15 +44,28 @@ def build(
         tree = Path(scratch) / "tree.tar"
         packages = definition["packages"]
         overlay = _overlay(Path(scratch) / "overlay", definition, repository)
-        suite = definition.get("suite", debian.SUITE)
-        debian.unpack(tree, packages, suite, definition.get("variant", "essential"), overlay)
+        suite, variant = definition.get("suite", debian.SUITE), definition.get("variant", "essential")
+        below = debian.base(suite, target.parent) if on_base(definition) else None
+        debian.unpack(tree, packages, suite, variant, overlay, below)
         found = debian.versions(tree)
         labels = {f"filewallball.package.{each}": found[each] for each in packages if each in found}
         description = f"Built from Debian {suite} packages by FileWallBall's sandbox; not the upstream image"
         config = _config(reference, definition, description, labels)
-        write_archive(
-            target, reference, config, lambda tar: _fill_from_tree(tar, tree, config, definition, built)
+        layers = [partial(_fill_from_base, base=below)] if below else []
+        fill = partial(
+            _fill_from_tree, tree=tree, config=config, definition=definition, built=built, below=below
         )
+        write_archive(target, reference, config, *layers, fill)
+
+
+def on_base(definition: dict[str, Any]) -> bool:
+    """Whether the image's lowest layer is the Debian that several images share.
+
+    Not those of another release, of which there is one, nor those of a few files that no package's script has
+    touched: they need nothing of Debian beneath.
+    """
+    installed = "packages" in definition and definition.get("variant", "essential") == "essential"
+    return installed and definition.get("suite", debian.SUITE) == debian.SUITE
 
 
 def copy(source: Path, target: Path, reference: str) -> None:
@@ -81,11 +95,20 @@ def _fill_from_program(tar: tarfile.TarFile, program: Path, config: ImageConfig)
     add_file(tar, program.name, program.read_bytes(), 0o755)
 
 
+def _fill_from_base(tar: tarfile.TarFile, base: Path) -> None:
+    debian.copy_tree(base, tar)
+
+
 def _fill_from_tree(
-    tar: tarfile.TarFile, tree: Path, config: ImageConfig, definition: dict[str, Any], built: Binaries
+    tar: tarfile.TarFile,
+    tree: Path,
+    config: ImageConfig,
+    definition: dict[str, Any],
+    built: Binaries,
+    below: Path | None,
 ) -> None:
     added = accounts(config.user)
-    kept = debian.copy_tree(tree, tar, definition.get("exclude", []), replaced=added)
+    kept = debian.copy_tree(tree, tar, definition.get("exclude", []), replaced=added, on=below)
     for name, content in added.items():
         if not config.user:
             add_file(tar, name, kept.get(name, b""))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from filewallball.errors import UserError
-
-MOUNTS = Path("/proc/self/mountinfo")
+from filewallball.sandbox import mounts
 
 # What the kubelet insists on, in each version's own names.
-_NEEDED_V1 = {"cpu", "cpuacct", "cpuset", "memory", "pids"}
-_NEEDED_V2 = ("cpuset", "cpu", "io", "memory", "pids")
+_NEEDED_V1 = ("cpu", "cpuacct", "cpuset", "memory", "pids")
+_REQUIRED_V2 = ("cpuset", "cpu", "memory", "pids")
+_WELCOME_V2 = ("io",)
+
+# Where processes go that stand in the way: the name that Docker's own image, kind and k3s give it.
+_LEAF = "init"
 
 
 @dataclass(frozen=True)
@@ -25,19 +30,17 @@ class Hierarchy:
     path: Path
     version: int
     controllers: frozenset[str]
+    read_only: bool = False
 
 
 def hierarchies(mountinfo: str) -> list[Hierarchy]:
     """The cgroup mounts in the text of /proc/self/mountinfo."""
     found: dict[Path, Hierarchy] = {}
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split(" ", 2)
-        path = Path(before.split()[4])
-        if kind == "cgroup":
-            found[path] = Hierarchy(path, 1, frozenset(options.split(",")))
-        elif kind == "cgroup2":
-            found[path] = Hierarchy(path, 2, frozenset())
+    for mount in mounts.parse(mountinfo):
+        if mount.kind == "cgroup":
+            found[mount.path] = Hierarchy(mount.path, 1, mount.options, mount.read_only)
+        elif mount.kind == "cgroup2":
+            found[mount.path] = Hierarchy(mount.path, 2, frozenset(), mount.read_only)
     return list(found.values())
 
 
@@ -48,15 +51,24 @@ def governing(found: list[Hierarchy]) -> list[Hierarchy]:
 
 def mounted() -> list[Hierarchy]:
     """All of this machine; runc makes groups in each, with controllers or without."""
-    return hierarchies(MOUNTS.read_text())
+    return hierarchies(mounts.TABLE.read_text())
+
+
+def offered(hierarchy: Hierarchy) -> set[str]:
+    """The controllers of a hierarchy; those of version 2 are read from its root."""
+    if hierarchy.version == 1:
+        return set(hierarchy.controllers)
+    try:
+        return set((hierarchy.path / "cgroup.controllers").read_text().split())
+    except OSError:
+        return set()
 
 
 def missing(found: list[Hierarchy]) -> set[str]:
     """Controllers that the kubelet needs and this machine doesn't offer."""
-    if any(each.version == 2 for each in found):
-        offered = set((found[0].path / "cgroup.controllers").read_text().split())
-        return {each for each in _NEEDED_V2 if each != "io"} - offered
-    return _NEEDED_V1 - {name for each in found for name in each.controllers}
+    needed = _REQUIRED_V2 if any(each.version == 2 for each in found) else _NEEDED_V1
+    on_offer = {name for each in found for name in offered(each)}
+    return {name for name in needed if name not in on_offer}
 
 
 def create(name: str, found: list[Hierarchy]) -> list[Path]:
@@ -77,10 +89,50 @@ def create(name: str, found: list[Hierarchy]) -> list[Path]:
 
 
 def _delegate(parent: Path) -> None:
-    for controller in _NEEDED_V2:
-        # One that is missing is reported by `missing`; one that is on already may refuse.
+    """Let the groups below `parent` have the controllers that are needed; raises UserError if they can't."""
+    for controller in _WELCOME_V2:
         with contextlib.suppress(OSError):
-            (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+            turn_on(parent, [controller])
+    try:
+        turn_on(parent, _REQUIRED_V2)
+    except OSError as error:
+        raise UserError(
+            f"The cgroup {parent} can't pass its controllers on: {error.strerror}.",
+            "Start the container with `--privileged --cgroupns=private`. Elsewhere, see which process in "
+            f"{parent}/cgroup.procs can't be moved.",
+        ) from error
+
+
+def turn_on(parent: Path, controllers: Iterable[str]) -> None:
+    """Turn controllers on for the groups below `parent`, where they aren't yet; raises OSError.
+
+    Version 2 lets no group but the true root have both processes and children with controllers: the processes
+    of a container are in the group that it sees as the root. They are moved into a group beside ours.
+    """
+    control = parent / "cgroup.subtree_control"
+    on = {each.lstrip("+") for each in control.read_text().split()} if control.exists() else set[str]()
+    wanted = " ".join(f"+{each}" for each in controllers if each not in on)
+    if not wanted:
+        return
+    try:
+        control.write_text(wanted)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EOPNOTSUPP):
+            raise
+        _move_processes(parent, parent / _LEAF)
+        control.write_text(wanted)
+
+
+def _move_processes(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    for _ in range(10):  # a process may start another meanwhile
+        # 0 stands for a process that this container doesn't see; written, it would mean ourselves.
+        found = [each for each in (source / "cgroup.procs").read_text().split() if each != "0"]
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(OSError):  # it may have ended; one that can't be moved is met again
+                (target / "cgroup.procs").write_text(pid)
 
 
 def _inherit_cpuset(group: Path) -> None:

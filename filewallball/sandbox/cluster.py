@@ -66,6 +66,8 @@ def up(name: str, progress: Progress | None = None) -> Path:
     progress = progress or Progress()
     host.prepare(progress)
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
+        # Before the programs are built, which takes minutes.
+        snapshotter = None if process.running(directory) else host.try_out(directory, progress)
         built = binaries(progress)
         running = process.running(directory) is not None
         if running and _serving(name, _version(built), progress):
@@ -76,7 +78,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
         other = running and readiness.serving(name)
         _repair(name, directory, progress, f"stopping {'the other version' if other else 'what is left'} of")
         link = _choose_link(directory)
-        node = Node(name, directory, link.node, built)
+        node = Node(name, directory, link.node, built, snapshotter or host.try_out(directory, progress))
         _prepare(node)
         with progress.step(f"starting sandbox {name}") as step:
             identity = process.start(directory, lambda pid: network.connect(link, pid))
@@ -142,7 +144,7 @@ def _serving(name: str, version: str, progress: Progress) -> bool:
 
 def _version(built: Binaries) -> str:
     """Changes with the programs and their set-up: `up` restarts a sandbox of another version."""
-    digest = hashlib.sha256("".join(each.name for each in built.directories).encode())
+    digest = hashlib.sha256(built.directory.name.encode())
     for source in (
         addons.__file__,
         certificates.__file__,
@@ -206,6 +208,7 @@ def _prepare(node: Node) -> None:
     programs.CNI_STATE.mkdir(parents=True, exist_ok=True)
     certificates.prepare(node)
     configuration.write(node)
+    images.unpack_with(node.name, node.snapshotter)
     groups = cgroups.create(node.context, cgroups.governing(cgroups.mounted()))
     (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
     kubeconfig = paths.sandbox_kubeconfig(node.name)

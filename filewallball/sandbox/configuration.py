@@ -48,7 +48,7 @@ def containerd_configuration(node: Node) -> str:
             "[grpc]",
             f"address = {json.dumps(CONTAINERD_SOCKET)}",
             f'{cri}images"]',
-            'snapshotter = "overlayfs"',
+            f"snapshotter = {json.dumps(node.snapshotter)}",
             f'{cri}images".pinned_images]',
             f"sandbox = {json.dumps(PAUSE)}",
             f'{cri}runtime"]',

@@ -8,8 +8,11 @@ import re
 import shlex
 import subprocess
 import tarfile
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from filewallball.errors import UserError
 from filewallball.sandbox import host
@@ -27,8 +30,13 @@ EXCLUDED = (
 )
 # Valid whatever the files' times: containers can't write compiled modules, and starting from source is slow.
 _COMPILE = "python3 -m compileall -q --invalidation-mode unchecked-hash"
+# Merges /usr from the start; otherwise a package comes in that does it later, with all of perl.
+_MERGED_USR = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
+_FRESH = 24 * 3600.0  # seconds for which a base is used: updates of its packages come with the next one
+_BASE = threading.Lock()
 # What mmdebstrap leaves that is of its own making, below these.
 _LEFTOVERS = ("var/cache/", "var/lib/apt/", "var/log/", "dev/", "proc/", "sys/", "run/")
+_ALWAYS = [re.compile(fnmatch.translate(each)) for each in EXCLUDED]
 
 
 def sources(indextargets: str, suite: str) -> list[str]:
@@ -73,33 +81,53 @@ def ensure_keys(suite: str, keys: Path = _KEYS) -> None:
         )
 
 
+def base(suite: str, folder: Path) -> Path:
+    """The tree of Debian's essential packages as a tar file in `folder`, unpacked at most once a day.
+
+    apt's lists stay in it: what is put on top needs them.
+    """
+    target = folder / f"base-{suite}.tar"
+    with _BASE:
+        if not target.exists() or time.time() - target.stat().st_mtime > _FRESH:
+            temporary = target.with_name(target.name + ".new")
+            _mmdebstrap(
+                temporary, suite, [], ["--variant=essential", _MERGED_USR, "--skip=cleanup/apt/lists"]
+            )
+            temporary.replace(target)
+    return target
+
+
 def unpack(
     target: Path,
     packages: Iterable[str],
     suite: str = SUITE,
     variant: str = "essential",
     overlay: Path | None = None,
+    on: Path | None = None,
 ) -> None:
     """Write the tree of `packages` and what they depend on in Debian's `suite` to the tar file `target`.
 
-    `variant` is mmdebstrap's: `essential` runs the packages' own scripts, `extract` only unpacks files. What
-    is in the directory `overlay` is added, and Python modules in it are compiled by the tree's own Python.
+    `variant` is mmdebstrap's: `essential` runs the packages' own scripts, `extract` only unpacks files. With
+    `on`, a file of `base`, the packages are installed on top of that. What is in the directory `overlay` is
+    added, and Python modules in it are compiled by the tree's own Python.
     """
+    options: list[str] = []
+    if on:
+        fill = f'mmtarfilter "--path-exclude=/dev/*" < {shlex.quote(str(on))} | tar -C "$1" -x'
+        options += ["--variant=custom", f"--setup-hook={fill}"]
+    else:
+        options += [f"--variant={variant}", *([_MERGED_USR] if variant == "essential" else [])]
+    for each in sorted(overlay.iterdir()) if overlay else ():
+        options.append(f"--customize-hook=copy-in {shlex.quote(str(each))} /")
+        options.append(f'--customize-hook=chroot "$1" {_COMPILE} /{each.name}')
+    _mmdebstrap(target, suite, list(packages), options)
+
+
+def _mmdebstrap(target: Path, suite: str, packages: list[str], options: list[str]) -> None:
     ensure_keys(suite)
-    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
-    included = list(packages)
-    if variant == "essential":
-        # Merges /usr from the start; otherwise a package comes in that does it later, with all of perl.
-        options.append("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
-        included.append("usr-is-merged")
-    if overlay:
-        options += [
-            f"--customize-hook=copy-in {shlex.quote(str(each))} /" for each in sorted(overlay.iterdir())
-        ]
-        options += [
-            f'--customize-hook=chroot "$1" {_COMPILE} /{each.name}' for each in sorted(overlay.iterdir())
-        ]
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", f"--variant={variant}", *options]
+    included = [*packages, *(["usr-is-merged"] if _MERGED_USR in options else [])]
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--format=tar", *options]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     command += [f"--include={','.join(included)}", suite, str(target), *system_sources(suite)]
     # Next to the target, so that what a killed run leaves is cleaned up with the rest.
     environment = {**os.environ, "TMPDIR": str(target.parent)}
@@ -108,32 +136,55 @@ def unpack(
         target.unlink(missing_ok=True)
         tail = "\n".join(line[:300] for line in done.stderr.strip().splitlines()[-8:])
         raise UserError(
-            f"mmdebstrap failed on {', '.join(packages)}:\n{tail}", "mend apt's sources, and run again"
+            f"mmdebstrap failed on {', '.join(packages) or 'the base'}:\n{tail}",
+            "mend apt's sources, and run again",
         )
 
 
 def copy_tree(
-    source: Path, tar: tarfile.TarFile, exclude: Iterable[str] = (), replaced: Iterable[str] = ()
+    source: Path,
+    tar: tarfile.TarFile,
+    exclude: Iterable[str] = (),
+    replaced: Iterable[str] = (),
+    on: Path | None = None,
 ) -> dict[str, bytes]:
     """Copy the tree into an image's layer, without what matches `exclude` (where `*` also matches slashes).
 
-    Returns the contents of the `replaced` files, which are left out as well.
+    With `on`, the tree of the layer below, only what differs from it is copied, and what is in it alone is
+    marked as removed. Returns the contents of the `replaced` files, which are left out as well.
     """
     patterns = [re.compile(fnmatch.translate(each)) for each in (*EXCLUDED, *exclude)]
+    below = {name: _identity(member) for name, member, _ in _members(on, _ALWAYS)} if on else {}
     kept: dict[str, bytes] = {}
+    for name, member, file in _members(source, patterns):
+        known = below.pop(name, None)
+        if file and name in replaced:
+            kept[name] = file.read()
+        elif known != _identity(member):
+            tar.addfile(member, file)
+    for name in sorted(below):
+        folder, _, last = name.rpartition("/")
+        if folder not in below:  # else it went with its folder
+            tar.addfile(tarfile.TarInfo(f"{folder}/.wh.{last}" if folder else f".wh.{last}"))
+    return kept
+
+
+def _members(
+    source: Path, exclude: list[re.Pattern[str]]
+) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes] | None]]:
+    """What of a tree belongs into an image: its name, its entry, and its content if it is a file."""
     with tarfile.open(source) as tree:
         for member in tree:
-            name = member.name.removeprefix("./")
-            if any(name.startswith(each) and name != each.rstrip("/") for each in _LEFTOVERS):
-                continue
-            if any(pattern.match(f"/{name}") for pattern in patterns):
-                continue
-            file = tree.extractfile(member) if member.isreg() else None
-            if file and name in replaced:
-                kept[name] = file.read()
-            else:
-                tar.addfile(member, file)
-    return kept
+            name = member.name.removeprefix("./").rstrip("/")
+            leftover = any(name.startswith(each) and name != each.rstrip("/") for each in _LEFTOVERS)
+            if not leftover and not any(pattern.match(f"/{name}") for pattern in exclude):
+                yield name, member, tree.extractfile(member) if member.isreg() else None
+
+
+def _identity(member: tarfile.TarInfo) -> tuple[object, ...]:
+    """Equal for what a package manager has left alone: whatever it writes anew has another time."""
+    at = 0 if member.isdir() else int(member.mtime)
+    return member.type, member.mode, member.uid, member.gid, member.size, at, member.linkname
 
 
 def versions(source: Path) -> dict[str, str]:

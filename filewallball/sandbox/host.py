@@ -9,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from filewallball.errors import UserError
-from filewallball.sandbox import cgroups
+from filewallball import paths
+from filewallball.errors import ConfigError, UserError
+from filewallball.sandbox import machine, trials
+from filewallball.sandbox.machine import Fault, Machine
 from filewallball.sandbox.progress import Progress
 
 ALTERNATIVE = (
@@ -41,23 +43,51 @@ def missing_packages() -> list[str]:
 
 
 def check() -> None:
-    """Raise UserError where a sandbox can't run, naming the alternative."""
+    """Raise ConfigError where a sandbox can't run as the machine is, naming the alternative."""
     if sys.platform != "linux":
-        raise UserError("a sandbox needs Linux", ALTERNATIVE)
+        raise ConfigError("a sandbox needs Linux", ALTERNATIVE)
     if os.geteuid() != 0:
-        raise UserError(
+        raise ConfigError(
             "a sandbox needs root: it makes namespaces and cgroups", f"run as root (sudo), or {ALTERNATIVE}"
         )
-    found = cgroups.governing(cgroups.mounted())
-    if lost := cgroups.missing(found) if found else {"any"}:
-        raise UserError(f"the kernel offers no cgroup controller for {', '.join(sorted(lost))}", ALTERNATIVE)
+    _refuse(machine.faults(Machine(), paths.state_dir(), paths.cache_dir()))
+
+
+def try_out(state: Path, progress: Progress) -> str:
+    """Try what a sandbox with its state in this folder needs, then widen limits that a cluster soon meets.
+
+    Returns how containerd is to put images together. Raises ConfigError with each thing that was refused.
+    """
+    _refuse(machine.disk_faults(_disk_needs()))
+    verdict = trials.run(state, Machine())
+    _refuse(verdict.faults)
+    if verdict.note:
+        progress.say(verdict.note)
+    for limit, least in LIMITS.items():
+        _raise_limit(limit, least, progress)
+    return verdict.snapshotter
+
+
+def _disk_needs() -> list[tuple[Path, int, str]]:
+    needs = [(paths.state_dir(), machine.GIB, "a sandbox's data")]
+    if not list((paths.cache_dir() / "bin").glob("programs-*")):
+        needs += [(paths.cache_dir(), 2 * machine.GIB, "programs and images")]
+        go_cache = Path(os.environ.get("GOCACHE") or Path.home() / ".cache" / "go-build")
+        needs += [(go_cache, 6 * machine.GIB, "building the programs once")]
+    return needs
+
+
+def _refuse(faults: list[Fault]) -> None:
+    if not faults:
+        return
+    *others, last = faults
+    told = [f"{each.problem}\n  {each.advice}" for each in others]
+    raise ConfigError("\n".join([*told, last.problem]), f"{last.advice}\n  Or {ALTERNATIVE}.")
 
 
 def prepare(progress: Progress) -> None:
-    """Check the machine, install the packages that it lacks, and widen limits that a cluster soon meets."""
+    """Check the machine, and install the packages that it lacks."""
     check()
-    for limit, least in LIMITS.items():
-        _raise_limit(limit, least, progress)
     packages = missing_packages()
     if not packages:
         return

@@ -18,7 +18,7 @@ import yaml
 
 from filewallball import paths
 from filewallball.errors import UserError
-from filewallball.sandbox import builder, process, readiness
+from filewallball.sandbox import builder, process, readiness, trials
 from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.supervisor import write_atomically
@@ -128,7 +128,9 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
     ):
         _remove_leftovers()
         for group in (first, {*missing} - first):
-            for done in [pool.submit(_build, each, built, progress) for each in sorted(group)]:
+            # Those on the shared base last: the first of them makes it, and the others wait.
+            ordered = sorted(group, key=lambda each: (builder.on_base(definition(each)), each))
+            for done in [pool.submit(_build, each, built, progress) for each in ordered]:
                 done.result()
 
 
@@ -186,7 +188,9 @@ def load(name: str, references: Iterable[str], built: Binaries, progress: Progre
                 continue
             if progress:
                 progress.say(f"importing {reference}")
-            _ctr(identity, built, "images", "import", "--local", "--snapshotter", "overlayfs", str(file))
+            _ctr(
+                identity, built, "images", "import", "--local", "--snapshotter", _snapshotter(name), str(file)
+            )
             # Last in order, as the newest.
             recorded = {key: value for key, value in recorded.items() if key != reference} | {
                 reference: file.name
@@ -202,6 +206,21 @@ def _outdated(recorded: Iterable[str], reference: str) -> list[str]:
     if not reference.startswith(OURS):
         return []
     return [each for each in recorded if each.startswith(f"{OURS}{_short(reference)}:")][:-_KEPT]
+
+
+def unpack_with(name: str, snapshotter: str) -> None:
+    """Have containerd put images together this way; if it is another than before, they are imported anew."""
+    directory = paths.sandbox_dir(name)
+    if _snapshotter(name) != snapshotter:
+        (directory / "images.json").unlink(missing_ok=True)
+    write_atomically(directory / "snapshotter", snapshotter)
+
+
+def _snapshotter(name: str) -> str:
+    try:
+        return (paths.sandbox_dir(name) / "snapshotter").read_text()
+    except OSError:
+        return trials.OVERLAY
 
 
 def _recorded(name: str) -> dict[str, str]:

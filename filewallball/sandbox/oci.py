@@ -1,4 +1,4 @@
-"""Writes OCI image archives: one uncompressed layer, a configuration, an index."""
+"""Writes OCI image archives: uncompressed layers, a configuration, an index."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ImageConfig:
     env: dict[str, str] = field(default_factory=dict[str, str])
     labels: dict[str, str] = field(default_factory=dict[str, str])
 
-    def data(self, diff_id: str) -> dict[str, Any]:
+    def data(self, diff_ids: list[str]) -> dict[str, Any]:
         user = f"{self.user.uid}:{self.user.gid}" if self.user else ""
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         env = [path, *(f"{key}={value}" for key, value in self.env.items() if key != "PATH")]
@@ -53,7 +53,7 @@ class ImageConfig:
                 "Env": env,
                 "Labels": self.labels,
             },
-            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
         }
 
 
@@ -80,36 +80,44 @@ def add_directory(tar: tarfile.TarFile, name: str, mode: int = 0o755, uid: int =
 
 
 def write_archive(
-    target: Path, reference: str, config: ImageConfig, fill: Callable[[tarfile.TarFile], None]
+    target: Path, reference: str, config: ImageConfig, *fills: Callable[[tarfile.TarFile], None]
 ) -> None:
-    """Write the archive of an image whose layer `fill` writes; `target` appears only when it is complete."""
-    layer = target.with_name(target.name + ".layer")
-    with tarfile.open(layer, "w", format=tarfile.PAX_FORMAT) as tar:
-        fill(tar)
-    with layer.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _pack(target, reference, layer, digest, config.data(f"sha256:{digest}"))
+    """Write the archive of an image; each of `fills` writes a layer, the lowest first.
+
+    `target` appears only when it is complete.
+    """
+    layers: dict[str, Path] = {}
+    for number, fill in enumerate(fills):
+        layer = target.with_name(f"{target.name}.{number}.layer")
+        with tarfile.open(layer, "w", format=tarfile.PAX_FORMAT) as tar:
+            fill(tar)
+        with layer.open("rb") as file:
+            layers[hashlib.file_digest(file, "sha256").hexdigest()] = layer
+    _pack(target, reference, layers, config.data([f"sha256:{each}" for each in layers]))
 
 
 def retitle(source: Path, target: Path, reference: str, labels: dict[str, str]) -> None:
-    """Write the image of the archive `source` as `reference`, with the same layer and some other labels."""
-    layer = target.with_name(target.name + ".layer")
+    """Write the image of the archive `source` as `reference`, with the same layers and some other labels."""
+    layers: dict[str, Path] = {}
     with tarfile.open(source) as archive:
         entry = json.loads(_read(archive, "index.json"))["manifests"][0]
         manifest = json.loads(_read(archive, _blob_name(entry["digest"])))
         config = json.loads(_read(archive, _blob_name(manifest["config"]["digest"])))
-        digest = manifest["layers"][0]["digest"]
-        with layer.open("wb") as file:
-            shutil.copyfileobj(_open(archive, _blob_name(digest)), file)
+        for number, described in enumerate(manifest["layers"]):
+            layer = target.with_name(f"{target.name}.{number}.layer")
+            with layer.open("wb") as file:
+                shutil.copyfileobj(_open(archive, _blob_name(described["digest"])), file)
+            layers[described["digest"].removeprefix("sha256:")] = layer
     config["config"]["Labels"] |= labels
-    _pack(target, reference, layer, digest.removeprefix("sha256:"), config)
+    _pack(target, reference, layers, config)
 
 
-def _pack(target: Path, reference: str, layer: Path, digest: str, config: dict[str, Any]) -> None:
-    """Move `layer` into an archive with all that describes it."""
+def _pack(target: Path, reference: str, layers: dict[str, Path], config: dict[str, Any]) -> None:
+    """Move the layers, by their digests, into an archive with all that describes them."""
     temporary = target.with_name(target.name + ".new")
     with tarfile.open(temporary, "w") as archive:
-        archive.add(layer, f"blobs/sha256/{digest}")
+        for digest, layer in layers.items():
+            archive.add(layer, f"blobs/sha256/{digest}")
         configuration = _blob(archive, config)
         manifest = {
             "schemaVersion": 2,
@@ -121,6 +129,7 @@ def _pack(target: Path, reference: str, layer: Path, digest: str, config: dict[s
                     "digest": f"sha256:{digest}",
                     "size": layer.stat().st_size,
                 }
+                for digest, layer in layers.items()
             ],
             "annotations": config["config"]["Labels"],
         }
@@ -136,7 +145,8 @@ def _pack(target: Path, reference: str, layer: Path, digest: str, config: dict[s
         }
         add_file(archive, "index.json", json.dumps(index).encode())
         add_file(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-    layer.unlink()
+    for layer in layers.values():
+        layer.unlink()
     temporary.replace(target)
 
 

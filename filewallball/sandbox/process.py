@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filewallball.errors import UserError
-from filewallball.sandbox import supervisor
+from filewallball.sandbox import supervisor, trials
 
 START_TIMEOUT = 30.0  # seconds for the namespaces to exist
 STOP_TIMEOUT = 60.0  # seconds for everything to end by itself
@@ -56,20 +56,9 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
     for name in ("pid", "process.json"):
         (directory / name).unlink(missing_ok=True)
     log = directory / "logs" / "supervisor.log"
-    arguments = [
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount",
-        "--net",
-        "--ipc",
-        "--uts",
-        "--propagation",
-        "private",
-    ]
     with log.open("ab") as output:
         launcher = subprocess.Popen(
-            [*arguments, sys.executable, "-I", "-S", supervisor.__file__, str(directory)],
+            ["unshare", *trials.NAMESPACES, sys.executable, "-I", "-S", supervisor.__file__, str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filewallball.sandbox import network
+from filewallball.sandbox import network, trials
 from filewallball.sandbox.toolchain import Binaries
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
@@ -29,6 +29,7 @@ class Node:
     directory: Path
     address: str
     binaries: Binaries
+    snapshotter: str = trials.OVERLAY
 
     @property
     def context(self) -> str:
@@ -62,9 +63,8 @@ class Program:
 
 def plan(node: Node, cgroups: list[Path]) -> dict[str, Any]:
     """Everything that the supervisor needs, as the data of its `plan.json`."""
-    built = ":".join(str(each) for each in node.binaries.directories)
     # GOGC trades a little processor time for a third of the memory of what mostly idles.
-    environment = {"PATH": f"{built}:{SYSTEM_PATH}", "HOME": "/root", "GOGC": "50"}
+    environment = {"PATH": f"{node.binaries.directory}:{SYSTEM_PATH}", "HOME": "/root", "GOGC": "50"}
     return {
         "cgroups": [str(each) for each in cgroups],
         "interface": "eth0",

@@ -1,4 +1,4 @@
-"""One directory per group of programs, named by a hash of all that goes into it: it is never stale."""
+"""One directory of programs, named by a hash of all that goes into it: it is never stale."""
 
 from __future__ import annotations
 
@@ -7,183 +7,178 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filewallball import paths
 from filewallball.errors import UserError
 from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.toolchain.estimate import Estimate
 from filewallball.sandbox.toolchain.golang import Go, find_go
 
 HERE = Path(__file__).parent
-_REPORT_EVERY = 10.0  # seconds between progress lines
 
-
-@dataclass(frozen=True)
-class Group:
-    """Programs that one module builds. `links` are further names of the program `links_to`."""
-
-    name: str
-    packages: tuple[str, ...]
-    programs: tuple[str, ...]
-    tags: str = ""
-    links: tuple[str, ...] = ()
-    links_to: str = ""
-
-    @property
-    def directory(self) -> Path:
-        return HERE / self.name
-
-
-# The largest first: its build takes longest, and the others download meanwhile.
-GROUPS = (
-    Group(
-        "kubernetes",
-        (".",),
-        ("kubernetes",),
-        links=(
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-proxy",
-            "kube-scheduler",
-            "kubeadm",
-            "kubectl",
-            "kubelet",
-        ),
-        links_to="kubernetes",
-    ),
-    Group(
-        "node",
-        ("tool", "./pause"),
-        ("containerd", "containerd-shim-runc-v2", "ctr", "host-local", "loopback", "pause", "portmap", "ptp"),
-        tags="no_btrfs,no_devmapper,no_zfs",
-    ),
-    Group("addons", ("./coredns", "./controllers"), ("coredns", "controllers")),
-    Group("etcd", ("go.etcd.io/etcd/server/v3",), ("server",), links=("etcd",), links_to="server"),
-    Group("store", ("tool",), ("versitygw",)),
+# What one `go build` makes: our own packages, and the `tool` lines of go.mod.
+PACKAGES = ("./controllers", "./coredns", "./kubernetes", "./pause", "tool")
+PROGRAMS = (
+    "containerd",
+    "containerd-shim-runc-v2",
+    "controllers",
+    "coredns",
+    "ctr",
+    "host-local",
+    "kubernetes",
+    "loopback",
+    "pause",
+    "portmap",
+    "ptp",
+    "server",
+    "versitygw",
 )
+# Further names of programs. That of kubernetes/main.go is whichever program it is called by.
+LINKS = {
+    "etcd": "server",
+    "kube-apiserver": "kubernetes",
+    "kube-controller-manager": "kubernetes",
+    "kube-proxy": "kubernetes",
+    "kube-scheduler": "kubernetes",
+    "kubeadm": "kubernetes",
+    "kubectl": "kubernetes",
+    "kubelet": "kubernetes",
+}
+# containerd's: without the snapshotters that a sandbox never uses.
+TAGS = "no_btrfs,no_devmapper,no_zfs"
 
 
 class Binaries:
     """The built programs, by name."""
 
-    def __init__(self, directories: Iterable[Path], kubernetes_version: str) -> None:
-        self.directories = list(directories)
+    def __init__(self, directory: Path, kubernetes_version: str) -> None:
+        self.directory = directory
         self.kubernetes_version = kubernetes_version
 
     def __getitem__(self, program: str) -> Path:
-        for directory in self.directories:
-            if (directory / program).exists():
-                return directory / program
+        if (path := self.directory / program).exists():
+            return path
         raise KeyError(program)
 
 
-def module_version(group: str, module: str) -> str:
-    """The version of a module that a group's go.mod pins, such as `v1.36.3`."""
-    text = (HERE / group / "go.mod").read_text()
+def module_version(module: str) -> str:
+    """The version of a module that go.mod pins, such as `v1.36.3`."""
+    text = (HERE / "go.mod").read_text()
     found = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
     if found is None:
         raise KeyError(module)
     return found[1]
 
 
-def group_key(group: Group, go_version: str) -> str:
-    """Names a build: the hash of the module's sources, how it is built and by which Go."""
-    digest = hashlib.sha256(repr((go_version, build_flags(group), group.packages)).encode())
-    for path in sorted(group.directory.rglob("*")):
-        if (path.suffix == ".go" and not path.stem.endswith("_test")) or path.name in ("go.mod", "go.sum"):
-            digest.update(f"{path.relative_to(group.directory)}\0".encode())
+def build_key(go_version: str) -> str:
+    """Names a build: the hash of the sources, of the pinned modules, how they are built and by which Go."""
+    digest = hashlib.sha256(repr((go_version, build_flags(), PACKAGES, sorted(LINKS.items()))).encode())
+    for path in sorted(HERE.rglob("*")):
+        source = path.suffix == ".go" and not path.stem.endswith("_test")
+        if source or path.name in ("go.mod", "go.sum"):
+            digest.update(f"{path.relative_to(HERE)}\0".encode())
             digest.update(path.read_bytes())
-    return f"{group.name}-{digest.hexdigest()[:12]}"
+    return f"programs-{digest.hexdigest()[:12]}"
 
 
-def build_flags(group: Group) -> list[str]:
+def build_flags() -> list[str]:
     linker = "-s -w"
-    if group.name == "kubernetes":
-        version = module_version("kubernetes", "k8s.io/kubernetes")
-        major, minor, _ = version.removeprefix("v").split(".", 2)
-        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-            for key, value in {"gitVersion": version, "gitMajor": major, "gitMinor": minor}.items():
-                linker += f" -X {package}.{key}={value}"
-    flags = ["-trimpath", "-ldflags", linker]
-    return [*flags, "-tags", group.tags] if group.tags else flags
+    version = module_version("k8s.io/kubernetes")
+    major, minor, _ = version.removeprefix("v").split(".", 2)
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        for key, value in {"gitVersion": version, "gitMajor": major, "gitMinor": minor}.items():
+            linker += f" -X {package}.{key}={value}"
+    # The linker drops what debuggers need (`-s -w`); without it the compiler needn't write it either.
+    return ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", linker, "-tags", TAGS]
 
 
 def binaries(progress: Progress) -> Binaries:
     """The programs, built where the cache doesn't have them yet."""
     root = paths.cache_dir() / "bin"
     root.mkdir(parents=True, exist_ok=True)
-    version = module_version("kubernetes", "k8s.io/kubernetes")
     go = find_go(go_needed(), progress)
-    targets = {group: root / group_key(group, go.version) for group in GROUPS}
-    if not all(target.is_dir() for target in targets.values()):
+    target = root / build_key(go.version)
+    if not target.is_dir():
         with exclusive(root / "lock", progress, "another build of the sandbox's programs"):
-            _build_missing(go, targets, progress)
-    return Binaries(targets.values(), version)
+            if not target.is_dir():
+                build(go, target, progress)
+    return Binaries(target, module_version("k8s.io/kubernetes"))
 
 
 def go_needed() -> tuple[int, ...]:
-    """The newest Go version that any of the modules asks for."""
-    found = [
-        re.search(r"^go ([\d.]+)", (each.directory / "go.mod").read_text(), re.MULTILINE) for each in GROUPS
-    ]
-    return max(tuple(int(part) for part in each[1].split(".")) for each in found if each)
+    """The Go version that the pinned modules ask for."""
+    found = re.search(r"^go ([\d.]+)", (HERE / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise AssertionError(f"{HERE / 'go.mod'} names no version of Go")
+    return tuple(int(part) for part in found[1].split("."))
 
 
-def _build_missing(go: Go, targets: dict[Group, Path], progress: Progress) -> None:
-    missing = [group for group, target in targets.items() if not target.is_dir()]
-    for stale in next(iter(targets.values())).parent.glob("tmp-*"):
+def build(go: Go, target: Path, progress: Progress) -> None:
+    """Download and compile everything into `target`, which appears only when it is complete."""
+    for stale in target.parent.glob("tmp-*"):
         shutil.rmtree(stale)
-    downloads = threading.Thread(target=_download, args=(go, missing[1:]), daemon=True)
-    downloads.start()
-    for number, group in enumerate(missing, 1):
-        with progress.step(f"building {group.name} ({number} of {len(missing)})") as step:
-            build_group(go, group, targets[group], step.note)
-
-
-def _download(go: Go, groups: list[Group]) -> None:
-    """Loading the packages of a module downloads what they need. What goes wrong here, the build reports."""
-    for group in groups:
-        subprocess.run(
-            [go.path, "list", "-deps", *group.packages],
-            cwd=group.directory,
-            env=go.environment(),
-            capture_output=True,
-        )
-
-
-def build_group(go: Go, group: Group, target: Path, note: Callable[[str], None]) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=target.parent))
-    process = subprocess.Popen(
-        [go.path, "build", "-v", *build_flags(group), "-o", f"{temporary}/", *group.packages],
-        cwd=group.directory,
-        env=go.environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    compiled, tail, shown = 0, deque[str](maxlen=15), time.monotonic()
-    assert process.stderr is not None  # noqa: S101 - a pipe was asked for
-    for line in process.stderr:
-        compiled += not line.startswith("go: ")
-        tail.append(line.rstrip())
-        if time.monotonic() - shown >= _REPORT_EVERY:
-            shown = time.monotonic()
-            note(f"{compiled} packages, now {line.strip()}")
-    if process.wait():
+    try:
+        with progress.step("downloading the sandbox's Go modules") as step:
+            packages = download(go, step.note)
+        with progress.step("building the sandbox's programs") as step:
+            compile_packages(go, packages, temporary, step.note)
+    except UserError:
         shutil.rmtree(temporary)
-        raise UserError(
-            f"go build of {group.name} failed:\n" + "\n".join(tail),
-            "if a download failed, see that the Go module proxy can be reached (`go env GOPROXY`); run again",
-        )
-    for link in group.links:
-        (temporary / link).symlink_to(group.links_to)
-    lost = [each for each in group.programs if not (temporary / each).exists()]
-    if lost:
-        raise AssertionError(f"{group.name} built no {', '.join(lost)}")
+        raise
+    for link, program in LINKS.items():
+        (temporary / link).symlink_to(program)
+    if lost := [each for each in PROGRAMS if not (temporary / each).exists()]:
+        raise AssertionError(f"the build made no {', '.join(lost)}")
     temporary.chmod(0o755)
     temporary.replace(target)
+
+
+def download(go: Go, note: Callable[[str], None]) -> int:
+    """Load all packages, for which Go downloads their modules; returns how many packages there are."""
+    total = sum(not line.split()[1].endswith("/go.mod") for line in (HERE / "go.sum").open())
+    estimate = Estimate(total, "modules")
+    packages = set[str]()
+    for line in _run(go, ["list", "-deps", "-tags", TAGS, *PACKAGES]):
+        if line.startswith("go: downloading "):
+            estimate.advance(note, line.removeprefix("go: downloading "))
+        elif not line.startswith("go: "):
+            packages.add(line)
+    return len(packages)
+
+
+def compile_packages(go: Go, packages: int, target: Path, note: Callable[[str], None]) -> None:
+    """Compile and link everything into the directory `target`."""
+    estimate = Estimate(packages, "packages")
+    # `-v` names each package as it is compiled; what Go's own cache has is not named.
+    for line in _run(go, ["build", "-v", *build_flags(), "-o", f"{target}/", *PACKAGES]):
+        if not line.startswith("go: "):
+            estimate.advance(note, line)
+
+
+def _run(go: Go, arguments: list[str]) -> Iterator[str]:
+    """The lines that a Go command prints; raises UserError with the last ones where it fails."""
+    process = subprocess.Popen(
+        [go.path, *arguments],
+        cwd=HERE,
+        env=go.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    tail = deque[str](maxlen=15)
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    for line in process.stdout:
+        tail.append(line.rstrip())
+        yield line.rstrip()
+    if process.wait():
+        raise UserError(
+            f"go {arguments[0]} of the sandbox's programs failed:\n" + "\n".join(tail),
+            "If a download failed, see that the Go module proxy can be reached (`go env GOPROXY`). "
+            "Then run the same command again.",
+        )

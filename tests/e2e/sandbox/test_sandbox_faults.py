@@ -125,7 +125,10 @@ def test_a_cut_holds_for_an_open_connection_until_it_is_healed(
     pair.client.wait_heard(healed)
 
 
-@pytest.mark.parametrize("direction", ["both", "in", "out"])
+@pytest.mark.parametrize(
+    "direction",
+    ["both", pytest.param("in", marks=pytest.mark.nightly), pytest.param("out", marks=pytest.mark.nightly)],
+)
 def test_what_a_cut_stops_and_what_it_lets_pass(
     sandbox: Sandbox, namespace: str, faults: Faults, pair: Pair, direction: Direction
 ) -> None:

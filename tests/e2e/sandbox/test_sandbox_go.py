@@ -11,8 +11,9 @@ from filewallball.sandbox.toolchain import build, golang
 def test_controllers() -> None:
     go = golang.find_go(build.go_needed(), Progress())
     done = subprocess.run(
-        [go.path, "test", "./controllers"],
-        cwd=build.HERE / "addons",
+        # With the build's flags, whose packages are in Go's cache: with others all are compiled anew.
+        [go.path, "test", *build.build_flags(), "./controllers"],
+        cwd=build.HERE,
         env=go.environment(),
         capture_output=True,
         text=True,

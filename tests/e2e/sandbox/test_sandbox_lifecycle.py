@@ -1,4 +1,7 @@
-"""Up, down and back, also after accidents. These tests break things, so they have a sandbox of their own."""
+"""Up, down and back, also after accidents. These tests break things, so they have a sandbox of their own.
+
+They share it, since a start costs ten seconds: each brings it up if it isn't, and may leave it up or down.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,18 @@ from filewallball import paths
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 from filewallball.sandbox import cgroups, cluster, faults, images, process
+from filewallball.sandbox.progress import Progress
 
 
-@pytest.fixture
-def name(worker_id: str) -> Iterator[str]:
-    """The name of a sandbox that no other test or worker uses; gone at the end, whatever happened to it."""
+@pytest.fixture(scope="module")
+def machine_before() -> str:
+    """The machine's network as it was before the first test."""
+    return network_state()
+
+
+@pytest.fixture(scope="module")
+def name(worker_id: str, machine_before: str) -> Iterator[str]:
+    """The name of a sandbox that no other file or worker uses; gone at the end, whatever happened to it."""
     yield f"e2e-own-{worker_id}"
     cluster.down(f"e2e-own-{worker_id}", purge=True)
 
@@ -74,40 +84,18 @@ def create_config_map(kubeconfig: Path, name: str) -> None:
         kube.create({**manifest, "data": {"key": "value"}})
 
 
-def test_down_leaves_nothing_and_up_brings_the_data_back(name: str) -> None:
-    before = network_state()
-    kubeconfig = cluster.up(name)
-    images.ensure(name, [objects.BUSYBOX])
-    with Kube.connect(kubeconfig, None) as kube:
-        objects.create_claim(kube, "default", "data", "1Gi")
-        script = "[ -e /data/file ] || echo $HOSTNAME > /data/file; exec busybox sleep 3600"
-        manifest = objects.pod("default", "keeper", ["sh", "-c", script], claim="data", user=999)
-        manifest["spec"]["restartPolicy"] = "Always"
-        objects.wait_until(
-            lambda: kube.get("v1", "ServiceAccount", "default", "default") is not None, "service accounts"
-        )
-        kube.create(manifest)
-        objects.wait_ready(kube, "default", "keeper")
-        volume = (kube.get("v1", "PersistentVolumeClaim", "data", "default") or {})["spec"]["volumeName"]
-    assert traces(name)
-
-    cluster.down(name)
-
-    assert traces(name) == []
-    assert network_state() == before
-    file = paths.sandbox_dir(name) / "volumes" / volume / "file"
-    assert file.read_text() == "keeper\n"
-
-    assert cluster.up(name) == kubeconfig
-    with Kube.connect(kubeconfig, None) as kube:
-        objects.wait_ready(kube, "default", "keeper")
-        status = objects.status_of(kube, "default", "keeper")
-        assert status["containerStatuses"][0]["restartCount"] == 1
-    assert file.read_text() == "keeper\n"
-
+@pytest.mark.parametrize("file", [pytest.param("pid", marks=pytest.mark.nightly), "images.json"])
+def test_up_continues_after_an_up_that_was_killed(name: str, file: str) -> None:
+    """`file` is what the interrupted run writes last: the sandbox's start, or its first image."""
     cluster.down(name, purge=True)
-    assert not paths.sandbox_dir(name).exists()
-    assert traces(name) == []
+    first = subprocess.Popen([sys.executable, "-m", "filewallball.cli", "sandbox", "up", "--name", name])
+    objects.wait_until(lambda: (paths.sandbox_dir(name) / file).exists(), f"the first run to write {file}")
+    first.kill()
+    first.wait()
+    assert not cluster.status(name).ready
+
+    cluster.up(name)
+    assert cluster.status(name).ready
 
 
 def test_a_second_up_changes_nothing(name: str) -> None:
@@ -156,20 +144,46 @@ def test_up_ends_the_faults_of_a_program_once_it_is_gone(name: str) -> None:
         assert seen.active() == []
         seen.stop("default", "target", "main")
         seen.cut("default", "target", "both")
-    cluster.down(name)
-    assert traces(name) == []
+        seen.heal_all("default")
+    with Kube.connect(kubeconfig, None) as kube:
+        kube.delete("v1", "Pod", "target", "default")
 
 
-def test_two_sandboxes_side_by_side(sandbox: Sandbox, name: str) -> None:
-    kubeconfig = cluster.up(name)
-    ours, theirs = cluster.status(name), cluster.status(sandbox.name)
+@pytest.fixture
+def on_overlay(worker_id: str, tmp_path: Path) -> Iterator[str]:
+    """The name of a sandbox whose state lies on an overlay, as in a container without a volume."""
+    name = f"e2e-overlay-{worker_id}"
+    directory = paths.sandbox_dir(name)
+    for each in (directory, tmp_path / "upper", tmp_path / "work"):
+        each.mkdir(parents=True)
+    options = f"lowerdir={directory},upperdir={tmp_path / 'upper'},workdir={tmp_path / 'work'}"
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", str(directory)], check=True)
+    try:
+        yield name
+        cluster.down(name)
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+        directory.rmdir()
+
+
+def test_two_side_by_side_the_second_where_the_kernel_makes_no_overlays(
+    sandbox: Sandbox, on_overlay: str
+) -> None:
+    said: list[str] = []
+    kubeconfig = cluster.up(on_overlay, Progress(said.append))
+    assert len([each for each in said if "lies on overlayfs" in each]) == 1
+    ours, theirs = cluster.status(on_overlay), cluster.status(sandbox.name)
     assert ours.ready
     assert theirs.ready
     assert ours.address != theirs.address
-    create_config_map(kubeconfig, f"only-{name}")
-    assert config_map(sandbox.kubeconfig, f"only-{name}") is None
+    create_config_map(kubeconfig, f"only-{on_overlay}")
+    assert config_map(sandbox.kubeconfig, f"only-{on_overlay}") is None
 
-    cluster.down(name, purge=True)
+    images.ensure(on_overlay, [objects.BUSYBOX])
+    with Kube.connect(kubeconfig, None) as kube:
+        objects.create_pod(kube, "default", "pod", ["busybox", "sleep", "3600"])
+        objects.wait_ready(kube, "default", "pod")
+    cluster.down(on_overlay)
     assert cluster.status(sandbox.name).ready
 
 
@@ -190,20 +204,43 @@ def test_killed_outright_it_ends_at_once_and_up_recovers(name: str) -> None:
     assert config_map(kubeconfig, "kept") == {"key": "value"}
 
 
-@pytest.mark.parametrize("file", ["pid", "images.json"])
-def test_up_continues_after_an_up_that_was_killed(name: str, file: str) -> None:
-    """`file` is what the interrupted run writes last: the sandbox's start, or its first image."""
-    first = subprocess.Popen([sys.executable, "-m", "filewallball.cli", "sandbox", "up", "--name", name])
-    objects.wait_until(lambda: (paths.sandbox_dir(name) / file).exists(), f"the first run to write {file}")
-    first.kill()
-    first.wait()
-    assert not cluster.status(name).ready
+def test_down_leaves_nothing_and_up_brings_the_data_back(name: str, machine_before: str) -> None:
+    kubeconfig = cluster.up(name)
+    images.ensure(name, [objects.BUSYBOX])
+    with Kube.connect(kubeconfig, None) as kube:
+        objects.create_claim(kube, "default", "data", "1Gi")
+        script = "[ -e /data/file ] || echo $HOSTNAME > /data/file; exec busybox sleep 3600"
+        manifest = objects.pod("default", "keeper", ["sh", "-c", script], claim="data", user=999)
+        manifest["spec"]["restartPolicy"] = "Always"
+        objects.wait_until(
+            lambda: kube.get("v1", "ServiceAccount", "default", "default") is not None, "service accounts"
+        )
+        kube.create(manifest)
+        objects.wait_ready(kube, "default", "keeper")
+        volume = (kube.get("v1", "PersistentVolumeClaim", "data", "default") or {})["spec"]["volumeName"]
+    assert traces(name)
 
-    cluster.up(name)
-    assert cluster.status(name).ready
+    cluster.down(name)
+
+    assert traces(name) == []
+    assert network_state() == machine_before
+    file = paths.sandbox_dir(name) / "volumes" / volume / "file"
+    assert file.read_text() == "keeper\n"
+
+    assert cluster.up(name) == kubeconfig
+    with Kube.connect(kubeconfig, None) as kube:
+        objects.wait_ready(kube, "default", "keeper")
+        status = objects.status_of(kube, "default", "keeper")
+        assert status["containerStatuses"][0]["restartCount"] == 1
+    assert file.read_text() == "keeper\n"
+
+    cluster.down(name, purge=True)
+    assert not paths.sandbox_dir(name).exists()
+    assert traces(name) == []
 
 
 def test_a_program_that_keeps_dying_is_named_with_its_log(name: str) -> None:
+    cluster.down(name, purge=True)
     directory = paths.sandbox_dir(name)
     (directory / "etcd").mkdir(parents=True)
     (directory / "etcd" / "member").write_text("no directory")

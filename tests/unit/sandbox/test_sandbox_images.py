@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +101,7 @@ def built(tmp_path: Path) -> Binaries:
     folder = tmp_path / "node-123"
     folder.mkdir()
     (folder / "pause").write_bytes(b"a program")
-    return Binaries([folder], "v1.36.3")
+    return Binaries(folder, "v1.36.3")
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def test_the_archives_name_changes_with_the_programs_build(tmp_path: Path, built
     other.mkdir()
     (other / "pause").touch()
     reference = "registry.k8s.io/pause:3.10.1"
-    assert images.archive(reference, built).name != images.archive(reference, Binaries([other], "v1")).name
+    assert images.archive(reference, built).name != images.archive(reference, Binaries(other, "v1")).name
     assert images.archive(reference, built) == images.archive(reference, built)
 
 
@@ -225,6 +227,76 @@ def test_a_tree_is_copied_without_leftovers_and_excluded_files(tmp_path: Path) -
     with tarfile.open(target) as tar:
         assert tar.getnames() == [each for each in kept if each != "./etc/passwd"]
     assert replaced == {"etc/passwd": b"./etc/passwd"}
+
+
+def write_tree(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for folder in sorted({parent for name in files for parent in map(str, Path(name).parents)} - {"."}):
+            oci.add_directory(tar, folder)
+        for name, content in files.items():
+            oci.add_file(tar, name, content)
+    return path
+
+
+def test_a_layer_holds_what_differs_from_the_one_below(tmp_path: Path) -> None:
+    same, old = (
+        {"etc/same": b"1", "usr/bin/perl": b"2"},
+        {"etc/changed": b"3", "opt/a/b": b"4", "opt/a/c": b"5"},
+    )
+    below = write_tree(
+        tmp_path / "base.tar", {**same, **old, "var/lib/apt/lists/x": b"6", "etc/passwd": b"7"}
+    )
+    tree = write_tree(
+        tmp_path / "tree.tar", {**same, "etc/changed": b"33", "usr/bin/new": b"8", "etc/passwd": b"77"}
+    )
+    layer = tmp_path / "layer.tar"
+    with tarfile.open(layer, "w") as tar:
+        kept = debian.copy_tree(tree, tar, ["/usr/bin/perl*"], replaced=["etc/passwd"], on=below)
+    assert kept == {"etc/passwd": b"77"}
+    with tarfile.open(layer) as tar:
+        names = tar.getnames()
+    # A removed folder is marked once; what this image leaves out is marked as well.
+    assert sorted(names) == [".wh.opt", ".wh.var", "etc/changed", "usr/bin/.wh.perl", "usr/bin/new"]
+
+
+def test_images_of_one_release_share_their_lowest_layer() -> None:
+    on_base = {each for each, how in images.definitions().items() if builder.on_base(how)}
+    assert on_base == {"docker.io/library/mariadb:10.11", "docker.io/library/redis:7.2-bookworm"}
+    assert builder.on_base({"packages": ["python3"], "suite": debian.SUITE})  # as the toolkit's
+
+
+def test_a_base_is_unpacked_once_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def unpack(target: Path, suite: str, *_more: object) -> None:
+        made.append(suite)
+        target.write_bytes(b"")
+
+    monkeypatch.setattr(debian, "_mmdebstrap", unpack)
+    assert debian.base("bookworm", tmp_path) == debian.base("bookworm", tmp_path)
+    assert made == ["bookworm"]
+    yesterday = time.time() - 25 * 3600
+    os.utime(debian.base("bookworm", tmp_path), (yesterday, yesterday))
+    debian.base("bookworm", tmp_path)
+    assert made == ["bookworm", "bookworm"]
+
+
+def test_an_image_of_two_layers_keeps_both_under_another_name(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.tar", tmp_path / "b.tar"
+    oci.write_archive(
+        source,
+        "r.test/a:1",
+        oci.ImageConfig(),
+        lambda tar: oci.add_file(tar, "below", b"1"),
+        lambda tar: oci.add_file(tar, "above", b"2"),
+    )
+    builder.copy(source, target, "r.test/a:2")
+    first, second = read_archive(source), read_archive(target)
+    assert len(first.manifest["layers"]) == 2
+    assert [each["digest"] for each in first.manifest["layers"]] == first.config["rootfs"]["diff_ids"]
+    assert second.manifest["layers"] == first.manifest["layers"]
+    assert b"below" in second.layer
+    assert list(tmp_path.glob("*.layer")) == []
 
 
 def test_package_versions_are_read_from_dpkg(tmp_path: Path) -> None:

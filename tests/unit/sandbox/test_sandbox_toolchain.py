@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from filewallball.errors import UserError
 from filewallball.sandbox.progress import Progress
-from filewallball.sandbox.toolchain import build, golang
-from filewallball.sandbox.toolchain.build import GROUPS, Group
+from filewallball.sandbox.toolchain import build, estimate, golang
 
 
 def test_versions_agree_with_the_images_that_carry_the_programs() -> None:
     references = (build.HERE.parent / "images.yaml").read_text()
-    assert build.module_version("kubernetes", "k8s.io/kubernetes").startswith("v1.36.")
-    for group, module, image in (
-        ("addons", "github.com/coredns/coredns", "registry.k8s.io/coredns/coredns"),
-        ("store", "github.com/versity/versitygw", "ghcr.io/versity/versitygw"),
+    assert build.module_version("k8s.io/kubernetes").startswith("v1.36.")
+    for module, image in (
+        ("github.com/coredns/coredns", "registry.k8s.io/coredns/coredns"),
+        ("github.com/versity/versitygw", "ghcr.io/versity/versitygw"),
     ):
-        assert f"{image}:{build.module_version(group, module)}" in references
+        assert f"{image}:{build.module_version(module)}" in references
     with pytest.raises(KeyError):
-        build.module_version("store", "example.com/none")
+        build.module_version("example.com/none")
 
 
-def test_no_two_groups_bring_the_same_program() -> None:
-    names = [name for group in GROUPS for name in (*group.programs, *group.links)]
-    assert len(set(names)) == len(names)
-    assert all((group.directory / "go.sum").exists() for group in GROUPS)
+def test_every_program_comes_from_a_package_that_is_built() -> None:
+    """One module: what two programs share has one version, and is compiled once."""
+    assert [str(each.relative_to(build.HERE)) for each in build.HERE.rglob("go.mod")] == ["go.mod"]
+    own = {each.name for each in build.HERE.iterdir() if list(each.glob("main.go"))}
+    tools = re.search(r"^tool \(\n(.*?)^\)", (build.HERE / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
+    assert tools is not None
+    # A later major version ends the package's path; what is before names the program.
+    named = {re.sub(r"/v\d+$", "", each.strip()).rpartition("/")[2] for each in tools[1].splitlines()}
+    assert own | named == set(build.PROGRAMS)
+    assert {f"./{each}" for each in own} | {"tool"} == set(build.PACKAGES)
+    assert set(build.LINKS.values()) <= set(build.PROGRAMS)
+    assert not set(build.LINKS) & set(build.PROGRAMS)
 
 
-def test_a_key_changes_with_sources_flags_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_changes_with_sources_modules_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "HERE", tmp_path)
-    folder = tmp_path / "g"
-    folder.mkdir()
-    (folder / "go.mod").write_text("module g\n")
-    group = Group("g", (".",), ("g",))
-    keys = {build.group_key(group, "go1.26.8"), build.group_key(group, "go1.26.9")}
-    keys.add(build.group_key(Group("g", (".",), ("g",), tags="small"), "go1.26.8"))
-    (folder / "main.go").write_text("package main\n")
-    keys.add(build.group_key(group, "go1.26.8"))
-    (folder / "notes.txt").write_text("not built\n")
-    keys.add(build.group_key(group, "go1.26.8"))
+    modules, program = tmp_path / "go.mod", tmp_path / "own" / "main.go"
+    modules.write_text("module g\nrequire k8s.io/kubernetes v1.36.3\n")
+    keys = {build.build_key("go1.26.8"), build.build_key("go1.26.9")}
+    program.parent.mkdir()
+    program.write_text("package main\n")
+    keys.add(build.build_key("go1.26.8"))
+    modules.write_text("module g\nrequire k8s.io/kubernetes v1.36.4\n")
+    keys.add(build.build_key("go1.26.8"))
+    (program.parent / "main_test.go").write_text("not built\n")
+    (tmp_path / "build.py").write_text("not built\n")
+    keys.add(build.build_key("go1.26.8"))
     assert len(keys) == 4
-    assert all(key.startswith("g-") for key in keys)
+    assert all(key.startswith("programs-") for key in keys)
 
 
 def fake_go(folder: Path, version: str) -> Path:
@@ -86,18 +95,71 @@ def test_settings_of_the_caller_do_not_change_what_is_built(monkeypatch: pytest.
     assert environment["GOPROXY"] == "https://proxy.test"
 
 
-def test_a_failed_build_leaves_nothing_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "HERE", tmp_path / "modules")
-    (tmp_path / "modules" / "g").mkdir(parents=True)
-    program = fake_go(tmp_path / "go", "x")
-    program.write_text("#!/bin/sh\necho 'dial tcp: no route to host' >&2\nexit 1\n")
-    target = tmp_path / "bin" / "g-1"
-    target.parent.mkdir()
-    said: list[str] = []
+def scripted_go(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> golang.Go:
+    """A Go that runs `script` in its place, and a module with nothing in it."""
+    program = fake_go(folder / "go", "x")
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    monkeypatch.setattr(build, "HERE", folder / "module")
+    (folder / "module").mkdir()
+    (folder / "module" / "go.mod").write_text("module g\nrequire k8s.io/kubernetes v1.36.3\n")
+    (folder / "module" / "go.sum").write_text("a v1 h1:x\na v1/go.mod h1:x\nb v1/go.mod h1:x\n")
+    (folder / "bin").mkdir()
+    return golang.Go(program, "go1")
+
+
+@pytest.mark.parametrize("step", ["list", "build"])
+def test_a_failed_build_leaves_nothing_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    script = f"[ $1 = {step} ] || exit 0; echo 'dial tcp: no route to host' >&2; exit 1"
+    go = scripted_go(tmp_path, script, monkeypatch)
     with pytest.raises(UserError, match="no route to host") as caught:
-        build.build_group(golang.Go(program, "go1"), Group("g", (".",), ("g",)), target, said.append)
+        build.build(go, tmp_path / "bin" / "programs-1", Progress(lambda _line: None))
     assert "GOPROXY" in caught.value.hint
-    assert list(target.parent.iterdir()) == []
+    assert list((tmp_path / "bin").iterdir()) == []
+
+
+def test_the_build_says_how_far_it_is_of_all_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "REPORT_EVERY", 0.0)
+    programs = " ".join(build.PROGRAMS)
+    script = f"""
+        echo go: downloading a v1
+        case $1 in
+        list) printf 'p1\\np2\\np3\\n' ;;
+        build) for program in {programs}; do : > "${{0%/*}}/../bin/$(ls "${{0%/*}}/../bin")/$program"; done
+               printf 'p1\\np2\\n' ;;
+        esac"""
+    go = scripted_go(tmp_path, script, monkeypatch)
+    said: list[str] = []
+    build.build(go, tmp_path / "bin" / "programs-1", Progress(said.append))
+    assert any(
+        re.search(r"downloading .*: 1 of 1 modules, about \d+ s left, now a v1", each) for each in said
+    )
+    assert any(re.search(r"building .*: 2 of 3 packages, about \d+ s left, now p2", each) for each in said)
+    assert (tmp_path / "bin" / "programs-1" / "kubelet").readlink() == Path("kubernetes")
+
+
+def test_an_estimate_is_made_from_what_is_done_of_the_total() -> None:
+    moments = iter([0.0, 5.0, 30.0, 35.0, 60.0, 90.0])
+    said: list[str] = []
+    found = estimate.Estimate(10, "packages", lambda: next(moments))
+    for name in "abcde":
+        found.advance(said.append, name)
+    # After 30, 60 and 90 s; 5 s since the last report are too few.
+    assert said == [
+        "2 of 10 packages, about 2 min left, now b",
+        "4 of 10 packages, about 2 min left, now d",
+        "5 of 10 packages, about 2 min left, now e",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "about 10 s"), (42, "about 40 s"), (100, "about 2 min"), (600, "about 10 min")]
+)
+def test_durations_are_rough(seconds: float, text: str) -> None:
+    assert estimate.duration(seconds) == text
 
 
 def test_the_pinned_wheel_is_new_enough_for_every_module() -> None:
