@@ -12,14 +12,17 @@ from filewallball import proxies
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.record import EMBEDDED, Record, Store
 from filewallball.engine.run import Options, connect
-from filewallball.errors import UserError
+from filewallball.errors import ConfigError, UserError, nearest
 
 NATIVE = "pulumi"
+ENGINES = ("auto", NATIVE, EMBEDDED)
 Choice = Literal["pulumi", "embedded"]
 
 
 def choose(wanted: str) -> Choice:
     """Which engine `auto`, `pulumi` or `embedded` means on this machine."""
+    if wanted not in ENGINES:
+        raise ConfigError(f"there is no engine {wanted!r}", nearest(wanted, ENGINES, "Engines"))
     if wanted == EMBEDDED:
         return EMBEDDED
     installed = shutil.which("pulumi") is not None

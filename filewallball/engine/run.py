@@ -10,7 +10,6 @@ from pathlib import Path
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.hold import exclusively
 from filewallball.engine.observer import Observer
-from filewallball.engine.project import Project, StackConfig, load_project, load_stack
 from filewallball.engine.record import Record, Store
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import key_of
@@ -19,6 +18,7 @@ from filewallball.engine.session import Session
 from filewallball.engine.steps import Profile, Result, Step, public_outputs
 from filewallball.errors import UserError
 from filewallball.kube import Kube
+from filewallball.project import Project, StackConfig, load_project, load_stack
 
 
 def _nothing(_: Graph) -> None:
@@ -68,8 +68,7 @@ class _Run:
         with profile("configuration"):
             project = load_project(root)
             config = load_stack(project, stack)
-        for key in config.secret_keys:
-            reporter.redactor.add(config.values.get(key, ""))
+        reporter.redactor.add(config.secrets, short=True)
         result = Result(command, project.name, stack, reporter.redactor, profile=profile.phases)
         return cls(command, project, stack, config, reporter, profile, result, options.patience)
 

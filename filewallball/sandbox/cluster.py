@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filewallball import paths
-from filewallball.errors import ConfigError, UserError
+from filewallball.errors import WORK_BEGUN, ConfigError, UserError, nearest
 from filewallball.sandbox import (
     addons,
     certificates,
@@ -66,6 +66,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
     progress = progress or Progress()
     host.prepare(progress)
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
+        WORK_BEGUN.set()
         built = binaries(progress)
         running = process.running(directory) is not None
         if running and _serving(name, _version(built), progress):
@@ -94,8 +95,10 @@ def down(name: str, purge: bool = False, progress: Progress | None = None) -> No
     directory = _directory(name)
     progress = progress or Progress()
     if not directory.exists():
+        progress.say(f"there is no sandbox {name}: nothing to do. {nearest(name, names(), 'Sandboxes')}")
         return
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
+        WORK_BEGUN.set()
         _repair(name, directory, progress, "stopping")
         if purge:
             shutil.rmtree(directory)
@@ -126,8 +129,19 @@ def kubeconfig(name: str) -> Path:
     _directory(name)
     path = paths.sandbox_kubeconfig(name)
     if not path.exists():
-        raise UserError(f"there is no sandbox {name}", f"fwb sandbox up --name {name}")
+        raise _unknown(name)
     return path
+
+
+def names() -> list[str]:
+    """The sandboxes that there are on this machine, running or not."""
+    folder = paths.sandbox_dir("x").parent
+    return sorted(each.name for each in folder.glob("*") if _NAME.fullmatch(each.name) and each.is_dir())
+
+
+def _unknown(name: str) -> UserError:
+    hint = f"{nearest(name, names(), 'Sandboxes')} `fwb sandbox up --name {name}` makes this one."
+    return UserError(f"there is no sandbox {name}", hint)
 
 
 def _serving(name: str, version: str, progress: Progress) -> bool:
@@ -226,7 +240,7 @@ def describe(found: Status, *, as_json: bool = False) -> str:
     if as_json:
         return json.dumps(asdict(found), indent=2)
     if not found.exists:
-        return f"sandbox {found.name}: there is none"
+        return f"sandbox {found.name}: there is none\n  {_unknown(found.name).hint}"
     state = "ready" if found.ready else "not ready" if found.running else "down; its data is kept"
     lines = [f"sandbox {found.name}: {state}"]
     if found.running:
