@@ -69,7 +69,8 @@ class Redactor:
         with self._lock:
             if self._pattern is None and (self._values or self._words):
                 longest_first = sorted(self._values, key=len, reverse=True)
-                words = [rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(self._words)]
+                # 300 is not in 300.5
+                words = [rf"(?<![\w.]){re.escape(word)}(?!\w|\.\d)" for word in sorted(self._words)]
                 self._pattern = re.compile("|".join([*map(re.escape, longest_first), *words]))
             pattern = self._pattern
         return pattern.sub(MASK, text) if pattern else text

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from filewallball import stack
+from filewallball import redact, stack
 from filewallball.drill import pod, report, summary
 from filewallball.drill.events import BY_NAME, EVENTS, Event
 from filewallball.drill.folder import write
@@ -72,7 +72,7 @@ def drill(
         found = write(journal, folder) if journal.rounds else []
     if as_json:
         every = {"rounds": [asdict(one) for one in journal.rounds]}
-        print(json.dumps(summary.as_json(journal, found) | every, indent=1))
+        print(json.dumps(redact.KNOWN.data(summary.as_json(journal, found) | every), indent=1))
     else:
         report.show(found, console)
         print(f"report: {folder / 'report.md'}")

@@ -80,7 +80,7 @@ def execute(
     code, findings = after(not result.failures) if after and not result.interrupted else (0, None)
     if flags.as_json:
         checked = {} if findings is None else {"checks": findings}
-        print(json.dumps(result.as_json() | checked, indent=2, ensure_ascii=False))
+        print(json.dumps(result.as_json() | reporter.redactor.data(checked), indent=2, ensure_ascii=False))
     return result.exit_code or code
 
 
