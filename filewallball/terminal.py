@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Generator, Iterable
@@ -15,7 +16,7 @@ from filewallball import redact
 READABLE = "fwb.readable"
 SIGNS = str.maketrans(
     {
-        "→": "->", "←": "<-", "…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"',
+        "→": "->", "←": "<-", "…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": "'", "”": "'",
         "└": "`", "├": "|", "│": "|", "─": "-", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "•": "*", "·": ".",
         "×": "x", "≥": ">=", "≤": "<=", "✓": "OK",
     }
@@ -23,12 +24,17 @@ SIGNS = str.maketrans(
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
-    """Signs as ASCII has them; other characters, and bytes that are none, by their numbers."""
+    """Signs as in ASCII; other characters as JSON writes them, so that JSON stays valid; bytes as \\xff."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end].translate(SIGNS)
-    shown = "".join(f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else sign for sign in text)
-    return shown.encode("ascii", "backslashreplace").decode(), error.end
+    return "".join(map(_escaped, text)), error.end
+
+
+def _escaped(sign: str) -> str:
+    if "\udc80" <= sign <= "\udcff":  # a byte that is no text, in an argument or in a file's name
+        return f"\\x{ord(sign) - 0xDC00:02x}"
+    return sign if sign.isascii() else json.dumps(sign)[1:-1]
 
 
 codecs.register_error(READABLE, _readable)

@@ -48,13 +48,13 @@ def governing(found: list[Hierarchy]) -> list[Hierarchy]:
 
 def mounted() -> list[Hierarchy]:
     """All of this machine; runc makes groups in each, with controllers or without."""
-    return hierarchies(MOUNTS.read_text())
+    return hierarchies(MOUNTS.read_text(encoding="utf-8"))
 
 
 def missing(found: list[Hierarchy]) -> set[str]:
     """Controllers that the kubelet needs and this machine doesn't offer."""
     if any(each.version == 2 for each in found):
-        offered = set((found[0].path / "cgroup.controllers").read_text().split())
+        offered = set((found[0].path / "cgroup.controllers").read_text(encoding="utf-8").split())
         return {each for each in _NEEDED_V2 if each != "io"} - offered
     return _NEEDED_V1 - {name for each in found for name in each.controllers}
 
@@ -80,14 +80,14 @@ def _delegate(parent: Path) -> None:
     for controller in _NEEDED_V2:
         # One that is missing is reported by `missing`; one that is on already may refuse.
         with contextlib.suppress(OSError):
-            (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+            (parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="utf-8")
 
 
 def _inherit_cpuset(group: Path) -> None:
     """A new version 1 cpuset is empty and takes no process until it is filled."""
     for file in ("cpuset.cpus", "cpuset.mems"):
-        if not (group / file).read_text().strip():
-            (group / file).write_text((group.parent / file).read_text())
+        if not (group / file).read_text(encoding="utf-8").strip():
+            (group / file).write_text((group.parent / file).read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def remove(name: str, found: list[Hierarchy]) -> list[Path]:
@@ -109,7 +109,7 @@ def kill_all(name: str, found: list[Hierarchy]) -> None:
     for hierarchy in found:
         for directory, _, _ in os.walk(hierarchy.path / name):
             with contextlib.suppress(OSError):
-                for pid in (Path(directory) / "cgroup.procs").read_text().split():
+                for pid in (Path(directory) / "cgroup.procs").read_text(encoding="utf-8").split():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(pid), signal.SIGKILL)
 

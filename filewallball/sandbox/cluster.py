@@ -86,7 +86,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
             readiness.wait_for_server(node, identity, step.note)
             addons.apply(node)
             readiness.wait_for_node(node, identity, step.note)
-        (directory / "ready").write_text(_version(built))
+        (directory / "ready").write_text(_version(built), encoding="utf-8")
     return paths.sandbox_kubeconfig(name)
 
 
@@ -110,7 +110,7 @@ def status(name: str) -> Status:
     running = process.running(directory) is not None
     states: dict[str, str] = {}
     if running and (directory / "status.json").exists():
-        reports = json.loads((directory / "status.json").read_text())
+        reports = json.loads((directory / "status.json").read_text(encoding="utf-8"))
         states = {program: report["state"] for program, report in reports.items()}
     return Status(
         name=name,
@@ -195,7 +195,7 @@ def _repair(name: str, directory: Path, progress: Progress, stop: str) -> None:
 
 
 def _load_link(directory: Path) -> Link:
-    return network.link(json.loads((directory / "network.json").read_text())["subnet"])
+    return network.link(json.loads((directory / "network.json").read_text(encoding="utf-8"))["subnet"])
 
 
 def _choose_link(directory: Path) -> Link:
@@ -209,7 +209,7 @@ def _choose_link(directory: Path) -> Link:
     ]
     link = network.choose(str(previous.subnet) if previous else None, [*network.subnets_in_use(), *reserved])
     directory.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"subnet": str(link.subnet)}))
+    file.write_text(json.dumps({"subnet": str(link.subnet)}), encoding="utf-8")
     return link
 
 
@@ -221,10 +221,12 @@ def _prepare(node: Node) -> None:
     certificates.prepare(node)
     configuration.write(node)
     groups = cgroups.create(node.context, cgroups.governing(cgroups.mounted()))
-    (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
+    (node.directory / "plan.json").write_text(
+        json.dumps(programs.plan(node, groups), indent=1), encoding="utf-8"
+    )
     kubeconfig = paths.sandbox_kubeconfig(node.name)
     kubeconfig.touch(mode=0o600)
-    kubeconfig.write_text(certificates.user_kubeconfig(node))
+    kubeconfig.write_text(certificates.user_kubeconfig(node), encoding="utf-8")
     # beside the kubeconfig, for users without one; the stack's outputs name it
     kubectl, program = node.directory / "kubectl", node.directory / "bin" / "kubectl"
     program.parent.mkdir(exist_ok=True)

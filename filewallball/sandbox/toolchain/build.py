@@ -85,7 +85,7 @@ class Binaries:
 
 def module_version(group: str, module: str) -> str:
     """The version of a module that a group's go.mod pins, such as `v1.36.3`."""
-    text = (HERE / group / "go.mod").read_text()
+    text = (HERE / group / "go.mod").read_text(encoding="utf-8")
     found = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
     if found is None:
         raise KeyError(module)
@@ -130,7 +130,8 @@ def binaries(progress: Progress) -> Binaries:
 def go_needed() -> tuple[int, ...]:
     """The newest Go version that any of the modules asks for."""
     found = [
-        re.search(r"^go ([\d.]+)", (each.directory / "go.mod").read_text(), re.MULTILINE) for each in GROUPS
+        re.search(r"^go ([\d.]+)", (each.directory / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+        for each in GROUPS
     ]
     return max(tuple(int(part) for part in each[1].split(".")) for each in found if each)
 
@@ -164,7 +165,8 @@ def build_group(go: Go, group: Group, target: Path, note: Callable[[str], None])
         cwd=group.directory,
         env=go.environment(),
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     compiled, tail, shown = 0, deque[str](maxlen=15), time.monotonic()
     assert process.stderr is not None  # noqa: S101 - a pipe was asked for

@@ -108,7 +108,7 @@ def test_a_stack_under_the_pulumi_cli_is_recorded_as_its_own(lab: Lab, pulumi: P
     assert native.choose("auto") == "pulumi"
     lab.declare(lab.config_map("a"))
     assert execute("up", lab.folder, lab.stack, Flags(0, yes=True)) == 0
-    assert pulumi.read_text() == f"up --cwd {lab.folder} --stack {lab.stack} --yes\n"
+    assert pulumi.read_text(encoding="utf-8") == f"up --cwd {lab.folder} --stack {lab.stack} --yes\n"
     with pytest.raises(UserError, match="owned by the Pulumi CLI"):
         lab.up()
     (pulumi.parent / "code").write_text("255")
