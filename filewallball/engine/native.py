@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from filewallball import proxies
+from filewallball.engine import guards
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.record import EMBEDDED, Record, Store
 from filewallball.engine.run import Options, connect

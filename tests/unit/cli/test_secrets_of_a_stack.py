@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from made_project import PHRASE, Sealer, project
 
-from filewallball import cli, redact
+from filewallball import cli, redact, stack
 from filewallball.backup import remote as backup
 from filewallball.checks import remote as checks
-from filewallball.checks import stack
 from filewallball.drill import command as drill
 from filewallball.engine import native
 from filewallball.valkey.snapshots import remote as snapshots
