@@ -7,20 +7,19 @@ docs/configuration.md is made from these models by scripts/configuration_referen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from components.faults import Fault, SettingsError, from_pydantic, parse_values
+from components.faults import Fault, SettingsError, from_pydantic, parse_values, without_secrets
 from components.schema import Agent, Backup, Checks, Cluster, Mariadb, Model, Redis, Toolkit, Valkey
 from components.schema.schedules import Scheduled
 from components.values import Namespace, TimeZone, image_is_pinned
 
-__all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load", "read_stack"]
+__all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load"]
 
 PROJECT = "filewallball"
 
@@ -108,13 +107,15 @@ def _pin_advice(image: str | None) -> str:
     )
 
 
-def load(values: Mapping[str, Any], stack: str) -> Settings:
+def load(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> Settings:
     """Check a stack's values: keys as in Pulumi.<stack>.yaml, `filewallball:` in front or not.
 
     Values may be Python objects (read from YAML) or strings (as Pulumi hands them to a program).
+    `secret`: the keys whose values must not be shown, all that is below them included.
     Raises SettingsError with every fault.
     """
     plain = parse_values(values, PROJECT, Settings)
+    hidden = parse_values({key: values[key] for key in secret if key in values}, PROJECT, Settings)
     faults: list[Fault] = []
     parts: dict[str, Any] = {}
     try:
@@ -126,7 +127,7 @@ def load(values: Mapping[str, Any], stack: str) -> Settings:
         parts = dict(_valid_parts(plain))
     faults += _stack_faults(parts)
     if faults or settings is None:
-        raise SettingsError(stack, faults)
+        raise SettingsError(stack, without_secrets(faults, hidden))
     return settings
 
 
@@ -142,23 +143,6 @@ def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             )
 
 
-def read_stack(directory: Path, stack: str) -> Settings:
-    """The settings of a stack straight from its file, without Pulumi. Raises SettingsError."""
-    import yaml
-
-    path = directory / f"Pulumi.{stack}.yaml"
-    try:
-        document = cast("dict[str, Any] | None", yaml.safe_load(path.read_text(encoding="utf-8"))) or {}
-        values = cast("dict[str, Any]", document.get("config") or {})
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.name.split(".")[1] for p in directory.glob("Pulumi.*.yaml"))) or "none"
-        fault = (path.name, None, f"there is no such file in {directory}; write it, or name one of: {known}")
-        raise SettingsError(stack, [fault]) from None
-    except (yaml.YAMLError, AttributeError) as error:
-        raise SettingsError(stack, [(path.name, None, f"not the YAML of a stack: {error}")]) from None
-    return load(values, stack)
-
-
 def from_pulumi() -> Settings:
     """The running program's settings. Raises pulumi.RunError, which Pulumi prints without a traceback."""
     import pulumi
@@ -168,7 +152,8 @@ def from_pulumi() -> Settings:
         exit_code = SettingsError.exit_code
 
     values = {**config.get_config_env(), **config.CONFIG.get()}
+    secret = {*config.get_config_secret_keys_env(), *filter(config.is_config_secret, values)}
     try:
-        return load(values, pulumi.get_stack())
+        return load(values, pulumi.get_stack(), secret)
     except SettingsError as error:
         raise Refused(str(error)) from None

@@ -40,7 +40,13 @@ class Result:
 def run(command: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """Run a command to its end and return what it printed; a failure shows its output."""
     done = subprocess.run(
-        command, cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -120,6 +120,6 @@ def _resident(processes: Iterator[Path]) -> Iterator[int]:
     page = os.sysconf("SC_PAGE_SIZE")
     for folder in processes:
         try:
-            yield int((folder / "statm").read_text().split()[1]) * page
+            yield int((folder / "statm").read_text(encoding="utf-8").split()[1]) * page
         except OSError:
             continue

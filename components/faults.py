@@ -8,7 +8,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 Fault = tuple[str, object, str]
+MASK = "[secret]"
 
 
 class Clash(ValueError):
@@ -66,8 +67,60 @@ class SettingsError(Exception):
 def _shown(given: object) -> str:
     if given is None or isinstance(given, Mapping):
         return ""
+    if given is MASK:
+        return f" = {MASK}"
     text = json.dumps(given, ensure_ascii=False, default=str)
     return f" = {text if len(text) <= 80 else text[:77] + '…'}"
+
+
+def without_secrets(faults: Sequence[Fault], secret: Mapping[str, object]) -> list[Fault]:
+    """The same faults, with nothing in them of what these keys hold, the keys below them included.
+
+    Where a reason quotes a secret, all numbers in it go as well: they may have been reckoned from it.
+    """
+    pieces = {piece.casefold() for value in secret.values() for piece in _pieces(value)}
+
+    def masked(match: re.Match[str]) -> str:
+        word = match[0]
+        return MASK if word.casefold() in pieces or any(map(str.isdigit, word)) else word
+
+    texts = sorted(
+        {text for value in secret.values() for text in _scalars(value) if text and not _WORD.fullmatch(text)},
+        key=len,
+        reverse=True,
+    )
+
+    def told(why: str) -> str:
+        for text in texts:
+            why = why.replace(text, MASK)
+        words = {word.casefold() for word in _WORD.findall(why)}
+        return _WORD.sub(masked, why) if words & pieces else why
+
+    return [
+        (path, MASK if given is not None and path.partition(".")[0] in secret else given, told(why))
+        for path, given, why in faults
+    ]
+
+
+_WORD = re.compile(r"[\w/-]*\w")
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """The words of all that a value holds."""
+    for scalar in _scalars(value):
+        yield from _WORD.findall(scalar)
+
+
+def _scalars(value: object) -> Iterator[str]:
+    """Every scalar in a value but true, false and nothing."""
+    if isinstance(value, Mapping):
+        for item in cast("Mapping[str, object]", value).values():
+            yield from _scalars(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _scalars(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def parse_values(values: Mapping[str, Any], project: str, model: type[BaseModel]) -> dict[str, Any]:

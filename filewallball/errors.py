@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import threading
+from collections.abc import Iterable
+
+WORK_BEGUN = threading.Event()
+"""Set once this process has changed anything: a bad file ends it with 1 from then on, before with 2."""
+
 
 class UserError(Exception):
     """Something outside the program is wrong. `hint` says what to do about it. Exit code 1."""
@@ -21,3 +28,16 @@ class ConfigError(UserError):
     """Usage or configuration is wrong, and nothing has been changed. Exit code 2."""
 
     exit_code = 2
+
+
+MOST_NAMES = 40
+"""A hint lists no more names than this."""
+
+
+def nearest(name: str, known: Iterable[str], of: str) -> str:
+    """A hint for a name that doesn't exist: the nearest that do, and all `of` them, such as `Stacks`."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    meant = f"Did you mean {' or '.join(near)}? " if near else ""
+    shown = [*names[:MOST_NAMES], "…"] if len(names) > MOST_NAMES else names
+    return f"{meant}{of}: {', '.join(shown) or 'none'}."

@@ -10,6 +10,7 @@ from typing import Any
 
 from filewallball.errors import ConfigError
 from filewallball.kube import Kube
+from filewallball.project import load_project, load_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Place:
 
 def find(project: Path, stack: str) -> Place:
     """Read the stack's settings and open its cluster. Raises ConfigError (exit 2) for wrong settings."""
-    settings = _settings(project.resolve(), stack)
+    settings = _settings(project, stack)
     cluster = settings.cluster
     context = f"fwb-{cluster.sandbox}" if cluster.sandbox else cluster.context
     kubeconfig = cluster.kubeconfig_path()
@@ -43,19 +44,23 @@ def find(project: Path, stack: str) -> Place:
     )
 
 
-def _settings(project: Path, stack: str) -> Any:
-    if not (project / "settings.py").is_file():
+def _settings(root: Path, stack: str) -> Any:
+    """The stack's values by the one reader, checked by the settings of its own program."""
+    project = load_project(root)
+    config = load_stack(project, stack)
+    folder = project.main.parent
+    if not (folder / "settings.py").is_file():
         raise ConfigError(
-            f"{project} holds no Pulumi program with settings.py",
-            "run fwb in the folder of Pulumi.yaml, or name it with --cwd",
+            f"{folder} holds no Pulumi program with settings.py",
+            "Run fwb in the folder of Pulumi.yaml, or name it with --cwd.",
         )
-    sys.path.insert(0, str(project))
+    sys.path.insert(0, str(folder))
     try:
         module = importlib.import_module("settings")
-        return module.read_stack(project, stack)
+        return module.load(config.values, stack, secret=config.secret_keys)
     except Exception as error:
         if getattr(error, "exit_code", 1) == ConfigError.exit_code:
             raise ConfigError(str(error)) from None
         raise
     finally:
-        sys.path.remove(str(project))
+        sys.path.remove(str(folder))

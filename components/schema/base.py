@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import UnionType
 from typing import Any, Self, Union, cast, get_args, get_origin
 
@@ -29,15 +31,22 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, given: Any) -> Any:
-        """Let `resources: {memoryLimit: 1Gi}` keep the other defaults of the place where it stands."""
+        """Let `resources: {memoryLimit: 1Gi}` keep the other defaults of the place where it stands.
+
+        `pulumi config set --secret --path` writes mappings and lists as JSON texts: they are read here.
+        """
+        given = _structured(given)
         if not isinstance(given, dict):
             return given
         given = cast("dict[str, Any]", given)
         filled = dict(given)
         for name, field in cls.model_fields.items():
             key = field.alias or name
-            if isinstance(field.default, BaseModel) and isinstance(given.get(key), dict):
-                filled[key] = field.default.model_dump(by_alias=True, exclude_unset=True) | given[key]
+            if key in filled and get_origin(field.annotation) in (list, dict, tuple):
+                filled[key] = _structured(filled[key])
+            part = _structured(given.get(key))
+            if isinstance(field.default, BaseModel) and isinstance(part, dict):
+                filled[key] = field.default.model_dump(by_alias=True, exclude_unset=True) | part
         return filled
 
     @field_validator("*", mode="before")
@@ -92,6 +101,13 @@ def _names_image(annotation: Any, metadata: Sequence[object]) -> bool:
         return True
     either = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
     return any(_names_image(each, getattr(each, "__metadata__", ())) for each in either)
+
+
+def _structured(given: Any) -> Any:
+    if isinstance(given, str) and given.lstrip().startswith(("{", "[")):
+        with suppress(ValueError):
+            return json.loads(given)
+    return given
 
 
 class Storage(Model):

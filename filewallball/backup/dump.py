@@ -108,7 +108,7 @@ class Dump:
             if isinstance(self._error, OSError):
                 raise full(self._work.path, str(self._error.strerror)) from self._error
             raise self._error
-        messages = self._messages.read_text(errors="replace").strip()
+        messages = self._messages.read_text(errors="replace", encoding="utf-8").strip()
         if code != 0:
             hint = next((hint for sign, hint in _HINTS if sign in messages), "")
             raise UserError(f"mariadb-dump ended with {code}: {messages[-2000:] or 'no message'}", hint)

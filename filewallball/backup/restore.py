@@ -72,7 +72,12 @@ def server_version() -> str:
     """The version of the mariadbd on PATH. Raises UserError if there is none."""
     try:
         done = subprocess.run(
-            ["mariadbd", "--no-defaults", "--version"], capture_output=True, text=True, check=True, timeout=30
+            ["mariadbd", "--no-defaults", "--version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=30,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(
@@ -136,7 +141,9 @@ class Throwaway:
             client.kill()
             client.wait()
         if client.returncode != 0:
-            raise self._failed("Restoring the dump failed", messages.read_text(errors="replace"))
+            raise self._failed(
+                "Restoring the dump failed", messages.read_text(errors="replace", encoding="utf-8")
+            )
 
     def know_zones(self, found: Zones) -> None:
         """Give the server the time zones of another. Raises UserError."""
@@ -199,7 +206,9 @@ def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
             socket = Path(stack.enter_context(TemporaryDirectory(prefix="fwb-"))) / "socket"
         options = home / "my.cnf"
         mirrored = "".join(f"{name}={value}\n" for name, value in sorted(server.variables.items()))
-        options.write_text(_OPTIONS.format(home=home, data=home / "data", socket=socket) + mirrored)
+        options.write_text(
+            _OPTIONS.format(home=home, data=home / "data", socket=socket) + mirrored, encoding="utf-8"
+        )
         _install(work, options, home, identity)
         process = subprocess.Popen(
             ["mariadbd", f"--defaults-file={options}", *identity],
@@ -229,7 +238,7 @@ def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> N
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         env=client_environment(work),
         start_new_session=True,
@@ -248,7 +257,7 @@ def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> N
 def _complaints(home: Path) -> str:
     """What the server's log holds that matters: its errors, or else its end."""
     log = home / "server.log"
-    text = log.read_text(errors="replace") if log.exists() else ""
+    text = log.read_text(errors="replace", encoding="utf-8") if log.exists() else ""
     return "\n".join(line for line in text.splitlines() if "[ERROR]" in line) or text[-1500:]
 
 

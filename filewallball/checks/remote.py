@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 
 from facts.checks import NAME
-from filewallball import stack
+from filewallball import redact, stack
 from filewallball.checks import runner
 from filewallball.checks.podlog import PodLog
 from filewallball.checks.result import Result, all_good, to_json, to_junit
 from filewallball.checks.suites import ALL
-from filewallball.errors import UserError
+from filewallball.errors import ConfigError, UserError
 from filewallball.jobs import manifests
 from filewallball.jobs.following import made
 from filewallball.stack import Place
@@ -49,10 +49,12 @@ def check(
     """
     runner.select(ALL, names, quick=quick, deep=deep)
     place = stack.find(project, stack_name)
+    if junit:
+        _open_for_writing(junit)  # before minutes are spent on what can't be kept
     switches = [*(["--quick"] if quick else []), *(["--deep"] if deep else [])]
     results = _tell(_on_demand(place, [*names, *switches]), show=not as_json)
     if as_json:
-        print(to_json(results))
+        print(to_json(results, redact.KNOWN.data))
     if junit:
         _write(junit, to_junit(results, f"checks of {stack_name}"))
     return 0 if all_good(results) else 1
@@ -138,9 +140,20 @@ def _tell(progress: Progress, *, show: bool) -> list[Result]:
     return results
 
 
-def _write(path: Path, text: str) -> None:
+def _open_for_writing(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.open("a", encoding="utf-8").close()
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}", "name another file with --junit") from error
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", "Name another file with --junit."
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(redact.KNOWN.text(text), encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror}", "Name another file with --junit."
+        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 from xml.etree import ElementTree as ET
@@ -76,9 +76,9 @@ def all_good(results: Sequence[Result]) -> bool:
     return not any(result.status == "failed" for result in results)
 
 
-def to_json(results: Sequence[Result]) -> str:
-    """All results as one JSON list, indented."""
-    return json.dumps([result.as_dict() for result in results], ensure_ascii=False, indent=2)
+def to_json(results: Sequence[Result], masked: Callable[[Any], Any] = list) -> str:
+    """All results as one JSON list, indented. `masked` takes secrets out of the data."""
+    return json.dumps(masked([result.as_dict() for result in results]), ensure_ascii=False, indent=2)
 
 
 def to_junit(results: Sequence[Result], suite: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from filewallball import stack
+from filewallball import redact, stack
 from filewallball.drill import pod, report, summary
 from filewallball.drill.events import BY_NAME, EVENTS, Event
 from filewallball.drill.folder import write
@@ -24,7 +24,7 @@ from filewallball.drill.members import Set
 from filewallball.drill.results import Journal, Round
 from filewallball.drill.rolls import Rolls, other_name
 from filewallball.drill.runner import RATE, READ_RATE, WAIT_EVERY, Drill
-from filewallball.errors import ConfigError, UserError
+from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.stack import Place
 
 
@@ -72,7 +72,7 @@ def drill(
         found = write(journal, folder) if journal.rounds else []
     if as_json:
         every = {"rounds": [asdict(one) for one in journal.rounds]}
-        print(json.dumps(summary.as_json(journal, found) | every, indent=1))
+        print(json.dumps(redact.KNOWN.data(summary.as_json(journal, found) | every), indent=1))
     else:
         report.show(found, console)
         print(f"report: {folder / 'report.md'}")
@@ -83,9 +83,7 @@ def select(names: Sequence[str]) -> list[Event]:
     """The events of these names in the order of all; all of them if none is named. Raises ConfigError."""
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        raise ConfigError(
-            f"there is no event {', '.join(unknown)}", f"one of: {', '.join(event.name for event in EVENTS)}"
-        )
+        raise ConfigError(f"there is no event {', '.join(unknown)}", nearest(unknown[0], BY_NAME, "Events"))
     return [event for event in EVENTS if event.name in names or not names]
 
 

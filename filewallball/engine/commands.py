@@ -18,7 +18,8 @@ from filewallball.engine.record import EMBEDDED
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import key_of
 from filewallball.engine.steps import Result
-from filewallball.errors import ConfigError, UserError
+from filewallball.errors import WORK_BEGUN, ConfigError
+from filewallball.explain import explained
 
 Checked = tuple[int, list[dict[str, Any]]]
 """An exit code, and findings as plain data."""
@@ -64,17 +65,22 @@ def execute(
     action = {"up": run.up, "preview": run.preview, "destroy": run.destroy}[command]
     try:
         result = action(root, stack, options, reporter)
-    except UserError as error:
+    except Exception as error:
         reporter.working("")
+        known = explained(error)
+        if known is None:
+            raise
+        # what the cluster answers may quote a Secret that only this run knows
+        told = type(known)(reporter.redactor.text(known.message), reporter.redactor.text(known.hint))
         if flags.as_json:
-            print(json.dumps({"failures": [reporter.redactor.text(str(error))], "exit": error.exit_code}))
-        raise
+            print(json.dumps({"failures": [str(told)], "exit": told.exit_code}))
+        raise told from None
     if not flags.as_json:
         _show(result, flags, reporter)
     code, findings = after(not result.failures) if after and not result.interrupted else (0, None)
     if flags.as_json:
         checked = {} if findings is None else {"checks": findings}
-        print(json.dumps(result.as_json() | checked, indent=2, ensure_ascii=False))
+        print(json.dumps(result.as_json() | reporter.redactor.data(checked), indent=2, ensure_ascii=False))
     return result.exit_code or code
 
 
@@ -84,11 +90,7 @@ def render(root: Path, stack: str, folder: Path | None, *, as_json: bool) -> Non
     graph = run.render(root, stack, reporter)
     masked = [_masked(each) for each in graph.objects()]
     if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, manifest in enumerate(masked):
-            meta = manifest["metadata"]
-            name = f"{number:03}-{manifest['kind'].lower()}-{meta.get('name', 'unnamed')}.yaml"
-            (folder / name).write_text(reporter.redactor.text(yaml.safe_dump(manifest, sort_keys=False)))
+        _write_objects(folder, reporter.redactor.data(masked))
     if as_json:
         resources = [
             {
@@ -96,17 +98,27 @@ def render(root: Path, stack: str, folder: Path | None, *, as_json: bool) -> Non
                 "type": each.type,
                 "name": each.name,
                 "parent": each.parent,
-                "props": reporter.redactor.data(each.props),
+                "props": each.props,
                 "options": vars(each.options),
             }
             for each in graph.resources
         ]
-        print(json.dumps({"resources": resources, "outputs": graph.outputs}, indent=2, default=str))
+        shown = reporter.redactor.data({"resources": resources, "outputs": graph.outputs})
+        print(json.dumps(shown, indent=2, default=str))
     elif folder:
         reporter.line(f"{len(masked)} objects written to {folder}; secrets are masked")
     else:
         for manifest in masked:
             reporter.line(f"{manifest['apiVersion']:28} {key_of(manifest)}")
+
+
+def _write_objects(folder: Path, objects: list[dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, manifest in enumerate(objects):
+        name = str(manifest["metadata"].get("name", "unnamed")).replace("/", "-")
+        path = folder / f"{number:03}-{manifest['kind'].lower()}-{name}.yaml"
+        path.write_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        WORK_BEGUN.set()
 
 
 def _masked(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from filewallball.engine.redact import MASK
 from filewallball.engine.resources import Path
+from filewallball.redact import MASK
 
 PREFIX = "fwb.filewallball.io/"
 SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")

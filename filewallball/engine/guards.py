@@ -89,8 +89,8 @@ def refuse_move(session: Session, resource: Resource, key: Key) -> None:
     )
 
 
-def nothing_here(session: Session, graph: Graph, providers: Providers) -> None:
-    """For a stack without a trace: raise NotOurs if its objects are there after all, and are another's."""
+def refuse_others(session: Session, graph: Graph, providers: Providers, undone: str) -> None:
+    """Raise NotOurs if objects of the program are there already and are another's: nothing was `undone`."""
 
     def look(resource: Resource) -> NotOurs | None:
         try:
@@ -107,7 +107,7 @@ def nothing_here(session: Session, graph: Graph, providers: Providers) -> None:
         return
     told = next((error for error in errors if error.by_pulumi), errors[0])
     more = f" (as {len(errors) - 1} more of its objects)" if len(errors) > 1 else ""
-    raise NotOurs(f"nothing was deleted: {told.message}{more}", told.hint, by_pulumi=told.by_pulumi)
+    raise NotOurs(f"nothing was {undone}: {told.message}{more}", told.hint, by_pulumi=told.by_pulumi)
 
 
 def _is_ours(session: Session, obj: Object) -> bool:

@@ -36,9 +36,7 @@ class Lock:
         self._name = name
         self._on_lost = on_lost
         # the token tells two runs apart that have the same process id, in two containers say
-        self._holder = (
-            f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()} ({secrets.token_hex(4)})"
-        )
+        self._holder = f"{_user()}@{socket.gethostname()}, process {os.getpid()} ({secrets.token_hex(4)})"
         self._lease: dict[str, Any] = {}
         self._renewed = 0.0
         self._lost = False
@@ -155,6 +153,14 @@ class Lock:
                 "renewTime": _now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             },
         }
+
+
+def _user() -> str:
+    """The user's name; their number where the system knows no name for it, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _only_over(manifest: dict[str, Any], lease: dict[str, Any]) -> None:

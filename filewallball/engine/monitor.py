@@ -8,7 +8,6 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from filewallball.engine.redact import Redactor
 from filewallball.engine.resources import (
     STACK_TYPE,
     USE_THE_CLI,
@@ -21,6 +20,7 @@ from filewallball.engine.resources import (
     wrap,
 )
 from filewallball.errors import UserError
+from filewallball.redact import Redactor
 
 FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,

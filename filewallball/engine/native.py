@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import Literal
 
 from filewallball import proxies
+from filewallball.engine import guards
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.record import EMBEDDED, Record, Store
 from filewallball.engine.run import Options, connect
-from filewallball.errors import UserError
+from filewallball.engine.session import NotOurs, Session
+from filewallball.errors import ConfigError, UserError, nearest
+from filewallball.redact import Redactor
 
 NATIVE = "pulumi"
+ENGINES = ("auto", NATIVE, EMBEDDED)
 Choice = Literal["pulumi", "embedded"]
 
 
 def choose(wanted: str) -> Choice:
     """Which engine `auto`, `pulumi` or `embedded` means on this machine."""
+    if wanted not in ENGINES:
+        raise ConfigError(f"there is no engine {wanted!r}", nearest(wanted, ENGINES, "Engines"))
     if wanted == EMBEDDED:
         return EMBEDDED
     installed = shutil.which("pulumi") is not None
@@ -45,12 +51,26 @@ def run(command: str, root: Path, stack: str, project: str, graph: Graph, argume
                 f"  `fwb destroy {stack} --engine embedded` (what is retained stays),\n"
                 f"  `kubectl -n default delete configmap {store.name}`, then `pulumi up`.",
             )
-        if command == "up" and record is None:
+        first = command == "up" and record is None
+        if first:
             store.save(Record(engine=NATIVE))
-        code = _pulumi(command, root, stack, arguments)
-        if command == "destroy" and code == 0:
-            store.delete()
+        code = 1
+        try:
+            code = _pulumi(command, root, stack, arguments)
+        finally:
+            session = Session(kube, project, stack, Redactor(), take_over=False)
+            if (command == "destroy" and code == 0) or (first and code and not _made(session, graph)):
+                store.delete()
         return code
+
+
+def _made(session: Session, graph: Graph) -> bool:
+    """Whether an `up` that was refused, declined or failed has made anything after all."""
+    try:
+        guards.refuse_others(session, graph, Providers(graph.providers()), "changed")
+    except NotOurs as error:
+        return error.by_pulumi
+    return False
 
 
 def _pulumi(command: str, root: Path, stack: str, arguments: Sequence[str]) -> int:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from filewallball.engine.monitor import Engine, Handler, Monitor
-from filewallball.engine.project import Project, StackConfig
-from filewallball.engine.redact import Redactor
 from filewallball.errors import ConfigError, UserError
+from filewallball.explain import explained
+from filewallball.project import Project, StackConfig
+from filewallball.redact import Redactor
 
 # resources that wait for readiness must never keep the resources that they wait for from starting
 THREADS = 128
@@ -134,8 +135,8 @@ def redacted_error(error: BaseException, root: Path, redactor: Redactor) -> User
     """Turn a program's exception into a message: its settings' own text, or the user's frames."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, UserError):
-            return cause
+        if known := explained(cause):
+            return type(known)(redactor.text(known.message), known.hint) if known is not cause else known
         # the program cannot import our errors; its SettingsError says the same by its name and exit code
         if type(cause).__name__ == "SettingsError" or getattr(cause, "exit_code", None) == 2:
             return ConfigError(redactor.text(str(cause)))

@@ -8,8 +8,8 @@ import threading
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from filewallball.engine.diff import Change
-from filewallball.engine.redact import Redactor
 from filewallball.engine.steps import SIGNS, Action, Result, Step
+from filewallball.redact import Redactor
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from google.protobuf.json_format import MessageToDict
 
-from filewallball.engine.redact import Redactor
+from filewallball.redact import Redactor
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker, public

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from pathlib import Path
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.hold import exclusively
 from filewallball.engine.observer import Observer
-from filewallball.engine.project import Project, StackConfig, load_project, load_stack
 from filewallball.engine.record import Record, Store
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import key_of
@@ -19,6 +19,7 @@ from filewallball.engine.session import Session
 from filewallball.engine.steps import Profile, Result, Step, public_outputs
 from filewallball.errors import UserError
 from filewallball.kube import Kube
+from filewallball.project import Project, StackConfig, load_project, load_stack
 
 
 def _nothing(_: Graph) -> None:
@@ -68,8 +69,7 @@ class _Run:
         with profile("configuration"):
             project = load_project(root)
             config = load_stack(project, stack)
-        for key in config.secret_keys:
-            reporter.redactor.add(config.values.get(key, ""))
+        reporter.redactor.add(config.secrets, short=True)
         result = Result(command, project.name, stack, reporter.redactor, profile=profile.phases)
         return cls(command, project, stack, config, reporter, profile, result, options.patience)
 
@@ -174,18 +174,39 @@ def up(root: Path, stack: str, options: Options | None = None, reporter: Reporte
         store = Store(kube, run.project.name, stack)
         with exclusively(kube, store.name, run.result, run.reporter, run.halt):
             # read under the lock: the run that held it before may have written or deleted it at its end
-            record = store.load_own(take_over=options.take_over) or Record()
+            found = store.load_own(take_over=options.take_over)
+            record = found or Record()
             session = Session(
                 kube, run.project.name, stack, run.reporter.redactor, take_over=options.take_over
             )
             with run.profile("reading the cluster"):
                 session.prefetch(record.kinds | graph.kinds)
                 guards.refuse_moves(session, graph, providers)
+                guards.refuse_others(session, graph, providers, "changed")
                 # written before any object is, so that a run that dies leaves nothing behind unseen
                 if not graph.kinds <= record.kinds:
                     store.save(Record(kinds=record.kinds | graph.kinds, outputs=record.outputs))
-            _apply(run, kube, store, session, providers, record.kinds | graph.kinds)
+            done = False
+            try:
+                _apply(run, kube, store, session, providers, record.kinds | graph.kinds)
+                done = not run.result.failures and not run.halt.is_set()
+            finally:
+                if not done:
+                    _forget(run, kube, store, found, record.kinds | graph.kinds)
     return run.finish(graph)
+
+
+def _forget(run: _Run, kube: Kube, store: Store, found: Record | None, kinds: set[str]) -> None:
+    """After a run that failed: put the record back as it was `found`, unless something was made."""
+    made = Session(kube, run.project.name, run.stack, run.reporter.redactor, take_over=False)
+    with contextlib.suppress(UserError):  # the server may be what failed; the record says too much then
+        made.prefetch(kinds)
+        if made.live:
+            return
+        if found:
+            store.save(found)
+        else:
+            store.delete()
 
 
 def _apply(
@@ -240,12 +261,13 @@ def destroy(
             record = store.load_own()
             session = Session(kube, run.project.name, stack, run.reporter.redactor, take_over=False)
             session.prefetch((record or Record()).kinds | graph.kinds)
+            if not session.live:
+                from filewallball.engine import guards
+
+                guards.refuse_others(session, graph, providers, "deleted")
             if record or session.live:
                 _remove(run, kube, store, session, options)
             else:
-                from filewallball.engine import guards
-
-                guards.nothing_here(session, graph, providers)
                 run.reporter.line(f"    nothing of this stack is on {kube.context}")
     return run.finish()
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from filewallball.engine.diff import PREFIX, keep_ignored
 from filewallball.engine.record import LABEL, MANAGER, label_value
-from filewallball.engine.redact import Redactor
 from filewallball.engine.resources import Key, Resource, key_of
 from filewallball.errors import UserError
 from filewallball.kube import Kube, KubeError, UnknownKind
+from filewallball.redact import Redactor
 
 Object = dict[str, Any]
 URN = f"{PREFIX}urn"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from filewallball.engine.diff import Change
-from filewallball.engine.redact import MASK, Redactor
 from filewallball.engine.resources import Key, Resource
+from filewallball.redact import MASK, Redactor
 
 Action = Literal[
     "create", "update", "replace", "delete", "same", "keep", "read", "component", "failed", "skipped"

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 import httpx2 as httpx
 
+from filewallball.errors import WORK_BEGUN
 from filewallball.kube import config
 from filewallball.kube.errors import KubeError, Unreachable
 from filewallball.kube.session import Session
@@ -106,6 +107,8 @@ class Transport:
                 if late or not (answer.status_code in BUSY or (repeat and was_slow(answer))):
                     self._answered.set()
                     raise_for(answer)
+                    if method != "GET" and "dryRun" not in (params or {}):
+                        WORK_BEGUN.set()
                     return answer
             except httpx.TransportError as error:
                 sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)

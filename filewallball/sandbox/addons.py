@@ -17,7 +17,7 @@ MANAGER = "fwb-sandbox"
 
 def manifests() -> list[dict[str, Any]]:
     """The objects; pods are stamped with the text that all come from, so that a change of it rolls them."""
-    text = MANIFESTS.read_text()
+    text = MANIFESTS.read_text(encoding="utf-8")
     found = list(yaml.safe_load_all(text))
     stamp = {"filewallball.io/checksum": hashlib.sha256(text.encode()).hexdigest()[:12]}
     for manifest in found:

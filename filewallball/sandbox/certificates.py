@@ -20,7 +20,7 @@ def prepare(node: Node) -> None:
     """Write what is missing; keep the authorities, but issue anew what names an address that has changed."""
     done = node.config / "certificates.json"
     wanted = {"address": node.address, "version": node.binaries.kubernetes_version}
-    if done.exists() and json.loads(done.read_text()) == wanted:
+    if done.exists() and json.loads(done.read_text(encoding="utf-8")) == wanted:
         return
     node.pki.mkdir(parents=True, exist_ok=True)
     node.config.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def prepare(node: Node) -> None:
         path.unlink()
     # kubeadm writes a kubeconfig that it finds damaged nowhere else than here.
     config = node.config / "kubeadm.yaml"
-    config.write_text(yaml.safe_dump_all(kubeadm_configuration(node)))
+    config.write_text(yaml.safe_dump_all(kubeadm_configuration(node)), encoding="utf-8")
     _kubeadm(node, "init", "phase", "certs", "all", "--config", str(config))
     for user in ("super-admin", "controller-manager", "scheduler", "kubelet"):
         _kubeadm(
@@ -49,8 +49,8 @@ def prepare(node: Node) -> None:
     proxy = _kubeadm(
         node, "kubeconfig", "user", "--config", str(config), "--client-name", "system:kube-proxy"
     )
-    node.kubeconfig("kube-proxy").write_text(proxy)
-    done.write_text(json.dumps(wanted))
+    node.kubeconfig("kube-proxy").write_text(proxy, encoding="utf-8")
+    done.write_text(json.dumps(wanted), encoding="utf-8")
 
 
 def kubeadm_configuration(node: Node) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def kubeadm_configuration(node: Node) -> list[dict[str, Any]]:
 
 def user_kubeconfig(node: Node) -> str:
     """The administrator's kubeconfig, everything in it named after the sandbox."""
-    config = yaml.safe_load(node.kubeconfig("admin").read_text())
+    config = yaml.safe_load(node.kubeconfig("admin").read_text(encoding="utf-8"))
     name = node.context
     config["clusters"][0]["name"] = name
     config["users"][0]["name"] = name
@@ -97,7 +97,8 @@ def _kubeadm(node: Node, *arguments: str) -> str:
         [node.binaries["kubeadm"], *arguments],
         check=False,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(node.config)},
     )
     if done.returncode:

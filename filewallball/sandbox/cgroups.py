@@ -51,7 +51,7 @@ def governing(found: list[Hierarchy]) -> list[Hierarchy]:
 
 def mounted() -> list[Hierarchy]:
     """All of this machine; runc makes groups in each, with controllers or without."""
-    return hierarchies(mounts.TABLE.read_text())
+    return hierarchies(mounts.TABLE.read_text(encoding="utf-8"))
 
 
 def offered(hierarchy: Hierarchy) -> set[str]:
@@ -59,7 +59,7 @@ def offered(hierarchy: Hierarchy) -> set[str]:
     if hierarchy.version == 1:
         return set(hierarchy.controllers)
     try:
-        return set((hierarchy.path / "cgroup.controllers").read_text().split())
+        return set((hierarchy.path / "cgroup.controllers").read_text(encoding="utf-8").split())
     except OSError:
         return set()
 
@@ -110,36 +110,42 @@ def turn_on(parent: Path, controllers: Iterable[str]) -> None:
     of a container are in the group that it sees as the root. They are moved into a group beside ours.
     """
     control = parent / "cgroup.subtree_control"
-    on = {each.lstrip("+") for each in control.read_text().split()} if control.exists() else set[str]()
+    on = (
+        {each.lstrip("+") for each in control.read_text(encoding="utf-8").split()}
+        if control.exists()
+        else set[str]()
+    )
     wanted = " ".join(f"+{each}" for each in controllers if each not in on)
     if not wanted:
         return
     try:
-        control.write_text(wanted)
+        control.write_text(wanted, encoding="utf-8")
     except OSError as error:
         if error.errno not in (errno.EBUSY, errno.EOPNOTSUPP):
             raise
         _move_processes(parent, parent / _LEAF)
-        control.write_text(wanted)
+        control.write_text(wanted, encoding="utf-8")
 
 
 def _move_processes(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for _ in range(10):  # a process may start another meanwhile
         # 0 stands for a process that this container doesn't see; written, it would mean ourselves.
-        found = [each for each in (source / "cgroup.procs").read_text().split() if each != "0"]
+        found = [
+            each for each in (source / "cgroup.procs").read_text(encoding="utf-8").split() if each != "0"
+        ]
         if not found:
             return
         for pid in found:
             with contextlib.suppress(OSError):  # it may have ended; one that can't be moved is met again
-                (target / "cgroup.procs").write_text(pid)
+                (target / "cgroup.procs").write_text(pid, encoding="utf-8")
 
 
 def _inherit_cpuset(group: Path) -> None:
     """A new version 1 cpuset is empty and takes no process until it is filled."""
     for file in ("cpuset.cpus", "cpuset.mems"):
-        if not (group / file).read_text().strip():
-            (group / file).write_text((group.parent / file).read_text())
+        if not (group / file).read_text(encoding="utf-8").strip():
+            (group / file).write_text((group.parent / file).read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def remove(name: str, found: list[Hierarchy]) -> list[Path]:
@@ -161,7 +167,7 @@ def kill_all(name: str, found: list[Hierarchy]) -> None:
     for hierarchy in found:
         for directory, _, _ in os.walk(hierarchy.path / name):
             with contextlib.suppress(OSError):
-                for pid in (Path(directory) / "cgroup.procs").read_text().split():
+                for pid in (Path(directory) / "cgroup.procs").read_text(encoding="utf-8").split():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(pid), signal.SIGKILL)
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filewallball import paths
-from filewallball.errors import ConfigError, UserError
+from filewallball.errors import WORK_BEGUN, ConfigError, UserError, nearest
 from filewallball.sandbox import (
     addons,
     certificates,
@@ -68,6 +68,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
         # Before the programs are built, which takes minutes.
         snapshotter = None if process.running(directory) else host.try_out(directory, progress)
+        WORK_BEGUN.set()
         built = binaries(progress)
         running = process.running(directory) is not None
         if running and _serving(name, _version(built), progress):
@@ -87,7 +88,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
             readiness.wait_for_server(node, identity, step.note)
             addons.apply(node)
             readiness.wait_for_node(node, identity, step.note)
-        (directory / "ready").write_text(_version(built))
+        (directory / "ready").write_text(_version(built), encoding="utf-8")
     return paths.sandbox_kubeconfig(name)
 
 
@@ -96,8 +97,10 @@ def down(name: str, purge: bool = False, progress: Progress | None = None) -> No
     directory = _directory(name)
     progress = progress or Progress()
     if not directory.exists():
+        progress.say(f"there is no sandbox {name}: nothing to do. {nearest(name, names(), 'Sandboxes')}")
         return
     with exclusive(directory.with_name(f".{name}.lock"), progress, f"another command on sandbox {name}"):
+        WORK_BEGUN.set()
         _repair(name, directory, progress, "stopping")
         if purge:
             shutil.rmtree(directory)
@@ -109,7 +112,7 @@ def status(name: str) -> Status:
     running = process.running(directory) is not None
     states: dict[str, str] = {}
     if running and (directory / "status.json").exists():
-        reports = json.loads((directory / "status.json").read_text())
+        reports = json.loads((directory / "status.json").read_text(encoding="utf-8"))
         states = {program: report["state"] for program, report in reports.items()}
     return Status(
         name=name,
@@ -128,8 +131,19 @@ def kubeconfig(name: str) -> Path:
     _directory(name)
     path = paths.sandbox_kubeconfig(name)
     if not path.exists():
-        raise UserError(f"there is no sandbox {name}", f"fwb sandbox up --name {name}")
+        raise _unknown(name)
     return path
+
+
+def names() -> list[str]:
+    """The sandboxes that there are on this machine, running or not."""
+    folder = paths.sandbox_dir("x").parent
+    return sorted(each.name for each in folder.glob("*") if _NAME.fullmatch(each.name) and each.is_dir())
+
+
+def _unknown(name: str) -> UserError:
+    hint = f"{nearest(name, names(), 'Sandboxes')} `fwb sandbox up --name {name}` makes this one."
+    return UserError(f"there is no sandbox {name}", hint)
 
 
 def _serving(name: str, version: str, progress: Progress) -> bool:
@@ -183,7 +197,7 @@ def _repair(name: str, directory: Path, progress: Progress, stop: str) -> None:
 
 
 def _load_link(directory: Path) -> Link:
-    return network.link(json.loads((directory / "network.json").read_text())["subnet"])
+    return network.link(json.loads((directory / "network.json").read_text(encoding="utf-8"))["subnet"])
 
 
 def _choose_link(directory: Path) -> Link:
@@ -197,7 +211,7 @@ def _choose_link(directory: Path) -> Link:
     ]
     link = network.choose(str(previous.subnet) if previous else None, [*network.subnets_in_use(), *reserved])
     directory.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"subnet": str(link.subnet)}))
+    file.write_text(json.dumps({"subnet": str(link.subnet)}), encoding="utf-8")
     return link
 
 
@@ -210,10 +224,12 @@ def _prepare(node: Node) -> None:
     configuration.write(node)
     images.unpack_with(node.name, node.snapshotter)
     groups = cgroups.create(node.context, cgroups.governing(cgroups.mounted()))
-    (node.directory / "plan.json").write_text(json.dumps(programs.plan(node, groups), indent=1))
+    (node.directory / "plan.json").write_text(
+        json.dumps(programs.plan(node, groups), indent=1), encoding="utf-8"
+    )
     kubeconfig = paths.sandbox_kubeconfig(node.name)
     kubeconfig.touch(mode=0o600)
-    kubeconfig.write_text(certificates.user_kubeconfig(node))
+    kubeconfig.write_text(certificates.user_kubeconfig(node), encoding="utf-8")
     # beside the kubeconfig, for users without one; the stack's outputs name it
     kubectl, program = node.directory / "kubectl", node.directory / "bin" / "kubectl"
     program.parent.mkdir(exist_ok=True)
@@ -229,7 +245,7 @@ def describe(found: Status, *, as_json: bool = False) -> str:
     if as_json:
         return json.dumps(asdict(found), indent=2)
     if not found.exists:
-        return f"sandbox {found.name}: there is none"
+        return f"sandbox {found.name}: there is none\n  {_unknown(found.name).hint}"
     state = "ready" if found.ready else "not ready" if found.running else "down; its data is kept"
     lines = [f"sandbox {found.name}: {state}"]
     if found.running:

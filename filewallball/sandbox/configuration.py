@@ -16,14 +16,16 @@ from filewallball.sandbox.programs import CONTAINERD_SOCKET, PAUSE, SYSTEM_PATH,
 def write(node: Node) -> None:
     """Write the configuration files of all programs."""
     node.config.mkdir(parents=True, exist_ok=True)
-    (node.config / "containerd.toml").write_text(containerd_configuration(node))
+    (node.config / "containerd.toml").write_text(containerd_configuration(node), encoding="utf-8")
     # Pods with `dnsPolicy: Default` get this; a sandbox has no way out, so it names no server.
-    (node.config / "resolv.conf").write_text("# a sandbox has no name servers but its own\n")
-    (node.config / "kubelet.yaml").write_text(yaml.safe_dump(kubelet_configuration(node)))
-    (node.config / "kube-proxy.yaml").write_text(yaml.safe_dump(proxy_configuration(node)))
+    (node.config / "resolv.conf").write_text(
+        "# a sandbox has no name servers but its own\n", encoding="utf-8"
+    )
+    (node.config / "kubelet.yaml").write_text(yaml.safe_dump(kubelet_configuration(node)), encoding="utf-8")
+    (node.config / "kube-proxy.yaml").write_text(yaml.safe_dump(proxy_configuration(node)), encoding="utf-8")
     cni = node.config / "cni"
     cni.mkdir(exist_ok=True)
-    (cni / "10-filewallball.conflist").write_text(json.dumps(cni_configuration(), indent=1))
+    (cni / "10-filewallball.conflist").write_text(json.dumps(cni_configuration(), indent=1), encoding="utf-8")
 
 
 def containerd_configuration(node: Node) -> str:

@@ -31,7 +31,7 @@ class Container:
     def processes(self) -> list[int]:
         """Numbers, as this machine counts, of its living processes; the first started comes first."""
         try:
-            pids = [int(each) for each in (self.group / "cgroup.procs").read_text().split()]
+            pids = [int(each) for each in (self.group / "cgroup.procs").read_text(encoding="utf-8").split()]
         except OSError:
             return []
         found = {pid: fields for pid in pids if (fields := _stat(pid)) and fields[0] not in "ZX"}
@@ -70,7 +70,7 @@ class Containers:
 
     def _read(self, identifier: str) -> Container | None:
         try:
-            text = (self._root / _TASKS / identifier / "config.json").read_text()
+            text = (self._root / _TASKS / identifier / "config.json").read_text(encoding="utf-8")
         except OSError:
             return None  # it has just ended
         return parse(text, self._hierarchy)
@@ -109,7 +109,7 @@ class Containers:
         holder = self.pod(namespace, pod)
         path = self._root / "run/cni/results" / f"filewallball-{holder.sandbox_id}-eth0"
         try:
-            record = json.loads(path.read_text())
+            record = json.loads(path.read_text(encoding="utf-8"))
             return str(record["result"]["ips"][0]["address"]).partition("/")[0]
         except (OSError, ValueError, LookupError):
             raise UserError(
@@ -139,7 +139,7 @@ def parse(config: str, hierarchy: Path) -> Container | None:
 def _stat(pid: int) -> list[str] | None:
     """The fields of /proc/PID/stat from the state on; None for a process that is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
 

@@ -55,7 +55,7 @@ def system_sources(suite: str) -> list[str]:
     form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
     for attempt in range(2):
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", errors="replace")
         if found := sources(done.stdout, suite):
             return found
         if attempt == 0:
@@ -131,7 +131,9 @@ def _mmdebstrap(target: Path, suite: str, packages: list[str], options: list[str
     command += [f"--include={','.join(included)}", suite, str(target), *system_sources(suite)]
     # Next to the target, so that what a killed run leaves is cleaned up with the rest.
     environment = {**os.environ, "TMPDIR": str(target.parent)}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        command, check=False, capture_output=True, encoding="utf-8", errors="replace", env=environment
+    )
     if done.returncode:
         target.unlink(missing_ok=True)
         tail = "\n".join(line[:300] for line in done.stderr.strip().splitlines()[-8:])

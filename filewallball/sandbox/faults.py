@@ -175,7 +175,9 @@ class Faults:
         Raises subprocess.TimeoutExpired after `timeout` seconds; a failing program is the caller's to judge.
         """
         inside = ["nsenter", f"--net=/proc/{self.pid(namespace, pod, container)}/ns/net", "--", *argv]
-        return subprocess.run(inside, check=False, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(
+            inside, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout
+        )
 
     def _running(self, namespace: str, pod: str, container: str) -> list[int]:
         return self._containers().running(namespace, pod, container).processes()
@@ -214,7 +216,13 @@ class Faults:
         inside = ["nsenter", f"--net=/proc/{self._alive().pid}/ns/net", "nft", *arguments]
         environment = {**os.environ, "PATH": SYSTEM_PATH}
         return subprocess.run(
-            inside, check=False, capture_output=True, text=True, input=script, env=environment
+            inside,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            input=script,
+            env=environment,
         )
 
 

@@ -103,10 +103,10 @@ def prepare(progress: Progress) -> None:
 
 
 def _raise_limit(limit: Path, least: int, progress: Progress) -> None:
-    if int(limit.read_text()) >= least:
+    if int(limit.read_text(encoding="utf-8")) >= least:
         return
     try:
-        limit.write_text(str(least))
+        limit.write_text(str(least), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{limit} must be {least} or more: {error.strerror}", ALTERNATIVE) from error
     progress.say(f"raised {limit} to {least}, for as long as this machine runs")
@@ -128,7 +128,9 @@ def _apt(*arguments: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": _PATH}
     # Waits for another apt; starts no service of what it installs.
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        command, check=False, capture_output=True, encoding="utf-8", errors="replace", env=environment
+    )
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
         raise UserError(

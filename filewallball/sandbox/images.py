@@ -50,7 +50,7 @@ def normalise(reference: str) -> str:
 
 @cache
 def definitions() -> Mapping[str, dict[str, Any]]:
-    return cast("dict[str, dict[str, Any]]", yaml.safe_load(DEFINITIONS.read_text()))
+    return cast("dict[str, dict[str, Any]]", yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8")))
 
 
 def definition(reference: str) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def unpack_with(name: str, snapshotter: str) -> None:
 
 def _snapshotter(name: str) -> str:
     try:
-        return (paths.sandbox_dir(name) / "snapshotter").read_text()
+        return (paths.sandbox_dir(name) / "snapshotter").read_text(encoding="utf-8")
     except OSError:
         return trials.OVERLAY
 
@@ -226,7 +226,7 @@ def _snapshotter(name: str) -> str:
 def _recorded(name: str) -> dict[str, str]:
     """Which archive each image was imported from."""
     try:
-        return json.loads((paths.sandbox_dir(name) / "images.json").read_text())
+        return json.loads((paths.sandbox_dir(name) / "images.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
@@ -238,7 +238,7 @@ def _present(identity: process.Identity, built: Binaries) -> set[str]:
 def _ctr(identity: process.Identity, built: Binaries, *arguments: str) -> str:
     socket = readiness.runtime_socket(identity)
     command = [built["ctr"], "--address", socket, "--namespace", "k8s.io", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise UserError(
             f"ctr {' '.join(arguments[:2])} failed: {done.stderr.strip()}",

@@ -14,7 +14,7 @@ from filewallball.sandbox.progress import Progress
 def exclusive(path: Path, progress: Progress, holder: str) -> Generator[None]:
     """Hold the lock `path`; while somebody else does, say that we wait for `holder`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -245,7 +245,7 @@ def _controllers(
 
 def _threaded(group: cgroups.Hierarchy) -> Fault | None:
     try:
-        kind = (group.path / "cgroup.type").read_text().strip()
+        kind = (group.path / "cgroup.type").read_text(encoding="utf-8").strip()
     except OSError:
         return None  # the true root has no type, and version 1 knows none
     if kind == "domain":

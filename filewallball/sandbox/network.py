@@ -73,7 +73,9 @@ def connect(link: Link, pid: int) -> None:
         ["address", "add", f"{link.host}/30", "dev", link.interface],
         ["link", "set", link.interface, "up"],
     ):
-        done = subprocess.run(["ip", *arguments], check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            ["ip", *arguments], check=False, capture_output=True, encoding="utf-8", errors="replace"
+        )
         if done.returncode:
             raise UserError(
                 f"ip {' '.join(arguments)}: {done.stderr.strip()}",
@@ -87,7 +89,9 @@ def disconnect(link: Link) -> None:
 
 
 def _ip(*arguments: str) -> list[dict[str, Any]]:
-    done = subprocess.run(["ip", "-4", "-json", *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["ip", "-4", "-json", *arguments], check=True, capture_output=True, encoding="utf-8", errors="replace"
+    )
     return json.loads(done.stdout or "[]")
 
 

@@ -34,8 +34,8 @@ class Identity:
 
 def _identify(pid: int) -> Identity | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()
@@ -45,7 +45,7 @@ def _identify(pid: int) -> Identity | None:
 def running(directory: Path) -> Identity | None:
     """The supervisor of the sandbox in `directory`, if it runs."""
     try:
-        identity = Identity(**json.loads((directory / "process.json").read_text()))
+        identity = Identity(**json.loads((directory / "process.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return identity if identity.alive() else None
@@ -69,7 +69,7 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
     while time.monotonic() < deadline and launcher.poll() is None:
         if identity := _announced(directory):
             connect(identity.pid)
-            (directory / "process.json").write_text(json.dumps(asdict(identity)))
+            (directory / "process.json").write_text(json.dumps(asdict(identity)), encoding="utf-8")
             return identity
         time.sleep(0.01)
     launcher.kill()
@@ -81,7 +81,7 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
 
 def _announced(directory: Path) -> Identity | None:
     try:
-        return _identify(int((directory / "pid").read_text()))
+        return _identify(int((directory / "pid").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
 
@@ -107,7 +107,7 @@ def _send(identity: Identity, number: int) -> None:
 def log_tail(path: Path, lines: int = 8) -> str:
     """The last lines of a log, or a word about why there are none."""
     try:
-        text = path.read_text(errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return f"(no log at {path})"
     return "\n".join(text.strip().splitlines()[-lines:]) or f"(nothing in {path})"

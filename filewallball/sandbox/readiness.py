@@ -26,7 +26,7 @@ Note = Callable[[str], None]
 def was_ready(name: str, version: str) -> bool:
     """Whether a sandbox of this version has been ready since it was last started."""
     try:
-        return (paths.sandbox_dir(name) / "ready").read_text() == version
+        return (paths.sandbox_dir(name) / "ready").read_text(encoding="utf-8") == version
     except OSError:
         return False
 
@@ -38,9 +38,11 @@ def serving(name: str, version: str | None = None, patience: float = 0.0) -> boo
     """
     directory = paths.sandbox_dir(name)
     try:
-        if version not in (None, (directory / "ready").read_text()):
+        if version not in (None, (directory / "ready").read_text(encoding="utf-8")):
             return False
-        address = json.loads((directory / "plan.json").read_text())["address"].partition("/")[0]
+        address = json.loads((directory / "plan.json").read_text(encoding="utf-8"))["address"].partition("/")[
+            0
+        ]
     except (OSError, ValueError, KeyError):
         return False
     deadline = time.monotonic() + patience
@@ -152,7 +154,7 @@ def _program_of(what: str) -> str:
 def fail_if_dying(node: Node) -> None:
     """Raise UserError for a program that ends again and again."""
     try:
-        reports = json.loads((node.directory / "status.json").read_text())
+        reports = json.loads((node.directory / "status.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
     for program, report in reports.items():

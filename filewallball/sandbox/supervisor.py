@@ -148,7 +148,7 @@ def send(pid: int, number: int) -> None:
 def alive(pid: int) -> bool:
     """Whether a process still runs; one that waits to be reaped doesn't."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 
@@ -156,7 +156,7 @@ def alive(pid: int) -> bool:
 def heeds_sigterm(pid: int) -> bool:
     """Whether SIGTERM does anything: the first process of a container needs a handler for that."""
     try:
-        text = Path(f"/proc/{pid}/status").read_text()
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return False
     status = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
@@ -173,7 +173,7 @@ def descendants_of_shims() -> list[int]:
         if not entry.name.isdigit():
             continue
         try:
-            head, _, tail = (entry / "stat").read_text().rpartition(")")
+            head, _, tail = (entry / "stat").read_text(encoding="utf-8").rpartition(")")
         except OSError:
             continue
         parents[int(entry.name)] = int(tail.split()[1])
@@ -212,7 +212,7 @@ def answers(condition: str) -> bool:
 
 def write_atomically(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
@@ -222,7 +222,7 @@ def run(*argv: str) -> None:
 
 def join_cgroups(directories: list[str]) -> None:
     for directory in directories:
-        (Path(directory) / "cgroup.procs").write_text("0")
+        (Path(directory) / "cgroup.procs").write_text("0", encoding="utf-8")
 
 
 def mount_filesystems(directory: Path, plan: dict[str, Any]) -> None:
@@ -248,13 +248,13 @@ def set_up_network(plan: dict[str, Any]) -> None:
     run("ip", "address", "add", plan["address"], "dev", plan["interface"])
     run("ip", "link", "set", plan["interface"], "up")
     for key, value in plan["sysctls"].items():
-        Path("/proc/sys", *key.split(".")).write_text(value)
+        Path("/proc/sys", *key.split(".")).write_text(value, encoding="utf-8")
 
 
 def main(directory: Path) -> None:
     # /proc is still that of the host here, so this is our number there.
     host_pid = str(Path("/proc/self").readlink())
-    plan = json.loads((directory / "plan.json").read_text())
+    plan = json.loads((directory / "plan.json").read_text(encoding="utf-8"))
     (directory / "status.json").unlink(missing_ok=True)
     join_cgroups(plan["cgroups"])
     write_atomically(directory / "pid", host_pid)

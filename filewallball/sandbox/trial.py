@@ -52,9 +52,9 @@ def mounts(_: Path) -> None:
 
 def settings(_: Path) -> None:
     """The kubelet sets some of the kernel's settings, and we allow forwarding."""
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="utf-8")
     overcommit = Path("/proc/sys/vm/overcommit_memory")
-    overcommit.write_text(overcommit.read_text())
+    overcommit.write_text(overcommit.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def devices(_: Path) -> None:
@@ -93,7 +93,7 @@ def veth(_: Path) -> None:
 
 
 def nft(_: Path) -> None:
-    _run("nft", "--file", "-", text=RULES)
+    _run("nft", "--file", "-", given=RULES)
 
 
 def kmsg(_: Path) -> None:
@@ -113,9 +113,9 @@ TRIALS: tuple[Callable[[Path], None], ...] = (
 )
 
 
-def _run(*argv: str, text: str | None = None) -> None:
+def _run(*argv: str, given: str | None = None) -> None:
     done = subprocess.run(
-        argv, input=text, encoding="utf-8", errors="replace", capture_output=True, check=False
+        argv, input=given, encoding="utf-8", errors="replace", capture_output=True, check=False
     )
     if done.returncode:
         raise OSError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")

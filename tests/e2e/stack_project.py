@@ -32,9 +32,9 @@ def write_stack(project: Path, name: str, sandbox: str, **config: Any) -> None:
         # The machine is shared with other tests: that it is slow says nothing about a server.
         "checks": {"cacheLatencyMs": 500, "databaseLatencyMs": 1000},
     }
-    values = _laid_over(_laid_over(yaml.safe_load(LITTLE_CPU.read_text()), shared), config)
+    values = _laid_over(_laid_over(yaml.safe_load(LITTLE_CPU.read_text(encoding="utf-8")), shared), config)
     text = yaml.safe_dump({"config": {f"filewallball:{key}": value for key, value in values.items()}})
-    (project / f"Pulumi.{name}.yaml").write_text(text)
+    (project / f"Pulumi.{name}.yaml").write_text(text, encoding="utf-8")
 
 
 def _far_day() -> int:

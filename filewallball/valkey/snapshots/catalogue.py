@@ -9,6 +9,7 @@ from filewallball.backup import shelf
 from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.shelf import Damaged
 from filewallball.backup.store import Store
+from filewallball.errors import UserError, nearest
 from filewallball.valkey.snapshots.manifest import Manifest
 from filewallball.valkey.snapshots.names import NAMING
 
@@ -39,7 +40,13 @@ def latest(store: Store) -> Manifest | None:
 
 
 def find(store: Store, name: str) -> Manifest:
-    """The manifest of the snapshot of that name. Raises Damaged, StoreError."""
+    """The manifest of the snapshot of that name. Raises UserError if there is none, Damaged, StoreError."""
+    there = [each.key.removesuffix(MANIFEST_SUFFIX) for each in store.list() if MANIFEST_SUFFIX in each.key]
+    if name not in there:
+        raise UserError(
+            f"There is no snapshot {name} in {store.settings.where}.",
+            f"{nearest(name, reversed(there), 'Snapshots')} `fwb valkey backup list STACK` tells about them.",
+        )
     return _SHELF.find(store, name)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from facts import snapshots as facts
 from filewallball import stack
-from filewallball.errors import ConfigError, UserError
+from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.jobs import cron
 from filewallball.jobs.cron import CronPod
 from filewallball.jobs.following import Work
@@ -77,4 +77,7 @@ def _chosen(place: Place, name: str | None) -> dict[str, Any]:
                 raise UserError(f"{name} was never loaded by a server.", "Choose a verified one.")
             return one
     wanted = f"no snapshot {name}" if name else "no verified snapshot with keys"
-    raise UserError(f"There is {wanted} in the store.", f"`fwb valkey backup list {place.stack}` shows them.")
+    hint = f"`fwb valkey backup list {place.stack}` shows them."
+    if name:
+        hint = f"{nearest(name, [str(one['name']) for one in found], 'Snapshots')} {hint}"
+    raise UserError(f"There is {wanted} in the store.", hint)

@@ -60,7 +60,9 @@ def program(arguments: list[str], log: Path, answers: Callable[[], object]) -> I
                 break
             except (redis.RedisError, pymysql.MySQLError):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"{arguments[0]} didn't start:\n{log.read_text()[-2000:]}") from None
+                    raise AssertionError(
+                        f"{arguments[0]} didn't start:\n{log.read_text(encoding='utf-8')[-2000:]}"
+                    ) from None
                 time.sleep(0.05)
         yield
     finally:

@@ -150,8 +150,8 @@ def test_an_api_server_that_stays_away_is_named(far: Lab, proxy: Proxy) -> None:
 
 
 def test_an_unreachable_cluster_fails_a_preview(lab: Lab) -> None:
-    config = yaml.safe_load(Path(str(lab.folder / f"Pulumi.{lab.stack}.yaml")).read_text())
-    kubeconfig = yaml.safe_load(Path(config["config"]["kubeconfig"]).read_text())
+    config = yaml.safe_load(Path(str(lab.folder / f"Pulumi.{lab.stack}.yaml")).read_text(encoding="utf-8"))
+    kubeconfig = yaml.safe_load(Path(config["config"]["kubeconfig"]).read_text(encoding="utf-8"))
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
     config["config"]["kubeconfig"] = yaml.safe_dump(kubeconfig)
     (lab.folder / f"Pulumi.{lab.stack}.yaml").write_text(yaml.safe_dump(config))

@@ -66,7 +66,7 @@ class Peer:
     def __init__(self, pid: int, output: Path, role: str, host: str) -> None:
         self.output = output
         inside = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, PEER, role, host, str(PORT)]
-        with output.open("w") as file:
+        with output.open("w", encoding="utf-8") as file:
             self.process = subprocess.Popen(inside, stdout=file, stderr=file)
 
     def newest(self) -> float:
@@ -200,12 +200,12 @@ def test_a_frozen_container_does_nothing_until_it_is_resumed(
     objects.wait_until(beat.exists, "the first beat")
     faults.stop(namespace, "target", "main")
     assert active(faults, namespace) == [f"{namespace}/target/main is frozen"]
-    frozen = beat.read_text()
+    frozen = beat.read_text(encoding="utf-8")
     time.sleep(QUIET)
-    assert beat.read_text() == frozen
+    assert beat.read_text(encoding="utf-8") == frozen
     faults.resume(namespace, "target", "main")
     assert active(faults, namespace) == []
-    objects.wait_until(lambda: beat.read_text() not in (frozen, ""), "the container to go on")
+    objects.wait_until(lambda: beat.read_text(encoding="utf-8") not in (frozen, ""), "the container to go on")
     assert restarts(sandbox, namespace, "target") == 0
 
 

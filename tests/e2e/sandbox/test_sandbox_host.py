@@ -39,11 +39,11 @@ def overlay(folder: Path) -> Generator[Path]:
 
 
 def test_this_machine_can_host_a_sandbox_and_nothing_stays_behind(tmp_path: Path) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
+    before = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
     assert machine.faults(Machine(), tmp_path, tmp_path) == []
     assert trials.run(tmp_path, Machine()) == Verdict([], "overlayfs")
     assert list(tmp_path.iterdir()) == []
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert Path("/proc/self/mountinfo").read_text(encoding="utf-8") == before
 
 
 def test_upon_an_overlay_images_are_copied(tmp_path: Path) -> None:

@@ -54,7 +54,11 @@ def traces(name: str) -> list[str]:
                 continue
             if directory in line:
                 found.append(f"process {entry.name}: {line[:100]}")
-    found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if directory in line]
+    found += [
+        line
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+        if directory in line
+    ]
     return found
 
 

@@ -86,7 +86,9 @@ def test_one_that_was_never_loaded(lab: Lab, taken: Manifest) -> None:
 
 
 def test_one_that_is_not_there(lab: Lab, taken: Manifest) -> None:
-    assert "NoSuchKey" in lab.run("restore", "--name", "valkey_snapshot_20200101_000000.rdb", code=1)
+    assert "There is no snapshot" in lab.run(
+        "restore", "--name", "valkey_snapshot_20200101_000000.rdb", code=1
+    )
 
 
 def test_two_restores_at_once(lab: Lab, taken: Manifest) -> None:

@@ -96,5 +96,5 @@ def test_the_pod_ends_with_its_job(stack: DataStack) -> None:
 def test_a_snapshot_that_is_not_there(stack: DataStack) -> None:
     name = "valkey_snapshot_20200101_000000.rdb"
     said = stack.fwb("valkey", "restore", stack.name, "--name", name, "--yes", exit_code=1)
-    assert "NoSuchKey" in said
+    assert "There is no snapshot" in said
     assert "The set was left as it is" in said

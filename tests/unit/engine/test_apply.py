@@ -12,11 +12,11 @@ from fake_kube import FakeKube
 from filewallball.engine.apply import Applier
 from filewallball.engine.graph import Providers
 from filewallball.engine.observer import Observer
-from filewallball.engine.redact import Redactor
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import Resource
 from filewallball.engine.rollout import Waiter
 from filewallball.engine.session import Session
+from filewallball.redact import Redactor
 
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from filewallball.engine import hold
-from filewallball.engine.redact import Redactor
 from filewallball.engine.steps import Result
+from filewallball.redact import Redactor
 
 NOTHING: Any = None
 

@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewallball.engine.redact import Redactor
+from filewallball.redact import Redactor
 
 
 @given(

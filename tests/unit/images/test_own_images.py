@@ -204,7 +204,7 @@ def test_references_are_the_same_in_every_checkout(checkout: Path) -> None:
     assert references(checkout) == references()
     (checkout / "filewallball/backup/__pycache__").mkdir()
     (checkout / "filewallball/backup/__pycache__/job.pyc").write_bytes(b"x")
-    (checkout / "filewallball/cli.py").write_text("not in an image", encoding="utf-8")
+    (checkout / "filewallball/new_outside.py").write_text("not in an image", encoding="utf-8")
     assert references(checkout) == references()
 
 

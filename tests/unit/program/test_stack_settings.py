@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 import settings
 from components import schema
 from components.values import Cron
+from filewallball.project import load_project, load_stack
 
 
 def faults(change: dict[str, Any], base: dict[str, Any] = DEV) -> dict[str, str]:
@@ -163,13 +164,18 @@ def test_snake_case_is_no_second_spelling() -> None:
     assert "did you mean timeZone?" in faults({"time_zone": "Asia/Seoul"})["time_zone"]
 
 
+def of_file(stack: str) -> settings.Settings:
+    config = load_stack(load_project(ROOT), stack)
+    return settings.load(config.values, stack, config.secret_keys)
+
+
 def test_the_dev_stack_is_right() -> None:
-    assert settings.read_stack(ROOT, "dev").disposable
+    assert of_file("dev").disposable
 
 
 def test_the_production_stack_says_what_is_missing_until_it_is_set() -> None:
     with pytest.raises(settings.SettingsError) as raised:
-        settings.read_stack(ROOT, "prd")
+        of_file("prd")
     assert {path for path, _, _ in raised.value.faults} == {
         "cluster.context",
         "mariadb.image",
@@ -193,19 +199,6 @@ def test_what_the_production_stack_asks_for_makes_it_right() -> None:
     values["toolkit"] = {"image": f"registry.example.org/toolkit:1{DIGEST}"}
     values["backup"]["store"] |= {"bucket": "some-bucket", "region": "ap-northeast-2"}
     assert settings.load(values, "prd").protect
-
-
-def test_a_stack_without_a_file_names_those_that_exist(tmp_path: Path) -> None:
-    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
-    with pytest.raises(settings.SettingsError, match=r"no such file.*name one of: dev"):
-        settings.read_stack(tmp_path, "staging")
-
-
-@pytest.mark.parametrize("text", ["config: [", "config: {a: b", "- a"])
-def test_a_broken_file_is_one_message(tmp_path: Path, text: str) -> None:
-    (tmp_path / "Pulumi.dev.yaml").write_text(text)
-    with pytest.raises(settings.SettingsError, match="not the YAML of a stack"):
-        settings.read_stack(tmp_path, "dev")
 
 
 def test_the_program_stops_with_one_message_and_exit_code_2(render: Any) -> None:

@@ -54,7 +54,7 @@ class Machine:
         file.write_text(json.dumps({"result": {"ips": [{"address": f"{address}/24"}]}}))
 
     def state(self, pid: int) -> str:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_a_limit_that_cannot_be_raised_is_named(tmp_path: Path, said: list[str],
     limit = tmp_path / "max_user_instances"
     limit.write_text("128")
 
-    def refuse(self: Path, text: str) -> None:
+    def refuse(self: Path, text: str, encoding: str) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "write_text", refuse)

@@ -118,8 +118,8 @@ def test_what_the_cluster_remembers_from_before_does_not_count() -> None:
 
 def test_a_process_is_told_apart_from_a_later_one_of_its_number(tmp_path: Path) -> None:
     assert process.running(tmp_path) is None
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    started = Path(f"/proc/{os.getpid()}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
 
     def record(**changed: object) -> None:
         data = {"pid": os.getpid(), "started": started, "boot": boot, **changed}
@@ -145,7 +145,7 @@ def test_a_sandbox_that_never_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     found = cluster.status("nix")
     assert not found.exists
     assert not found.ready
-    assert cluster.describe(found) == "sandbox nix: there is none"
+    assert cluster.describe(found).splitlines()[0] == "sandbox nix: there is none"
     assert json.loads(cluster.describe(found, as_json=True))["running"] is False
     with pytest.raises(UserError, match="no sandbox nix"):
         cluster.kubeconfig("nix")

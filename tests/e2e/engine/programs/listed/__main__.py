@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 config = pulumi.Config()
-entries = json.loads(Path("resources.json").read_text())
+entries = json.loads(Path("resources.json").read_text(encoding="utf-8"))
 
 
 class Provider(pulumi.ProviderResource):

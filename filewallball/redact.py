@@ -12,6 +12,8 @@ from typing import Any, cast
 MASK = "[secret]"
 # shorter values would black out half of every text, and are no secrets worth the name
 SHORTEST = 4
+# one bit hides nothing, and these words stand everywhere
+COMMON = frozenset({"true", "false", "null", "none", "yes", "no"})
 
 
 class Redactor:
@@ -19,21 +21,41 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: set[str] = set()
+        self._words: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._lock = threading.Lock()
 
-    def add(self, value: Any) -> None:
-        """Learn a secret: a scalar, or all the scalars of a structure."""
+    def add(self, value: Any, *, short: bool = False) -> None:
+        """Learn a secret: a text, or all that a structure holds, one written as JSON too.
+
+        `short`: numbers as well, and what is shorter than 4 characters, wherever it stands alone; never
+        true, false, a single character or a number below 100, which would black out everything.
+        """
         if isinstance(value, dict):
             for item in cast("dict[str, Any]", value).values():
-                self.add(item)
+                self.add(item, short=short)
         elif isinstance(value, list):
             for item in cast("list[Any]", value):
-                self.add(item)
+                self.add(item, short=short)
         elif isinstance(value, str):
+            if value.lstrip()[:1] in ("{", "["):
+                self.add(_parsed(value), short=short)
             with self._lock:
-                self._values.update(_spellings(value), _spellings(decoded(value)))
+                self._learn(value, short=short)
                 self._pattern = None
+        elif short and isinstance(value, int | float) and not isinstance(value, bool):
+            self.add(str(value), short=True)
+
+    def _learn(self, value: str, *, short: bool) -> None:
+        word = value.strip()
+        if short and word.lower() in COMMON:
+            return
+        if short and (len(word) < SHORTEST or word.isdigit()):
+            if len(word) > 1 and not (word.isdigit() and len(word) < 3):
+                self._words.add(word)
+                self._values.add(base64.b64encode(value.encode("utf-8", "surrogatepass")).decode())
+            return
+        self._values.update(_spellings(value), _spellings(decoded(value)))
 
     def add_secret_object(self, manifest: dict[str, Any]) -> None:
         """Learn what a Kubernetes Secret holds."""
@@ -45,9 +67,11 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text with every secret replaced by `[secret]`."""
         with self._lock:
-            if self._pattern is None and self._values:
+            if self._pattern is None and (self._values or self._words):
                 longest_first = sorted(self._values, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+                # 300 is not in 300.5
+                words = [rf"(?<![\w.]){re.escape(word)}(?!\w|\.\d)" for word in sorted(self._words)]
+                self._pattern = re.compile("|".join([*map(re.escape, longest_first), *words]))
             pattern = self._pattern
         return pattern.sub(MASK, text) if pattern else text
 
@@ -59,7 +83,13 @@ class Redactor:
             return {self.text(key): self.data(item) for key, item in cast("dict[str, Any]", value).items()}
         if isinstance(value, list | tuple):
             return [self.data(item) for item in cast("list[Any]", value)]
+        if isinstance(value, int | float) and str(value) in self._words | self._values:
+            return MASK
         return value
+
+
+KNOWN = Redactor()
+"""What the configuration that this process has read says is secret: the command line prints none of it."""
 
 
 def decoded(value: Any) -> str:
@@ -68,6 +98,13 @@ def decoded(value: Any) -> str:
         return base64.b64decode(value, validate=True).decode()
     except (ValueError, TypeError):
         return ""
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _spellings(value: str) -> set[str]:

@@ -8,6 +8,7 @@ The format is Pulumi's (sdk/go/common/resource/config/crypt.go and pkg/secrets/p
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -21,12 +22,18 @@ VERIFIER = "pulumi"
 class Decrypter:
     """One stack's key. Making it takes half a second by design, so make it only where a value needs it."""
 
-    def __init__(self, salt_state: str, passphrase: str) -> None:
+    def __init__(self, salt_state: str, passphrase: bytes) -> None:
         version, _, rest = salt_state.partition(":")
         salt, _, verifier = rest.partition(":")
+        malformed = ConfigError(
+            "The stack's encryptionsalt is malformed.", "Restore it from version control."
+        )
         if version != "v1" or not verifier:
-            raise ConfigError("the stack's encryptionsalt is malformed", "Restore it from version control.")
-        key = hashlib.pbkdf2_hmac("sha256", passphrase.encode(), base64.b64decode(salt), ROUNDS, 32)
+            raise malformed
+        try:
+            key = _key(passphrase, base64.b64decode(salt, validate=True), ROUNDS)
+        except ValueError:
+            raise malformed from None
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._cipher = AESGCM(key)
@@ -36,7 +43,7 @@ class Decrypter:
             matches = False
         if not matches:
             raise ConfigError(
-                "the passphrase does not open this stack's secrets",
+                "The passphrase does not open this stack's secrets.",
                 "Set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE, to the right one.",
             )
 
@@ -52,22 +59,33 @@ class Decrypter:
         except (InvalidTag, ValueError):
             pass
         raise ConfigError(
-            "a secure value cannot be decrypted", "Write it anew with `pulumi config set --secret`."
+            "A secure value cannot be decrypted.", "Write it anew with `pulumi config set --secret`."
         )
 
 
-def passphrase() -> str:
-    """The passphrase from where the Pulumi CLI looks for it. Raises ConfigError where it is not set."""
+@functools.lru_cache(maxsize=4)
+def _key(passphrase: bytes, salt: bytes, rounds: int) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", passphrase, salt, rounds, 32)
+
+
+def passphrase() -> bytes:
+    """The passphrase from where the Pulumi CLI looks for it. Raises ConfigError where it is not set.
+
+    As bytes: the locale decides what text they are, and must not decide whether a stack opens.
+    """
     given = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
     if given is not None:
-        return given
+        return os.fsencode(given)
     path = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
     if not path:
         raise ConfigError(
-            "the stack has secure values, and no passphrase is set",
+            "The stack has secure values, and no passphrase is set.",
             "Set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE.",
         )
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_bytes().strip()
     except OSError as error:
-        raise ConfigError(f"PULUMI_CONFIG_PASSPHRASE_FILE cannot be read: {error.strerror}: {path}") from None
+        raise ConfigError(
+            f"PULUMI_CONFIG_PASSPHRASE_FILE cannot be read: {error.strerror}: {path}",
+            "Name a file that you may read.",
+        ) from None

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from filewallball.engine import crypter
-from filewallball.engine.project import load_project, load_stack
 from filewallball.errors import ConfigError
+from filewallball.project import crypter, load_project, load_stack
 
 PROJECT = """
 name: shop
@@ -67,10 +66,11 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         values(folder, "dev", "config:\n  shop:size: many\n  shop:zones: [1]\n  shop:debug: 1\n")
     assert str(caught.value).splitlines() == [
         "Pulumi.dev.yaml is wrong:",
-        "  shop:size: is str, and must be of type integer",
-        "  shop:zones: item 0 is int, and must be of type string",
-        "  shop:debug: is int, and must be of type boolean",
+        "  shop:size: is a string, and must be of type integer",
+        "  shop:zones: item 0 is an integer, and must be of type string",
+        "  shop:debug: is an integer, and must be of type boolean",
         "  shop:needed: is missing; set it with a value of type string",
+        "  Correct Pulumi.dev.yaml; Pulumi.yaml says what each key must be.",
     ]
 
 
@@ -141,5 +141,5 @@ def test_a_wrong_or_missing_passphrase_is_said(
 def test_the_key_of_pulumis_own_test_vector() -> None:
     """From pkg/secrets/passphrase/manager_test.go of pulumi/pulumi: the passphrase is `password`."""
     state = "v1:fozI5u6B030=:v1:F+6ZduKKd8G0/V7L:PGMFeIzwobWRKmEAzUdaQHqC5mMRIQ=="
-    opened = crypter.Decrypter(state, "password")
+    opened = crypter.Decrypter(state, b"password")
     assert opened.decrypt("v1:F+6ZduKKd8G0/V7L:PGMFeIzwobWRKmEAzUdaQHqC5mMRIQ==") == "pulumi"

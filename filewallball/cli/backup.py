@@ -1,0 +1,33 @@
+"""`fwb backup`: the database's backups."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from filewallball.cli.options import HERE, Project, Stack
+
+app = typer.Typer(help="The database's backups in the stack's store.", no_args_is_help=True)
+
+
+@app.command("now")
+def now(
+    stack: Stack,
+    cwd: Project = HERE,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="The database has no rows on purpose; back it up so.")
+    ] = False,
+) -> None:
+    """Make a backup now, as the nightly job does, and show its log; exit 1 if it fails."""
+    from filewallball.backup import remote
+
+    raise typer.Exit(remote.now(cwd, stack, allow_empty=allow_empty))
+
+
+@app.command("list")
+def show(stack: Stack, cwd: Project = HERE) -> None:
+    """List the backups in the store, the newest first."""
+    from filewallball.backup import remote
+
+    raise typer.Exit(remote.show(cwd, stack))
