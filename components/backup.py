@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pulumi
@@ -11,12 +11,15 @@ import pulumi
 from components import network, pods, schema
 from components.described import Checked, Described, Description, Right
 from components.endpoints import Bucket, Database, lease_rights
-from components.kube import Object, fingerprint, labels, metadata, selector
+from components.kube import Object, fingerprint, labels, metadata, selector, service_account
 from components.values import quantity_bytes
 from facts import store
 from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
 from facts.checks.backups import BackupTarget
 from facts.pods import WORK_PATH, secret_file, secret_folder
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _LABELS = labels(NAME, "backup")
 
@@ -43,14 +46,7 @@ class Backup(Described):
         )
         Object(
             f"{name}-account",
-            {
-                "apiVersion": "v1",
-                "kind": "ServiceAccount",
-                "metadata": metadata(
-                    NAME, args.namespace, _LABELS, args.settings.service_account_annotations
-                ),
-                "automountServiceAccountToken": False,
-            },
+            service_account(NAME, args.namespace, _LABELS, args.settings.service_account_annotations),
             child,
         )
         needed = pulumi.ResourceOptions(depends_on=[args.database.server, *args.bucket.needed()])
@@ -112,7 +108,7 @@ def _environment(args: BackupArgs) -> dict[str, str]:
     }
 
 
-def _job(args: BackupArgs) -> dict[str, Any]:
+def _job(args: BackupArgs) -> kinds.JobSpec:
     database = args.database
     mounts = {"work": WORK_PATH, "database": secret_folder(database.secret)}
     volumes = [
@@ -148,7 +144,7 @@ def _job(args: BackupArgs) -> dict[str, Any]:
     }
 
 
-def _cron_job(args: BackupArgs, job: dict[str, Any]) -> dict[str, Any]:
+def _cron_job(args: BackupArgs, job: kinds.JobSpec) -> kinds.CronJob:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import network, pods, schema
 from components.described import Checked, Described, Description, Image, Right
-from components.kube import Object, config_map, fingerprint, labels, metadata
+from components.kube import Object, config_map, fingerprint, labels, metadata, service_account
 from facts import checks as facts
 from facts.checks import NAME
 from facts.pods import CONFIG_PATH
 
 if TYPE_CHECKING:
     import settings
+    from components import kinds
 
 _LABELS = labels(NAME, "checks")
 _TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
@@ -60,10 +61,9 @@ class Checks(Described):
         ]
         Object(
             f"{name}-template",
-            {"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata(NAME, args.namespace, _LABELS),
-             "template": template},
+            _pod_template(args.namespace, template),
             child,
-        )  # fmt: skip
+        )
         api = Object(
             f"{name}-kubernetes-clients",
             network.outward("kubernetes", args.namespace, "checks", args.settings.cluster.api_server_ports),
@@ -90,7 +90,7 @@ def _config(stack: settings.Settings, checked: Sequence[Checked]) -> dict[str, s
     return files
 
 
-def _rules(checked: Sequence[Checked], *, disposable: bool) -> list[dict[str, Any]]:
+def _rules(checked: Sequence[Checked], *, disposable: bool) -> list[kinds.PolicyRule]:
     """What the checks may do in the namespace: the rights that they ask for, each kind of right once."""
     wanted = [*_LOOK, *(right for each in checked for right in each.rights)]
     if disposable:
@@ -107,30 +107,39 @@ def _names(asked: Iterable[tuple[str, ...]]) -> list[str]:
     return list(dict.fromkeys(name for names in every for name in names)) if all(every) else []
 
 
-def _rule(group: str, resource: str, verbs: Sequence[str], names: list[str]) -> dict[str, Any]:
-    rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-    return rule | ({"resourceNames": names} if names else {})
+def _rule(group: str, resource: str, verbs: Sequence[str], names: list[str]) -> kinds.PolicyRule:
+    rule: kinds.PolicyRule = {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+    if names:
+        rule["resourceNames"] = names
+    return rule
 
 
-def _rights(args: ChecksArgs, rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    common = {"metadata": metadata(NAME, args.namespace, _LABELS)}
-    account = metadata(NAME, args.namespace, _LABELS, args.settings.checks.service_account_annotations)
-    group = "rbac.authorization.k8s.io"
+def _rights(args: ChecksArgs, rules: list[kinds.PolicyRule]) -> dict[str, kinds.Manifest]:
     return {
-        "account": {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": account,
-            "automountServiceAccountToken": False,
-        },
-        "role": {"apiVersion": f"{group}/v1", "kind": "Role", **common, "rules": rules},
-        "binding": {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            **common,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": args.namespace}],
-        },
+        "account": service_account(
+            NAME, args.namespace, _LABELS, args.settings.checks.service_account_annotations
+        ),
+        "role": _role(args.namespace, rules),
+        "binding": _binding(args.namespace),
+    }
+
+
+def _role(namespace: pulumi.Input[str], rules: list[kinds.PolicyRule]) -> kinds.Role:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "rules": rules,
+    }
+
+
+def _binding(namespace: pulumi.Input[str]) -> kinds.RoleBinding:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
     }
 
 
@@ -138,7 +147,7 @@ def _rights(args: ChecksArgs, rules: list[dict[str, Any]]) -> dict[str, dict[str
 _RESOURCES = schema.Resources(cpu="100m", memory="128Mi", memory_limit="256Mi")
 
 
-def _template(image: str, checked: Sequence[Checked], config: str) -> dict[str, Any]:
+def _template(image: str, checked: Sequence[Checked], config: str) -> kinds.PodTemplateSpec:
     mounts = {"config": CONFIG_PATH}
     volumes = {"config": pods.config_volume("config", NAME)}
     room = max([_ROOM, *(each.room for each in checked)])
@@ -174,7 +183,16 @@ def _template(image: str, checked: Sequence[Checked], config: str) -> dict[str, 
     )
 
 
-def _job(name: str, namespace: pulumi.Input[str], template: dict[str, Any], minutes: int) -> dict[str, Any]:
+def _pod_template(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec) -> kinds.PodTemplate:
+    return {
+        "apiVersion": "v1",
+        "kind": "PodTemplate",
+        "metadata": metadata(NAME, namespace, _LABELS),
+        "template": template,
+    }
+
+
+def _job(name: str, namespace: pulumi.Input[str], template: kinds.PodTemplateSpec, minutes: int) -> kinds.Job:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

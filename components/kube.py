@@ -2,7 +2,8 @@
 
 The generated classes of pulumi_kubernetes cost 2 to 4 seconds to import (core/v1 alone is 4.5 MB of source);
 a `CustomResource` with the same token and camelCase properties is the same resource to either engine.
-Misspelt fields are found by tests/unit/program/test_objects_schema.py, which knows the API's types.
+A misspelt field is found by pyright, through the types of components/kinds.py, where a literal stands in the
+place of its type: behind `return`, as an argument, in a variable with an annotation.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from components import kinds
+
 FILES = Path(__file__).parent / "files"
-Manifest = Mapping[str, Any]
 
 
 class Object(pulumi.CustomResource):
@@ -28,7 +33,7 @@ class Object(pulumi.CustomResource):
 
     metadata: pulumi.Output[dict[str, Any]]
 
-    def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, name: str, manifest: kinds.Manifest, opts: pulumi.ResourceOptions) -> None:
         api, kind = manifest["apiVersion"], manifest["kind"]
         group = f"core/{api}" if "/" not in api else api
         super().__init__(f"kubernetes:{group}:{kind}", name, dict(manifest), opts)
@@ -56,9 +61,9 @@ def metadata(
     namespace: pulumi.Input[str] | None,
     labels: Mapping[str, str],
     annotations: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+) -> kinds.ObjectMeta:
     """The metadata of an object with a fixed name."""
-    result: dict[str, Any] = {"name": name, "labels": dict(labels)}
+    result: kinds.ObjectMeta = {"name": name, "labels": dict(labels)}
     if namespace is not None:
         result["namespace"] = namespace
     if annotations:
@@ -97,12 +102,24 @@ def fingerprint(*parts: object) -> str:
 
 def config_map(
     name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], data: Mapping[str, str]
-) -> Manifest:
+) -> kinds.ConfigMap:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata(name, namespace, labels),
         "data": dict(data),
+    }
+
+
+def service_account(
+    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> kinds.ServiceAccount:
+    """A ServiceAccount; a pod that needs its token asks for it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(name, namespace, labels, annotations),
+        "automountServiceAccountToken": False,
     }
 
 
@@ -115,14 +132,17 @@ def generated_secret(
 ) -> Object:
     """A Secret with a random value of 192 bits per key. The first value stays: later ones are ignored."""
     values = {key: base64.b64encode(secrets.token_urlsafe(24).encode()).decode() for key in keys}
-    manifest = {
+    manifest: kinds.Secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata(name, namespace, labels),
         "type": "Opaque",
         "data": pulumi.Output.secret(values),
     }
-    return Object(name, manifest, pulumi.ResourceOptions(parent=parent, ignore_changes=["data"]))
+    options = pulumi.ResourceOptions(
+        parent=parent, ignore_changes=["data"], additional_secret_outputs=["data", "stringData"]
+    )
+    return Object(name, manifest, options)
 
 
 def service(
@@ -131,8 +151,8 @@ def service(
     labels: Mapping[str, str],
     select: Mapping[str, str],
     ports: Mapping[str, int],
-    **spec: object,
-) -> Manifest:
+    **spec: Unpack[kinds.ServiceSpecMore],
+) -> kinds.Service:
     """A Service. `ports`: name of a container's port → the number that it has here as well."""
     return {
         "apiVersion": "v1",

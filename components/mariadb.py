@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -36,6 +36,9 @@ from components.values import quantity_bytes
 from facts.checks.mariadb import MariadbTarget
 from facts.mariadb import CLAIM, CREDENTIALS, DATABASE, NAME, PORT, USERS, user
 from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _LABELS = labels(NAME, "database")
 
@@ -135,7 +138,7 @@ def _outputs() -> Outputs:
     )
 
 
-def _template(mariadb: schema.Mariadb, config: str) -> dict[str, Any]:
+def _template(mariadb: schema.Mariadb, config: str) -> kinds.PodTemplateSpec:
     server = pods.container(
         NAME,
         mariadb.image,
@@ -176,7 +179,7 @@ def _template(mariadb: schema.Mariadb, config: str) -> dict[str, Any]:
     )
 
 
-def _stateful_set(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+def _stateful_set(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec) -> kinds.StatefulSet:
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -194,7 +197,7 @@ def _stateful_set(namespace: pulumi.Input[str], template: dict[str, Any]) -> dic
     }
 
 
-def _disruption_budget(namespace: pulumi.Input[str]) -> dict[str, Any]:
+def _disruption_budget(namespace: pulumi.Input[str]) -> kinds.PodDisruptionBudget:
     """Makes stopping the only database a decision: draining its node waits until someone deletes the pod."""
     return {
         "apiVersion": "policy/v1",

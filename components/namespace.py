@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import network, schema
 from components.kube import Keeping, Object, labels, metadata
+
+if TYPE_CHECKING:
+    from components import kinds
 
 
 @dataclass
@@ -25,22 +28,7 @@ class Namespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Namespace", name, None, opts)
-        security = {
-            f"pod-security.kubernetes.io/{mode}{suffix}": value
-            for mode in ("enforce", "audit", "warn")
-            for suffix, value in (("", "restricted"), ("-version", "latest"))
-        }
-        namespace = Object(
-            name,
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": metadata(
-                    args.name, None, labels(args.name, "namespace") | security, args.keeping.annotations
-                ),
-            },
-            args.keeping.options(self),
-        )
+        namespace = Object(name, _namespace(args), args.keeping.options(self))
         self.name = namespace.metadata.apply(lambda found: str(found["name"]))
         child = pulumi.ResourceOptions(parent=self)
         Object(f"{name}-deny", network.policy("default-deny", self.name, "namespace", _DENY_ALL), child)
@@ -48,14 +36,35 @@ class Namespace(pulumi.ComponentResource):
         self.register_outputs({"name": self.name})
 
 
-_DENY_ALL: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+def _namespace(args: NamespaceArgs) -> kinds.Namespace:
+    security = {
+        f"pod-security.kubernetes.io/{mode}{suffix}": value
+        for mode in ("enforce", "audit", "warn")
+        for suffix, value in (("", "restricted"), ("-version", "latest"))
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": metadata(
+            args.name, None, labels(args.name, "namespace") | security, args.keeping.annotations
+        ),
+    }
 
 
-def _dns(dns: schema.Dns) -> dict[str, Any]:
+_DENY_ALL: kinds.NetworkPolicySpec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def _dns(dns: schema.Dns) -> kinds.NetworkPolicySpec:
     """Names may be asked for where the cluster's DNS runs, and of a cache on the node."""
-    where = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": dns.namespaces}
-    caches = [{"ipBlock": {"cidr": block}} for block in dns.addresses]
-    ports = [{"protocol": protocol, "port": port} for port in dns.ports for protocol in ("UDP", "TCP")]
+    where: kinds.LabelSelectorRequirement = {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "In",
+        "values": dns.namespaces,
+    }
+    caches: list[kinds.NetworkPolicyPeer] = [{"ipBlock": {"cidr": block}} for block in dns.addresses]
+    ports: list[kinds.NetworkPolicyPort] = [
+        {"protocol": protocol, "port": port} for port in dns.ports for protocol in ("UDP", "TCP")
+    ]
     return {
         "podSelector": {},
         "policyTypes": ["Egress"],

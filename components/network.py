@@ -7,35 +7,40 @@ namespace the label `filewallball.io/client: "true"`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.kube import Manifest, labels, metadata, selector
+from components.kube import labels, metadata, selector
 from facts.pods import access_labels as access
+
+if TYPE_CHECKING:
+    from components import kinds
 
 CLIENT_NAMESPACE = {"filewallball.io/client": "true"}
 
 
-def policy(name: str, namespace: pulumi.Input[str], component: str, spec: Mapping[str, Any]) -> Manifest:
+def policy(
+    name: str, namespace: pulumi.Input[str], component: str, spec: kinds.NetworkPolicySpec
+) -> kinds.NetworkPolicy:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": metadata(name, namespace, labels(name, component)),
-        "spec": dict(spec),
+        "spec": spec,
     }
 
 
-def _tcp(*ports: int) -> list[dict[str, Any]]:
+def _tcp(*ports: int) -> list[kinds.NetworkPolicyPort]:
     return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def server(
     name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
-) -> Manifest:
+) -> kinds.NetworkPolicy:
     """Lets pods with the access label in to a server's port. `label`: whose label it is, if not its own."""
-    who = {"matchLabels": access(label or name)}
+    who: kinds.LabelSelector = {"matchLabels": access(label or name)}
     return policy(
         name, namespace, component,
         {
@@ -56,7 +61,7 @@ def server(
 
 def clients(
     name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
-) -> Manifest:
+) -> kinds.NetworkPolicy:
     """Lets pods of this namespace with the access label out to a server's port."""
     return policy(
         f"{name}-clients", namespace, component,
@@ -70,21 +75,25 @@ def clients(
     )  # fmt: skip
 
 
-def peers(name: str, server: str, namespace: pulumi.Input[str], component: str, port: int) -> Manifest:
+def peers(
+    name: str, server: str, namespace: pulumi.Input[str], component: str, port: int
+) -> kinds.NetworkPolicy:
     """Lets the pods of one server reach each other's port, which nobody else can."""
-    pods = {"podSelector": {"matchLabels": selector(server)}}
+    pods: kinds.LabelSelector = {"matchLabels": selector(server)}
     return policy(
         name, namespace, component,
         {
-            **pods,
+            "podSelector": pods,
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [pods], "ports": _tcp(port)}],
-            "egress": [{"to": [pods], "ports": _tcp(port)}],
+            "ingress": [{"from": [{"podSelector": pods}], "ports": _tcp(port)}],
+            "egress": [{"to": [{"podSelector": pods}], "ports": _tcp(port)}],
         },
     )  # fmt: skip
 
 
-def outward(name: str, namespace: pulumi.Input[str], component: str, ports: Sequence[int]) -> Manifest:
+def outward(
+    name: str, namespace: pulumi.Input[str], component: str, ports: Sequence[int]
+) -> kinds.NetworkPolicy:
     """Lets pods with the access label out to TCP ports of any address, where none is known beforehand."""
     return policy(
         f"{name}-clients", namespace, component,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from components.schema import Resources
 from facts.pods import UID, config_file
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from components import kinds
 
 
 def container(
@@ -16,31 +21,25 @@ def container(
     command: Sequence[str],
     mounts: Mapping[str, str],
     *,
-    env: Mapping[str, object] | None = None,
+    env: Mapping[str, str | kinds.EnvVarSource] | None = None,
     writable: Sequence[str] = (),
-    **more: object,
-) -> dict[str, Any]:
+    **more: Unpack[kinds.ContainerMore],
+) -> kinds.Container:
     """A container. `mounts`: volume name → path, read-only unless the volume is named in `writable`.
 
-    `env` values are strings, or a mapping that becomes `valueFrom`.
+    `env` values are strings, or what becomes `valueFrom`.
     """
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(command),
-        "env": [
-            {"name": key, **({"valueFrom": value} if isinstance(value, Mapping) else {"value": value})}
-            for key, value in (env or {}).items()
-        ],
+        "env": [_variable(key, value) for key, value in (env or {}).items()],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory},
             "limits": {"memory": resources.memory_limit},
         },
-        "volumeMounts": [
-            {"name": volume, "mountPath": path} | ({} if volume in writable else {"readOnly": True})
-            for volume, path in mounts.items()
-        ],
+        "volumeMounts": [_mount(volume, path, volume in writable) for volume, path in mounts.items()],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -52,26 +51,38 @@ def container(
     }
 
 
+def _variable(name: str, value: str | kinds.EnvVarSource) -> kinds.EnvVar:
+    if isinstance(value, str):
+        return {"name": name, "value": value}
+    return {"name": name, "valueFrom": value}
+
+
+def _mount(volume: str, path: str, writable: bool) -> kinds.VolumeMount:
+    if writable:
+        return {"name": volume, "mountPath": path}
+    return {"name": volume, "mountPath": path, "readOnly": True}
+
+
 def template(
     labels: Mapping[str, str],
-    containers: Sequence[Mapping[str, Any]],
-    volumes: Sequence[Mapping[str, Any]],
+    containers: Sequence[kinds.Container],
+    volumes: Sequence[kinds.Volume],
     *,
     annotations: Mapping[str, str] | None = None,
     service_account: str | None = None,
     token: bool = False,
     service_links: bool = False,
     grace_seconds: int = 30,
-    **more: object,
-) -> dict[str, Any]:
+    **more: Unpack[kinds.PodSpecMore],
+) -> kinds.PodTemplateSpec:
     """A pod template. Without a `service_account` the namespace's default one is used, without its token.
 
     With `service_links` the containers find the addresses of the namespace's Services in their environment.
     """
-    metadata: dict[str, Any] = {"labels": dict(labels)}
+    metadata: kinds.ObjectMeta = {"labels": dict(labels)}
     if annotations:
         metadata["annotations"] = dict(annotations)
-    spec: dict[str, Any] = {
+    spec: kinds.PodSpec = {
         "automountServiceAccountToken": token,
         "enableServiceLinks": service_links,
         "securityContext": {
@@ -92,30 +103,31 @@ def template(
     return {"metadata": metadata, "spec": spec}
 
 
-def config_volume(name: str, config_map: str) -> dict[str, Any]:
+def config_volume(name: str, config_map: str) -> kinds.Volume:
     return {"name": name, "configMap": {"name": config_map, "defaultMode": 0o444}}
 
 
-def secret_volume(name: str, secret: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+def secret_volume(name: str, secret: str, keys: Sequence[str] = ()) -> kinds.Volume:
     """A Secret's files, readable by the pod's group alone; with `keys`, only those of them."""
-    source: dict[str, Any] = {"secretName": secret, "defaultMode": 0o440}
+    source: kinds.SecretVolumeSource = {"secretName": secret, "defaultMode": 0o440}
     if keys:
         source["items"] = [{"key": key, "path": key} for key in keys]
     return {"name": name, "secret": source}
 
 
-def scratch_volume(name: str, size: str, *, memory: bool = False) -> dict[str, Any]:
+def scratch_volume(name: str, size: str, *, memory: bool = False) -> kinds.Volume:
     """Room that lives as long as the pod; in memory it counts against the container's limit."""
-    return {"name": name, "emptyDir": {"sizeLimit": size} | ({"medium": "Memory"} if memory else {})}
+    room: kinds.EmptyDirVolumeSource = {"sizeLimit": size}
+    if memory:
+        room["medium"] = "Memory"
+    return {"name": name, "emptyDir": room}
 
 
-def claim_volume(name: str, claim: str) -> dict[str, Any]:
+def claim_volume(name: str, claim: str) -> kinds.Volume:
     return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
 
 
-def script_probe(
-    script: str, *arguments: str, period: int, failures: int, timeout: int = 10
-) -> dict[str, Any]:
+def script_probe(script: str, *arguments: str, period: int, failures: int, timeout: int = 10) -> kinds.Probe:
     """A probe by a script of the pod's configuration; times in seconds."""
     return {
         "exec": {"command": ["/bin/sh", config_file(script), *arguments]},
@@ -125,6 +137,6 @@ def script_probe(
     }
 
 
-def port_probe(port: str, *, period: int, failures: int) -> dict[str, Any]:
+def port_probe(port: str, *, period: int, failures: int) -> kinds.Probe:
     """A probe that only connects: it costs nearly nothing, where a script costs a process each time."""
     return {"tcpSocket": {"port": port}, "periodSeconds": period, "failureThreshold": failures}

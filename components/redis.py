@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -33,6 +33,9 @@ from facts.checks import USER
 from facts.checks.redis import RedisTarget
 from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
 from facts.redis import CONF, CONFIG_MAP, CREDENTIALS, NAME, PORT, USERS
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _LABELS = labels(NAME, "cache")
 
@@ -102,7 +105,7 @@ def _outputs() -> Outputs:
     )
 
 
-def _template(args: RedisArgs, config: str) -> dict[str, Any]:
+def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
     server = pods.container(
         NAME,
         args.settings.image,
@@ -135,7 +138,7 @@ def _template(args: RedisArgs, config: str) -> dict[str, Any]:
     )
 
 
-def _deployment(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+def _deployment(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec) -> kinds.Deployment:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import network, pods, schema
 from components.described import Checked, Described, Description, Right
 from components.endpoints import Bucket, SessionSet
-from components.kube import Object, config_map, files, fingerprint, labels, metadata, selector
+from components.kube import (
+    Object,
+    config_map,
+    files,
+    fingerprint,
+    labels,
+    metadata,
+    selector,
+    service_account,
+)
 from facts import store, valkey
 from facts.checks.backups import SnapshotsTarget
 from facts.pods import CONFIG_PATH, WORK_PATH, config_file, password_key, secret_file, secret_folder
 from facts.snapshots import CONTAINER, CRON_JOB, FOLDER, MODULE, NAME, THROWAWAY_PATH, Variables
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _KEYS = [password_key(user) for user in ("backup", "sentinel")]
 _LABELS = labels(NAME, "backup")
@@ -47,12 +59,7 @@ class Snapshots(Described):
         self.description = Description(
             fingerprint(job, settings.schedule, args.time_zone), checked=_checked(args)
         )
-        account = {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": metadata(NAME, args.namespace, _LABELS, settings.service_account_annotations),
-            "automountServiceAccountToken": False,
-        }
+        account = service_account(NAME, args.namespace, _LABELS, settings.service_account_annotations)
         Object(f"{name}-account", account, child)
         Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
         needed = pulumi.ResourceOptions(depends_on=[args.sessions.server, *args.bucket.needed()])
@@ -75,7 +82,7 @@ def _checked(args: SnapshotsArgs) -> Checked:
     )
 
 
-def _job(args: SnapshotsArgs, config: str) -> dict[str, Any]:
+def _job(args: SnapshotsArgs, config: str) -> kinds.JobSpec:
     settings, sessions = args.settings, args.sessions
     mounts = {"work": WORK_PATH, "credentials": secret_folder(sessions.secret)}
     volumes = [
@@ -144,7 +151,7 @@ def _environment(args: SnapshotsArgs) -> dict[str, str]:
     }
 
 
-def _cron_job(args: SnapshotsArgs, job: dict[str, Any]) -> dict[str, Any]:
+def _cron_job(args: SnapshotsArgs, job: kinds.JobSpec) -> kinds.CronJob:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -24,6 +24,9 @@ from components.kube import (
 )
 from facts.pods import CONFIG_PATH, config_file
 from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, ENDPOINT, NAME, PORT, SECRET_KEY
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _LABELS = labels(NAME, "object-store")
 
@@ -87,12 +90,12 @@ def reach(settings: schema.Store, server: Store | None = None) -> Bucket:
     )
 
 
-def _key(name: str) -> dict[str, Any]:
+def _key(name: str) -> kinds.EnvVarSource:
     return {"secretKeyRef": {"name": CREDENTIALS, "key": name}}
 
 
-def _template(store: schema.Store, config: str) -> dict[str, Any]:
-    health = {"httpGet": {"path": "/health", "port": "s3"}, "timeoutSeconds": 5}
+def _template(store: schema.Store, config: str) -> kinds.PodTemplateSpec:
+    health: kinds.Probe = {"httpGet": {"path": "/health", "port": "s3"}, "timeoutSeconds": 5}
     server = pods.container(
         NAME,
         store.image,
@@ -123,7 +126,7 @@ def _template(store: schema.Store, config: str) -> dict[str, Any]:
     )
 
 
-def _deployment(namespace: pulumi.Input[str], template: dict[str, Any]) -> dict[str, Any]:
+def _deployment(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec) -> kinds.Deployment:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

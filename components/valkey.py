@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -27,7 +27,6 @@ from components.described import (
 from components.endpoints import SessionSet
 from components.kube import (
     Keeping,
-    Manifest,
     Object,
     config_map,
     files,
@@ -54,6 +53,9 @@ from facts.valkey import (
     USERS,
     pods_of,
 )
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _LABELS = {name: valkey_pods.labels_of(name) for name in (NAME, SENTINEL)}
 _CLAIM_TEMPLATE = "data"
@@ -111,7 +113,7 @@ class Valkey(Described):
         server: str,
         args: ValkeyArgs,
         keeping: Keeping,
-        template: Manifest,
+        template: kinds.PodTemplateSpec,
         before: Sequence[pulumi.Resource],
     ) -> Object:
         """The StatefulSet with its claims and its disruption budget."""
@@ -210,7 +212,7 @@ def _split(config: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     )
 
 
-def _services(args: ValkeyArgs) -> Iterator[tuple[str, Manifest]]:
+def _services(args: ValkeyArgs) -> Iterator[tuple[str, kinds.Service]]:
     """Resource name → Service. Nothing to wait for: the pods come later, and the address is there at once."""
     namespace, settings = args.namespace, args.settings
     ports = {NAME: {NAME: PORT, "agent": AGENT_PORT}, SENTINEL: {"sentinel": SENTINEL_PORT}}
@@ -233,14 +235,14 @@ def _services(args: ValkeyArgs) -> Iterator[tuple[str, Manifest]]:
         yield READS, _unawaited(reads)
 
 
-def _unawaited(manifest: Manifest) -> Manifest:
+def _unawaited(manifest: kinds.Service) -> kinds.Service:
     return {
         **manifest,
         "metadata": {**manifest["metadata"], "annotations": {"pulumi.com/skipAwait": "true"}},
     }
 
 
-def _policies(namespace: pulumi.Input[str]) -> Iterator[tuple[str, Manifest]]:
+def _policies(namespace: pulumi.Input[str]) -> Iterator[tuple[str, kinds.NetworkPolicy]]:
     """One label opens both ports: whoever asks a Sentinel for the primary goes there next."""
     component = COMPONENT
     for server, port, name in ((NAME, PORT, ""), (SENTINEL, SENTINEL_PORT, "sentinels-")):
@@ -250,8 +252,8 @@ def _policies(namespace: pulumi.Input[str]) -> Iterator[tuple[str, Manifest]]:
 
 
 def _stateful_set(
-    server: str, count: int, namespace: pulumi.Input[str], template: Manifest
-) -> dict[str, Any]:
+    server: str, count: int, namespace: pulumi.Input[str], template: kinds.PodTemplateSpec
+) -> kinds.StatefulSet:
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -282,7 +284,7 @@ def _stateful_set(
     }
 
 
-def _disruption_budget(server: str, namespace: pulumi.Input[str]) -> dict[str, Any]:
+def _disruption_budget(server: str, namespace: pulumi.Input[str]) -> kinds.PodDisruptionBudget:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from components import network, pods, schema
 from components.kube import labels, selector
@@ -22,6 +22,9 @@ from facts.valkey import (
     SENTINEL_PORT,
     Variables,
 )
+
+if TYPE_CHECKING:
+    from components import kinds
 
 # Only what each needs: the servers' file of users, what an agent logs in with, the Sentinels' file of users.
 SERVER_KEYS = ("app", "checks", "backup", "replica", "watch", "agent")
@@ -43,7 +46,7 @@ def labels_of(server: str) -> dict[str, str]:
     return labels(server, COMPONENT)
 
 
-def members(valkey: schema.Valkey, agent: str, config: str) -> dict[str, Any]:
+def members(valkey: schema.Valkey, agent: str, config: str) -> kinds.PodTemplateSpec:
     """The template of the servers' pods. `agent`: its image; `config`: fingerprint of the server's files."""
     return pods.template(
         labels_of(NAME) | network.access(NAME),
@@ -62,7 +65,7 @@ def members(valkey: schema.Valkey, agent: str, config: str) -> dict[str, Any]:
     )
 
 
-def sentinels(valkey: schema.Valkey, config: str) -> dict[str, Any]:
+def sentinels(valkey: schema.Valkey, config: str) -> kinds.PodTemplateSpec:
     """The template of the Sentinels' pods."""
     sentinel = pods.container(
         SENTINEL_CONTAINER,
@@ -93,8 +96,8 @@ def sentinels(valkey: schema.Valkey, config: str) -> dict[str, Any]:
     )
 
 
-def _server(valkey: schema.Valkey) -> dict[str, Any]:
-    release = {"preStop": {"exec": {"command": _script("release.sh")}}}
+def _server(valkey: schema.Valkey) -> kinds.Container:
+    release: kinds.Lifecycle = {"preStop": {"exec": {"command": _script("release.sh")}}}
     return pods.container(
         NAME,
         valkey.image,
@@ -112,8 +115,8 @@ def _server(valkey: schema.Valkey) -> dict[str, Any]:
     )
 
 
-def _agent(valkey: schema.Valkey, image: str) -> dict[str, Any]:
-    def ask(path: str, period: int, failures: int) -> dict[str, Any]:
+def _agent(valkey: schema.Valkey, image: str) -> kinds.Container:
+    def ask(path: str, period: int, failures: int) -> kinds.Probe:
         return {
             "httpGet": {"path": path, "port": "agent"},
             "periodSeconds": period,
@@ -136,10 +139,10 @@ def _agent(valkey: schema.Valkey, image: str) -> dict[str, Any]:
     )
 
 
-def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, object]:
+def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, str | kinds.EnvVarSource]:
     """What the scripts build their configuration from. A change of a count rolls the pods, and each then
     finds the Services of all others in its environment."""
-    environment: dict[str, object] = {
+    environment: dict[str, str | kinds.EnvVarSource] = {
         Variables.POD: {"fieldRef": {"fieldPath": "metadata.name"}},
         Variables.MEMBERS: str(valkey.members),
         Variables.SENTINELS: str(valkey.sentinels),
@@ -156,20 +159,20 @@ def _script(name: str) -> list[str]:
     return ["/bin/sh", config_file(name)]
 
 
-def _port(name: str, number: int) -> dict[str, Any]:
+def _port(name: str, number: int) -> kinds.ContainerPort:
     return {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
-def _credentials(name: str, users: tuple[str, ...]) -> dict[str, Any]:
+def _credentials(name: str, users: tuple[str, ...]) -> kinds.Volume:
     return pods.secret_volume(name, CREDENTIALS, [password_key(user) for user in users])
 
 
-def _apart(server: str) -> dict[str, Any]:
+def _apart(server: str) -> kinds.Affinity:
     """Apart where the cluster has room: on other nodes, and in other zones where it has any.
 
     No topology spread constraints: where nodes have no zone, these stop spreading over nodes as well.
     """
-    terms = [
+    terms: list[kinds.WeightedPodAffinityTerm] = [
         {
             "weight": weight,
             "podAffinityTerm": {"topologyKey": key, "labelSelector": {"matchLabels": selector(server)}},

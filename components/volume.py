@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components.kube import Keeping, Object, labels, metadata
 from components.schema import Storage
+
+if TYPE_CHECKING:
+    from components import kinds
 
 # The server's pod can't run before its claim is bound, so waiting for the server is enough. Waiting for the
 # claim itself fails: with a class that binds when a pod comes, the provider's create (4.34) waits to see the
@@ -29,24 +32,33 @@ def claim(
     `resource`: the name in the stack, where the claim's own doesn't begin with its component's.
     """
     resource = resource or name
-    spec: dict[str, Any] = {
+    spec: kinds.PersistentVolumeClaimSpec = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": storage.size}},
     }
-    if storage.host_path:
+    if storage.host_path and storage.node:  # one without the other is refused
         volume_name = pulumi.Output.concat(namespace, "-", name)
         Object(
             f"{resource}-volume",
-            _static(name, volume_name, namespace, component, storage),
+            _static(
+                name,
+                volume_name,
+                namespace,
+                component,
+                storage.size,
+                {"path": storage.host_path, "type": "Directory"},
+                storage.node,
+            ),
             keeping.options(parent),
         )
-        spec |= {"storageClassName": "", "volumeName": volume_name}
+        spec["storageClassName"] = ""
+        spec["volumeName"] = volume_name
     else:
         if storage.storage_class:
             spec["storageClassName"] = storage.storage_class
         if storage.volume_name:
             spec["volumeName"] = storage.volume_name
-    manifest = {
+    manifest: kinds.PersistentVolumeClaim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": metadata(name, namespace, labels(name, component), keeping.annotations | _SKIP_AWAIT),
@@ -60,8 +72,10 @@ def _static(
     volume_name: pulumi.Input[str],
     namespace: pulumi.Input[str],
     component: str,
-    storage: Storage,
-) -> dict[str, Any]:
+    size: str,
+    folder: kinds.HostPathVolumeSource,
+    node: str,
+) -> kinds.PersistentVolume:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -72,7 +86,7 @@ def _static(
         },
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "capacity": {"storage": storage.size},
+            "capacity": {"storage": size},
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": "",
             "claimRef": {
@@ -81,12 +95,12 @@ def _static(
                 "namespace": namespace,
                 "name": name,
             },
-            "hostPath": {"path": storage.host_path, "type": "Directory"},
+            "hostPath": folder,
             # On any other node the folder of that name is missing, or another one and empty.
-            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [_on(storage.node)]}]}},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [_on(node)]}]}},
         },
     }
 
 
-def _on(node: str | None) -> dict[str, Any]:
+def _on(node: str) -> kinds.NodeSelectorRequirement:
     return {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
