@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components import network, pods, schema
+from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Right
 from components.endpoints import Bucket, Database, lease_rights
-from components.kube import Object, fingerprint, labels, metadata, selector, service_account
+from components.kube import Object, fingerprint, labels, metadata, selector
 from components.values import quantity_bytes
 from facts import store
 from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
@@ -46,7 +46,7 @@ class Backup(Described):
         )
         Object(
             f"{name}-account",
-            service_account(NAME, args.namespace, _LABELS, args.settings.service_account_annotations),
+            rights.service_account(NAME, args.namespace, _LABELS, args.settings.service_account_annotations),
             child,
         )
         needed = pulumi.ResourceOptions(depends_on=[args.database.server, *args.bucket.needed()])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components import network, pods, schema
+from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Image, Right
-from components.kube import Object, config_map, fingerprint, labels, metadata, service_account
+from components.kube import Object, config_map, fingerprint, labels, metadata
 from facts import checks as facts
 from facts.checks import NAME
 from facts.pods import CONFIG_PATH
@@ -56,7 +56,7 @@ class Checks(Described):
         suffix = fingerprint(template, rules, *(each.fingerprint for each in descriptions))
         self.description = Description(suffix, images=(Image("toolkit.image", args.image),))
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
-        rights = [
+        granted = [
             Object(f"{name}-{part}", manifest, child) for part, manifest in _rights(args, rules).items()
         ]
         Object(
@@ -72,7 +72,7 @@ class Checks(Described):
         if args.run:
             minutes = _MINUTES + sum(each.minutes for each in checked)
             needed = pulumi.ResourceOptions(
-                depends_on=[*args.parts, config_object, *rights, api],
+                depends_on=[*args.parts, config_object, *granted, api],
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{minutes + 2}m", delete="2m"),
             )
             options = pulumi.ResourceOptions.merge(child, needed)
@@ -115,31 +115,11 @@ def _rule(group: str, resource: str, verbs: Sequence[str], names: list[str]) -> 
 
 
 def _rights(args: ChecksArgs, rules: list[kinds.PolicyRule]) -> dict[str, kinds.Manifest]:
+    annotations = args.settings.checks.service_account_annotations
     return {
-        "account": service_account(
-            NAME, args.namespace, _LABELS, args.settings.checks.service_account_annotations
-        ),
-        "role": _role(args.namespace, rules),
-        "binding": _binding(args.namespace),
-    }
-
-
-def _role(namespace: pulumi.Input[str], rules: list[kinds.PolicyRule]) -> kinds.Role:
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": metadata(NAME, namespace, _LABELS),
-        "rules": rules,
-    }
-
-
-def _binding(namespace: pulumi.Input[str]) -> kinds.RoleBinding:
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata(NAME, namespace, _LABELS),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+        "account": rights.service_account(NAME, args.namespace, _LABELS, annotations),
+        "role": rights.role(NAME, args.namespace, _LABELS, rules),
+        "binding": rights.binding(NAME, args.namespace, _LABELS, [NAME]),
     }
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import pods
 from facts.checks import Section
 from facts.pods import secret_folder
+
+if TYPE_CHECKING:
+    from components import kinds
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class SecretFiles:
         """Where a pod has them."""
         return self.folder or secret_folder(self.secret)
 
-    def source(self) -> dict[str, Any]:
+    def source(self) -> kinds.Volume:
         """The pod's volume."""
         return pods.secret_volume(self.volume, self.secret, self.keys)
 
@@ -64,7 +67,7 @@ class ConfigFiles:
     config_map: str
     path: str
 
-    def source(self) -> dict[str, Any]:
+    def source(self) -> kinds.Volume:
         """The pod's volume."""
         return pods.config_volume(self.volume, self.config_map)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from components import schema
+from components import rights, schema
 from components.described import ConfigFiles, Mounted, SecretFiles
-from components.kube import labels, metadata
+from components.kube import labels
 from facts import backup, snapshots, store
 from facts.checks.backups import StoreTarget
 from facts.pods import secret_file
+
+if TYPE_CHECKING:
+    from components import kinds
 
 _LABELS = labels(store.LEASE, "backup")
 _CA_VOLUME = "store-ca"
@@ -129,27 +132,20 @@ class Bucket:
         )
 
 
-def lease_rights(namespace: pulumi.Input[str]) -> dict[str, dict[str, Any]]:
+def lease_rights(namespace: pulumi.Input[str]) -> dict[str, kinds.Manifest]:
     """What lets the jobs that write into a store take turns, where it can't keep them apart itself."""
-    group = "rbac.authorization.k8s.io"
-    common = {"apiVersion": f"{group}/v1", "metadata": metadata(store.LEASE, namespace, _LABELS)}
-    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    any_lease: kinds.PolicyRule = {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["create"],  # a create can't be held to a name
+    }
+    this_one: kinds.PolicyRule = {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["get", "update", "delete"],
+        "resourceNames": [store.LEASE],
+    }
     return {
-        "role": {
-            **common,
-            "kind": "Role",
-            "rules": [
-                {**leases, "verbs": ["create"]},  # a create can't be held to a name
-                {**leases, "verbs": ["get", "update", "delete"], "resourceNames": [store.LEASE]},
-            ],
-        },
-        "binding": {
-            **common,
-            "kind": "RoleBinding",
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": store.LEASE},
-            "subjects": [
-                {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-                for name in (backup.NAME, snapshots.NAME)
-            ],
-        },
+        "role": rights.role(store.LEASE, namespace, _LABELS, [any_lease, this_one]),
+        "binding": rights.binding(store.LEASE, namespace, _LABELS, [backup.NAME, snapshots.NAME]),
     }

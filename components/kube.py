@@ -111,18 +111,6 @@ def config_map(
     }
 
 
-def service_account(
-    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str], annotations: Mapping[str, str]
-) -> kinds.ServiceAccount:
-    """A ServiceAccount; a pod that needs its token asks for it."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata(name, namespace, labels, annotations),
-        "automountServiceAccountToken": False,
-    }
-
-
 def generated_secret(
     name: str,
     namespace: pulumi.Input[str],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components import network, pods, schema
+from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Right
 from components.endpoints import Bucket, SessionSet
 from components.kube import (
@@ -18,7 +18,6 @@ from components.kube import (
     labels,
     metadata,
     selector,
-    service_account,
 )
 from facts import store, valkey
 from facts.checks.backups import SnapshotsTarget
@@ -59,7 +58,7 @@ class Snapshots(Described):
         self.description = Description(
             fingerprint(job, settings.schedule, args.time_zone), checked=_checked(args)
         )
-        account = service_account(NAME, args.namespace, _LABELS, settings.service_account_annotations)
+        account = rights.service_account(NAME, args.namespace, _LABELS, settings.service_account_annotations)
         Object(f"{name}-account", account, child)
         Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
         needed = pulumi.ResourceOptions(depends_on=[args.sessions.server, *args.bucket.needed()])

@@ -70,6 +70,8 @@ class Monitor(MockMonitor):
         resource.remote = request.remote
         resource.options = self._options(request, resource)
         outcome = self._handler.register(resource)
+        for name in request.additionalSecretOutputs:
+            self._redactor.add(outcome.outputs.get(name))
         return resource_pb2.RegisterResourceResponse(
             urn=resource.urn,
             id=outcome.id,
@@ -88,6 +90,9 @@ class Monitor(MockMonitor):
         props, secret_paths = unwrap(properties, self._redactor)
         if request.type.endswith(":Secret"):
             self._redactor.add_secret_object(props)
+        for name in request.additionalSecretOutputs:
+            secret_paths.append((name,))
+            self._redactor.add(props.get(name))
         own = urn(self._stack, self._project, request.parent, request.type, request.name)
         return Resource(
             urn=own,

@@ -173,7 +173,7 @@ def _plain(value: Any, path: Path, secret_paths: list[Path], redactor: Redactor)
 def wrap(outputs: dict[str, Any], secret_paths: list[Path]) -> dict[str, Any]:
     """Mark what went in as a secret as a secret on its way out, too."""
     marked = copy.deepcopy(outputs)
-    for path in secret_paths:
+    for path in dict.fromkeys(secret_paths):
         parent = marked
         for step in path[:-1]:
             parent = _child(parent, step)

@@ -112,6 +112,28 @@ pulumi.export("derived", c.urn.apply(lambda _: "tell-nobody too"))
     assert graph.outputs == {"plain": "me", "hidden": "[secret]", "derived": "[secret] too"}
 
 
+def test_outputs_that_a_program_calls_secret_are(folder: Path) -> None:
+    graph = render(
+        program(
+            folder,
+            """
+class Known(pulumi.CustomResource):
+    data: pulumi.Output
+
+metadata = {"name": "c", "namespace": "n"}
+props = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"p": "tell-nobody"}}
+options = pulumi.ResourceOptions(additional_secret_outputs=["data", "absent"])
+c = Known("kubernetes:core/v1:ConfigMap", "c", props, options)
+pulumi.export("all", c.data)
+pulumi.export("one", c.data["p"])
+pulumi.export("leaked", c.urn.apply(lambda _: "tell-nobody too"))
+""",
+        ),
+        "dev",
+    )
+    assert graph.outputs == {"all": "[secret]", "one": "[secret]", "leaked": "[secret] too"}
+
+
 def test_rendered_files_hold_no_secret(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program(folder, 'thing("s", {"stringData": {"p": pulumi.Output.secret("tell-nobody")}}, kind="Secret")\n')
     render_command(folder, "dev", folder / "out", as_json=True)

@@ -52,6 +52,7 @@ class Registered:
     protect: bool
     retain_on_delete: bool
     ignore_changes: list[str]
+    secret_outputs: list[str]
     depends_on: set[str]
     secret: bool
 
@@ -116,6 +117,7 @@ class _Recorder(mocks.MockMonitor):
                     protect=request.protect,
                     retain_on_delete=request.retainOnDelete,
                     ignore_changes=list(request.ignoreChanges),
+                    secret_outputs=list(request.additionalSecretOutputs),
                     depends_on=set(request.dependencies),
                     secret=secret,
                 )

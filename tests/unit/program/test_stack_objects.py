@@ -131,6 +131,7 @@ def test_passwords_are_random_secret_and_stay(dev: Rendered, render: Render) -> 
     for each in (found for found in dev.objects if found.kind == "Secret"):
         assert each.secret, "the values must be marked as secret"
         assert each.ignore_changes == ["data"]
+        assert each.secret_outputs == ["data", "stringData"]
         again = second.object("Secret", each.inputs["metadata"]["name"]).inputs["data"]
         for key, value in each.inputs["data"].items():
             assert len(base64.b64decode(value)) == 32
