@@ -1,4 +1,4 @@
-"""`make lint` finds a misspelt or mistyped field of a Kubernetes object, with its line, at no cost at start."""
+"""`make lint` finds a misspelt or mistyped field of a Kubernetes object, at its line, and costs no time."""
 
 from __future__ import annotations
 
