@@ -172,11 +172,13 @@ def _apart(server: str) -> kinds.Affinity:
 
     No topology spread constraints: where nodes have no zone, these stop spreading over nodes as well.
     """
-    terms: list[kinds.WeightedPodAffinityTerm] = [
-        {
-            "weight": weight,
-            "podAffinityTerm": {"topologyKey": key, "labelSelector": {"matchLabels": selector(server)}},
-        }
-        for key, weight in (("kubernetes.io/hostname", 100), ("topology.kubernetes.io/zone", 50))
-    ]
+    where = selector(server)
+    terms = [_away("kubernetes.io/hostname", 100, where), _away("topology.kubernetes.io/zone", 50, where)]
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
+
+
+def _away(key: str, weight: int, pods: dict[str, str]) -> kinds.WeightedPodAffinityTerm:
+    return {
+        "weight": weight,
+        "podAffinityTerm": {"topologyKey": key, "labelSelector": {"matchLabels": pods}},
+    }
