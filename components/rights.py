@@ -47,7 +47,9 @@ def binding(
         "kind": "RoleBinding",
         "metadata": metadata(name, namespace, labels),
         "roleRef": {"apiGroup": _GROUP, "kind": "Role", "name": name},
-        "subjects": [
-            {"kind": "ServiceAccount", "name": account, "namespace": namespace} for account in accounts
-        ],
+        "subjects": [_subject(account, namespace) for account in accounts],
     }
+
+
+def _subject(account: str, namespace: pulumi.Input[str]) -> kinds.Subject:
+    return {"kind": "ServiceAccount", "name": account, "namespace": namespace}
