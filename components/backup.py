@@ -132,7 +132,7 @@ def _job(args: BackupArgs) -> dict[str, Any]:
         writable=["work"],
     )
     template = pods.template(
-        _LABELS | network.access(database.host, *args.bucket.access()),
+        _LABELS | network.access(database.access, *args.bucket.access()),
         [container],
         volumes,
         service_account=NAME,

@@ -32,12 +32,20 @@ def _tcp(*ports: int) -> list[dict[str, Any]]:
 
 
 def server(
-    name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
+    name: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    port: int,
+    label: str | None = None,
+    called: str | None = None,
 ) -> Manifest:
-    """Lets pods with the access label in to a server's port. `label`: whose label it is, if not its own."""
+    """Lets pods with the access label in to a server's port.
+
+    `label`: whose label it is, if not its own. `called`: the policy's name, if not the server's.
+    """
     who = {"matchLabels": access(label or name)}
     return policy(
-        name, namespace, component,
+        called or name, namespace, component,
         {
             "podSelector": {"matchLabels": selector(name)},
             "policyTypes": ["Ingress"],
@@ -55,11 +63,16 @@ def server(
 
 
 def clients(
-    name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
+    name: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    port: int,
+    label: str | None = None,
+    called: str | None = None,
 ) -> Manifest:
     """Lets pods of this namespace with the access label out to a server's port."""
     return policy(
-        f"{name}-clients", namespace, component,
+        f"{called or name}-clients", namespace, component,
         {
             "podSelector": {"matchLabels": access(label or name)},
             "policyTypes": ["Egress"],
