@@ -54,6 +54,7 @@ remember_version() {
 
 # Runs the server without network, grants and events, for what has to be done before it serves.
 start_alone() {
+    rm -f "$alone" # of a start that was cut short: it would be taken for this server's
     mariadbd --defaults-file="$config/my.cnf" --skip-networking --skip-grant-tables --skip-slave-start \
         --event-scheduler=DISABLED --socket="$alone" --pid-file="$run/alone.pid" &
     server=$!
