@@ -42,7 +42,7 @@ parts = [
     mariadb := Mariadb(
         "mariadb", MariadbArgs(where, stack.mariadb, stack.checks, cluster.keeping), in_cluster
     ),
-    Redis("redis", RedisArgs(where, stack.redis, stack.checks, stack.disposable), in_cluster),
+    Redis("redis", RedisArgs(where, stack.redis, stack.checks, agent, stack.disposable), in_cluster),
     valkey := Valkey("valkey", ValkeyArgs(where, stack.valkey, cluster.keeping, agent), in_cluster),
     Backup(
         "backup", BackupArgs(where, stack.backup, mariadb.login("backup"), bucket, toolkit, zone), in_cluster

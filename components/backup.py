@@ -128,7 +128,7 @@ def _job(args: BackupArgs) -> kinds.JobSpec:
         writable=["work"],
     )
     template = pods.template(
-        _LABELS | network.access(database.host, *args.bucket.access()),
+        _LABELS | network.access(database.access, *args.bucket.access()),
         [container],
         volumes,
         service_account=NAME,

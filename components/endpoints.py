@@ -24,10 +24,11 @@ _CA_VOLUME = "store-ca"
 
 @dataclass(frozen=True)
 class Database:
-    """A database on a server, with one user of it."""
+    """A database on a server, with one user of it. `access`: whose label opens the port."""
 
     host: str
     port: int
+    access: str
     name: str
     user: str
     secret: str

@@ -34,12 +34,13 @@ from components.kube import (
 )
 from components.values import quantity_bytes
 from facts.checks.mariadb import MariadbTarget
-from facts.mariadb import CLAIM, CREDENTIALS, DATABASE, NAME, PORT, USERS, user
+from facts.mariadb import CLAIM, CREDENTIALS, DATABASE, NAME, PORT, RESERVED, RESERVED_PORT, USERS, user
 from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
 
 if TYPE_CHECKING:
     from components import kinds
 
+_PORTS = {"mysql": PORT, "reserved": RESERVED_PORT}
 _LABELS = labels(NAME, "database")
 
 
@@ -62,7 +63,7 @@ class Mariadb(Described):
         self.description = Description(
             fingerprint(template),
             images=(Image("mariadb.image", args.settings.image),),
-            checked=_checked(args.limits),
+            checked=_checked(args.settings, args.limits),
             outputs=_outputs(),
         )
         generated_secret(
@@ -82,7 +83,9 @@ class Mariadb(Described):
             child,
         )  # fmt: skip
         Object(
-            f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {"mysql": PORT}), child
+            f"{name}-service",
+            service(NAME, args.namespace, _LABELS, selector(NAME), _PORTS),
+            child,
         )
         Object(
             f"{name}-server",
@@ -98,18 +101,28 @@ class Mariadb(Described):
         Object(f"{name}-disruptions", _disruption_budget(args.namespace), child)
         Object(f"{name}-network", network.server(NAME, args.namespace, "database", PORT), child)
         Object(f"{name}-clients", network.clients(NAME, args.namespace, "database", PORT), child)
+        # Places that stay free when applications have taken all of theirs.
+        for part, opening in (("network", network.server), ("clients", network.clients)):
+            manifest = opening(
+                NAME, args.namespace, "database", RESERVED_PORT, label=RESERVED, called=RESERVED
+            )
+            Object(f"{name}-reserved-{part}", manifest, child)
         self.register_outputs({})
 
     def login(self, short: str) -> Database:
         """The database, for one of facts.mariadb.USERS."""
-        return Database(NAME, PORT, DATABASE, user(short), CREDENTIALS, password_key(short), self)
+        return Database(
+            NAME, RESERVED_PORT, RESERVED, DATABASE, user(short), CREDENTIALS, password_key(short), self
+        )
 
 
-def _checked(limits: schema.Checks) -> Checked:
+def _checked(settings: schema.Mariadb, limits: schema.Checks) -> Checked:
     app, monitor = (password_key(short) for short in ("app", "monitor"))
     return Checked(
         MariadbTarget(
             host=NAME,
+            port=RESERVED_PORT,
+            max_connections=settings.max_connections,
             database=DATABASE,
             app_user=user("app"),
             app_password_file=secret_file(CREDENTIALS, app),
@@ -117,7 +130,7 @@ def _checked(limits: schema.Checks) -> Checked:
             monitor_password_file=secret_file(CREDENTIALS, monitor),
             latency_limit_ms=limits.database_latency_ms,
         ),
-        access=(NAME,),
+        access=(NAME, RESERVED),
         rights=(
             Right("", "persistentvolumeclaims", ("get",), (CLAIM,)),
             Right("apps", "statefulsets", ("get",), (NAME,)),
@@ -155,9 +168,10 @@ def _template(mariadb: schema.Mariadb, config: str) -> kinds.PodTemplateSpec:
         env={
             "FWB_BUFFER_POOL_BYTES": str(quantity_bytes(mariadb.buffer_pool)),
             "FWB_MAX_CONNECTIONS": str(mariadb.max_connections),
+            "FWB_RESERVED_CONNECTIONS": str(mariadb.reserved_connections),
             "FWB_BINLOG_SECONDS": str(mariadb.binlog_days * 86400),
         },
-        ports=[{"name": "mysql", "containerPort": PORT, "protocol": "TCP"}],
+        ports=[{"name": port, "containerPort": number, "protocol": "TCP"} for port, number in _PORTS.items()],
         # Up to 20 minutes for a crash recovery or an upgrade of a large volume.
         startupProbe=pods.script_probe("probe.sh", "ready", period=1, failures=1200),
         readinessProbe=pods.script_probe("probe.sh", "ready", period=5, failures=3),

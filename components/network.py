@@ -37,12 +37,20 @@ def _tcp(*ports: int) -> list[kinds.NetworkPolicyPort]:
 
 
 def server(
-    name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
+    name: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    port: int,
+    label: str | None = None,
+    called: str | None = None,
 ) -> kinds.NetworkPolicy:
-    """Lets pods with the access label in to a server's port. `label`: whose label it is, if not its own."""
+    """Lets pods with the access label in to a server's port.
+
+    `label`: whose label it is, if not its own. `called`: the policy's name, if not the server's.
+    """
     who: kinds.LabelSelector = {"matchLabels": access(label or name)}
     return policy(
-        name, namespace, component,
+        called or name, namespace, component,
         {
             "podSelector": {"matchLabels": selector(name)},
             "policyTypes": ["Ingress"],
@@ -60,11 +68,16 @@ def server(
 
 
 def clients(
-    name: str, namespace: pulumi.Input[str], component: str, port: int, label: str | None = None
+    name: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    port: int,
+    label: str | None = None,
+    called: str | None = None,
 ) -> kinds.NetworkPolicy:
     """Lets pods of this namespace with the access label out to a server's port."""
     return policy(
-        f"{name}-clients", namespace, component,
+        f"{called or name}-clients", namespace, component,
         {
             "podSelector": {"matchLabels": access(label or name)},
             "policyTypes": ["Egress"],

@@ -45,6 +45,7 @@ class RedisArgs:
     namespace: pulumi.Input[str]
     settings: schema.Redis
     limits: schema.Checks
+    guard: str  # the image that the guard runs in
     disposable: bool = False
 
 
@@ -54,12 +55,14 @@ class Redis(Described):
     def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Redis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        config = files(NAME, maxmemory=args.settings.maxmemory)
+        settings = args.settings
+        limit = settings.max_connections + settings.reserved_connections
+        config = files(NAME, maxmemory=settings.maxmemory, maxclients=str(limit))
         template = _template(args, fingerprint(config))
         self.description = Description(
             fingerprint(template),
-            images=(Image("redis.image", args.settings.image),),
-            checked=_checked(args.limits, config[CONF]),
+            images=(Image("redis.image", args.settings.image), Image("agent.image", args.guard)),
+            checked=_checked(settings, args.limits, config[CONF]),
             outputs=_outputs(),
         )
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [password_key(user) for user in USERS], self)
@@ -80,7 +83,7 @@ class Redis(Described):
         self.register_outputs({})
 
 
-def _checked(limits: schema.Checks, conf: str) -> Checked:
+def _checked(settings: schema.Redis, limits: schema.Checks, conf: str) -> Checked:
     key = password_key(USER)
     return Checked(
         RedisTarget(
@@ -89,6 +92,7 @@ def _checked(limits: schema.Checks, conf: str) -> Checked:
             latency_limit_ms=limits.cache_latency_ms,
             hit_rate_min=limits.cache_hit_rate,
             memory_max=limits.cache_memory,
+            max_connections=settings.max_connections,
         ),
         access=(NAME,),
         secrets=(SecretFiles("cache", CREDENTIALS, (key,)),),
@@ -120,13 +124,13 @@ def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
         writable=["run", "tmp"],
         env={"FWB_REDIS_DISPOSABLE": "true" if args.disposable else "false"},
         ports=[{"name": NAME, "containerPort": PORT, "protocol": "TCP"}],
-        startupProbe=pods.script_probe("probe.sh", period=1, failures=60, timeout=5),
-        readinessProbe=pods.script_probe("probe.sh", period=5, failures=3, timeout=5),
-        livenessProbe=pods.script_probe("probe.sh", period=20, failures=6, timeout=5),
+        startupProbe=pods.script_probe("probe.sh", "alive", period=1, failures=60, timeout=5),
+        readinessProbe=pods.script_probe("probe.sh", "ready", period=5, failures=3, timeout=5),
+        livenessProbe=pods.script_probe("probe.sh", "alive", period=20, failures=6, timeout=5),
     )
     return pods.template(
         _LABELS,
-        [server],
+        [server, _guard(args)],
         [
             pods.config_volume("config", CONFIG_MAP),
             pods.secret_volume("credentials", CREDENTIALS),
@@ -135,6 +139,27 @@ def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
         ],
         annotations={"filewallball.io/config": config},
         grace_seconds=15,
+    )
+
+
+def _guard(args: RedisArgs) -> kinds.Container:
+    """Closes what applications open beyond their share: Redis knows no reserve."""
+    looked = "find /tmp/looked -mmin -3 | grep -q ."
+    return pods.container(
+        "guard",
+        args.guard,
+        args.settings.guard_resources,
+        ["python3", "-m", "filewallball.guard"],
+        {"run": "/run/redis", "tmp": "/tmp"},  # noqa: S108
+        writable=["tmp"],
+        env={"FWB_MAX_CONNECTIONS": str(args.settings.max_connections), "HOME": "/tmp"},  # noqa: S108
+        livenessProbe={
+            "exec": {"command": ["/bin/sh", "-c", looked]},
+            "initialDelaySeconds": 30,
+            "periodSeconds": 60,
+            "failureThreshold": 3,
+            "timeoutSeconds": 5,
+        },
     )
 
 

@@ -155,6 +155,7 @@ def _checked(settings: schema.Valkey, conf: str) -> Checked:
         sentinels=_sentinels(settings),
         reads=f"{READS}:{PORT}" if settings.reads_from_replicas else None,
         quorum=settings.votes,
+        max_connections=settings.max_connections,
         down_after_ms=settings.down_after_ms,
         failover_timeout_ms=settings.failover_timeout_ms,
         parallel_syncs=settings.members,  # sentinel-start.sh: nobody waits for another's resynchronisation
@@ -195,6 +196,7 @@ def _config(settings: schema.Valkey) -> dict[str, str]:
     return files(
         NAME,
         maxmemory=settings.maxmemory,
+        maxclients=str(settings.max_connections + settings.reserved_connections),
         loglevel=settings.log_level,
         save_points=settings.save_points,
         appendonly="yes" if settings.append_only else "no",

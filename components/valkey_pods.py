@@ -131,7 +131,7 @@ def _agent(valkey: schema.Valkey, image: str) -> kinds.Container:
         ["python3", "-m", "filewallball.valkey", "agent"],
         {"agent-credentials": _SECRETS, "run": RUN_PATH, "tmp": _TMP},
         writable=["run", "tmp"],
-        env={**_environment(valkey), "HOME": _TMP},
+        env={**_environment(valkey), "FWB_MAX_CONNECTIONS": str(valkey.max_connections), "HOME": _TMP},
         ports=[_port("agent", AGENT_PORT)],
         startupProbe=ask("/alive", 1, 60),
         readinessProbe=ask("/ready", 2, 2),

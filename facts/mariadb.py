@@ -7,6 +7,10 @@ from typing import Final
 NAME: Final = "mariadb"
 """Of the Service, the StatefulSet and the container."""
 PORT: Final = 3306
+RESERVED: Final = "mariadb-reserved"
+"""Whose access label opens RESERVED_PORT, and the name of the policy that does."""
+RESERVED_PORT: Final = 3307
+"""Where the product's own come in: its places stay free when applications have taken all of theirs."""
 CLAIM: Final = "mariadb-data"
 DATABASE: Final = "filewallball_db"
 CREDENTIALS: Final = "mariadb-credentials"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from components.faults import Clash
 from components.schema.base import Model, Resources, Storage, resources_field
+from components.schema.connections import MaxConnections, ReservedConnections, crowding, heavy_for_mariadb
 from components.values import Quantity, RedisMemory, image_of, quantity_bytes, redis_bytes
 
 MariadbImage = Annotated[str, image_of("MariaDB", "mariadb", r"10\.11", "10.11", "10")]
@@ -22,8 +23,11 @@ class Mariadb(Model):
     buffer_pool: Quantity = Field(
         default="128Mi", description="InnoDB's page cache; at most 60% of the memory limit."
     )
-    max_connections: Annotated[int, Field(ge=10, le=10000)] = Field(
-        default=100, description="Connections at once."
+    max_connections: MaxConnections = Field(
+        default=100, description="Connections that applications may have at once; more are refused."
+    )
+    reserved_connections: ReservedConnections = Field(
+        default=32, description="Connections kept free beside these, for probes, checks and backups."
     )
     binlog_days: Annotated[int, Field(ge=1, le=90)] = Field(
         default=7, description="Days that the binary log is kept."
@@ -42,6 +46,8 @@ class Mariadb(Model):
                     f" bufferPool of {int(0.6 * limit) // 2**20}Mi or less",
                 )
             )
+        if clashes := list(heavy_for_mariadb(self)):
+            raise Clash(*clashes)
         return self
 
 
@@ -54,7 +60,15 @@ class Redis(Model):
     maxmemory: RedisMemory = Field(
         default="256mb", description="Memory for data; beyond it least recently used keys go."
     )
+    max_connections: MaxConnections = Field(
+        default=1000,
+        description="Connections that applications may have at once; the newest beyond are closed.",
+    )
+    reserved_connections: ReservedConnections = Field(
+        default=100, description="Connections kept free beside these, for probes, checks and the guard."
+    )
     resources: Resources = resources_field("100m", "128Mi", "384Mi")
+    guard_resources: Resources = resources_field("10m", "32Mi", "96Mi")
 
     @model_validator(mode="after")
     def _data_fits(self) -> Self:
@@ -69,4 +83,6 @@ class Redis(Model):
                     f" {-(-needed // 2**20)}Mi or more",
                 )
             )
+        if clashes := list(crowding(self)):
+            raise Clash(*clashes)
         return self

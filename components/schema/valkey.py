@@ -8,7 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from components.faults import Clash, Fault
+from components.schema import connections
 from components.schema.base import Model, Resources, resources_field
+from components.schema.connections import MaxConnections, ReservedConnections
 from components.schema.schedules import MaxAge, Scheduled
 from components.values import (
     Annotations,
@@ -104,6 +106,15 @@ class Valkey(Model):
     maxmemory: RedisMemory = Field(
         default="256mb", description="Memory for data; beyond it least recently used keys go."
     )
+    max_connections: MaxConnections = Field(
+        default=1000,
+        description="Connections that applications may have at once, to each server and to each Sentinel; the"
+        " newest beyond are closed.",
+    )
+    reserved_connections: ReservedConnections = Field(
+        default=100,
+        description="Connections kept free beside these, for replicas, Sentinels, agents, checks, snapshots.",
+    )
     storage: SetStorage = Field(default=SetStorage(), description="Volume of each server.")
     sentinel_storage: SetStorage = Field(
         default=SetStorage(), description="Volume of each Sentinel: what it has voted for."
@@ -194,6 +205,8 @@ class Valkey(Model):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         clashes = [*self._voting(), *self._failing_over(), *self._memory(), *self._room()]
+        clashes += [*connections.few_reserved(self), *connections.crowding(self)]
+        clashes += connections.heavy_for_sentinels(self)
         if clashes:
             raise Clash(*clashes)
         return self

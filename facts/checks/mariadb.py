@@ -26,6 +26,10 @@ class MariadbTarget(checks.Section):
     latency_limit_ms: float = 50
     claim: str = mariadb.CLAIM
     statefulset: str = mariadb.NAME
+    application_port: int = mariadb.PORT
+    """Where applications connect. The checks come in by `port`, whose places are the product's own."""
+    max_connections: int = 100
+    """Those that applications may have."""
 
     @property
     def address(self) -> str:

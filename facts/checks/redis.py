@@ -25,6 +25,8 @@ class RedisTarget(checks.Section):
     latency_limit_ms: float = 10
     hit_rate_min: float = 0.8
     memory_max: float = 0.8
+    max_connections: int = 1000
+    """Those that applications may have."""
 
     @property
     def address(self) -> str:

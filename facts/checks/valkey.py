@@ -28,6 +28,8 @@ class ValkeyTarget(checks.Section):
     down_after_ms: int
     failover_timeout_ms: int
     parallel_syncs: int
+    max_connections: int = 1000
+    """Those that applications may have, to each server and each Sentinel."""
     app_password_file: str
     sentinel_password_file: str
     checks_password_file: str

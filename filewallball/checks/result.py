@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 from xml.etree import ElementTree as ET
 
-Status = Literal["ok", "failed", "skipped"]
+Status = Literal["ok", "warning", "failed", "skipped"]
 
 
 class CheckFailed(Exception):
@@ -30,6 +30,12 @@ class CheckSkipped(CheckFailed):
     status: Status = "skipped"
 
 
+class CheckWarned(CheckFailed):
+    """All is well yet, but won't stay so: told like a failure, and counted as none."""
+
+    status: Status = "warning"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of one check. `seconds` is the wall time that it took."""
@@ -42,7 +48,7 @@ class Result:
     seconds: float = 0.0
 
     def line(self) -> str:
-        """One line for a person: `name: OK`, `name: FAILED (seen; expected; what to do)`."""
+        """One line for a person: `name: OK`, `name: FAILED (seen; expected; what to do)`, or WARNING."""
         if self.status == "ok":
             return f"{self.name}: OK"
         parts = "; ".join(_flat(part) for part in (self.observed, self.expected, self.hint) if part)
@@ -69,7 +75,7 @@ class Result:
         return cls(**fields)
 
 
-_STATUSES = ("ok", "failed", "skipped")
+_STATUSES = ("ok", "warning", "failed", "skipped")
 
 
 def all_good(results: Sequence[Result]) -> bool:

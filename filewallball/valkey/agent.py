@@ -17,6 +17,7 @@ from filewallball.errors import UserError
 from filewallball.valkey import peers as peer_agents
 from filewallball.valkey.appoint import Appointments, Failed, Refused
 from filewallball.valkey.decide import Step, decide
+from filewallball.valkey.guards import Guards
 from filewallball.valkey.layout import AGENT_PORT, Layout, Pod
 from filewallball.valkey.member import Server, View
 from filewallball.valkey.sentinels import NotElected, Opinion, Panel, end_links
@@ -30,6 +31,7 @@ HANDOVER_SECONDS = 12.0
 ALONE_SECONDS = 2.0
 """The same where no other server is up at all: the whole set is being stopped."""
 RETRY_SECONDS = 1.0
+GUARDED_SECONDS = 1.0
 
 
 class Agent:
@@ -42,6 +44,7 @@ class Agent:
         self._servers = {pod.name: Server(layout, pod) for pod in layout.members}
         self._server = self._servers[layout.me.name]
         self._appointments = Appointments(layout, self._panel, self._servers, self._say)
+        self._guards = Guards(layout, self._say)
         self._pool = ThreadPoolExecutor(max(1, len(layout.peers)), "peers")
         self._stopping = threading.Event()
         self._view = View(layout.me.name, "down")
@@ -73,12 +76,14 @@ class Agent:
     def run(self) -> None:
         released = self._layout.run / "released"
         released.unlink(missing_ok=True)
+        self._guards.start()
         while not self._stopping.is_set():
             settled = self._turn()
             self._stopping.wait(SETTLED_SECONDS if settled else UNSETTLED_SECONDS)
         try:
             self._leave()
         finally:
+            self._guards.stop()
             released.touch()
 
     def _turn(self) -> bool:
@@ -198,6 +203,7 @@ class Agent:
     def _serve(self) -> None:
         self._stale = False
         if not self._view.open:
+            self._guards.wait_inside(GUARDED_SECONDS)
             self._server.open()
             self._say("open")
         if self._view.role == "primary" and self._named:

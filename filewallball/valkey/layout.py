@@ -62,6 +62,8 @@ class Layout:
     run: Path = RUN
     bind: str = "* -::*"
     """What an open server listens on, as its `bind` wants it."""
+    connections: int = 1000
+    """How many of each server's and each Sentinel's connections applications may have."""
 
     @property
     def peers(self) -> tuple[Pod, ...]:
@@ -95,6 +97,7 @@ def from_environment(environment: Mapping[str, str], secrets: Path = SECRETS) ->
         _number(environment, Variables.QUORUM),
         _secret(secrets / password_key("agent")),
         _secret(secrets / password_key("peer")),
+        connections=_number(environment, Variables.MAX_CONNECTIONS),
     )
 
 

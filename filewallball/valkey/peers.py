@@ -16,6 +16,7 @@ from filewallball.valkey.layout import Pod
 from filewallball.valkey.member import View
 
 TIMEOUT = 0.5
+REQUEST_SECONDS = 2.0
 STALE_SECONDS = 3.0
 STALLED_SECONDS = 20.0
 _FIELDS = {field.name for field in dataclasses.fields(View)}
@@ -41,6 +42,7 @@ def ask(pod: Pod, port: int) -> View | None:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         if ":" in address[0]:
@@ -52,6 +54,9 @@ def serve(state: State, host: str, port: int) -> ThreadingHTTPServer:
     """Answer in the background: /member to the others, /ready and /alive to the kubelet's probes."""
 
     class Handler(BaseHTTPRequestHandler):
+        # A connection that asks nothing would keep its thread for ever.
+        timeout = REQUEST_SECONDS
+
         def do_GET(self) -> None:
             told = state()
             fine = {

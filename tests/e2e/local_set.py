@@ -34,6 +34,7 @@ MASTER = "valkey-session-master"
 KEYS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
 MOUNTS = ("etc/filewallball", "data", "run/valkey", "secrets/valkey-credentials")
 AGENT_PORT = 18080
+RESERVED = 60
 
 
 @dataclass
@@ -53,13 +54,23 @@ class Process:
 class LocalSet:
     """`members` and `sentinels` by number; start() starts everything at once."""
 
-    def __init__(self, root: Path, folder: Path, net: int, members: int = 3, sentinels: int = 5) -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        net: int,
+        members: int = 3,
+        sentinels: int = 5,
+        connections: int = 1000,
+    ) -> None:
         self.root = root
         self.folder = folder
         self.net = net
+        self.connections = connections
         self.passwords = {key: secrets.token_urlsafe(12) for key in KEYS}
         self.settings = {
             "maxmemory": "64mb",
+            "maxclients": str(connections + RESERVED),
             "loglevel": "notice",
             "save_points": "900 1 300 10 60 10000",
             "appendonly": "no",
@@ -137,6 +148,7 @@ class LocalSet:
             self.passwords["peer"],
             each.folder / "run/valkey",
             each.pod.host,
+            self.connections,
         )
 
     def start_agent(self, each: Process) -> None:

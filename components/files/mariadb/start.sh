@@ -2,7 +2,7 @@
 # Starts MariaDB: makes the data folder on an empty volume, upgrades it when the server's version changed, loads
 # the image's time zones when they changed, sets users and passwords from the Secret, and becomes the server.
 # Existing data is never wiped.
-# Needs: FWB_BUFFER_POOL_BYTES, FWB_MAX_CONNECTIONS, FWB_BINLOG_SECONDS.
+# Needs: FWB_BUFFER_POOL_BYTES, FWB_MAX_CONNECTIONS, FWB_RESERVED_CONNECTIONS, FWB_BINLOG_SECONDS.
 set -eu
 
 config=/etc/filewallball
@@ -54,6 +54,7 @@ remember_version() {
 
 # Runs the server without network, grants and events, for what has to be done before it serves.
 start_alone() {
+    rm -f "$alone" # of a start that was cut short: it would be taken for this server's
     mariadbd --defaults-file="$config/my.cnf" --skip-networking --skip-grant-tables --skip-slave-start \
         --event-scheduler=DISABLED --socket="$alone" --pid-file="$run/alone.pid" &
     server=$!
@@ -144,13 +145,23 @@ write_init_file() (
     } >"$run/init.sql"
     # What the probes log in with.
     {
-        echo "[client]"
-        echo "socket=$run/mysqld.sock"
+        # The socket's places are the applications': a probe comes in by the reserve.
+        printf '[client]\nprotocol=tcp\nskip-ssl\nhost=127.0.0.1\nport=%s\n' "$(sed -n 's/^extra_port = //p' "$config/my.cnf")"
         echo "user=filewallball_monitor"
         printf 'password="%s"\n' "$(sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' "$secrets/monitor-password")"
     } >"$run/probe.cnf"
 )
 
+# Too few open files would make the server lower max_connections without stopping. 1000: for tables and logs.
+# shellcheck disable=SC3045 # every sh that is met knows -S, -H and -n
+raise_open_files() {
+    needed=$((FWB_MAX_CONNECTIONS + FWB_RESERVED_CONNECTIONS + 1000))
+    soft=$(ulimit -S -n)
+    [ "$soft" = unlimited ] || [ "$soft" -ge "$needed" ] || ulimit -S -n "$needed" 2>/dev/null || die \
+        "filewallball:mariadb.maxConnections and filewallball:mariadb.reservedConnections need $needed open files, and the container may have $(ulimit -H -n). Write fewer connections, or raise the limit of the container runtime (LimitNOFILE)."
+}
+
+raise_open_files
 check_volume
 version=$(server_version)
 [ -d "$data" ] || initialise
@@ -164,4 +175,5 @@ rm -rf "$run/zones.sql" "$run/zoneinfo"
 write_init_file
 exec mariadbd --defaults-file="$config/my.cnf" --init-file="$run/init.sql" \
     --innodb-buffer-pool-size="$FWB_BUFFER_POOL_BYTES" --max-connections="$FWB_MAX_CONNECTIONS" \
+    --extra-max-connections="$FWB_RESERVED_CONNECTIONS" \
     --binlog-expire-logs-seconds="$FWB_BINLOG_SECONDS"

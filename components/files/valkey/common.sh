@@ -18,6 +18,16 @@ hash() {
     secret "$1" | sha256sum | cut -d' ' -f1
 }
 
+# Too few open files would make the server lower maxclients without stopping. 32: what it opens beside its clients.
+# raise_open_files FILE: as many as the file's maxclients need
+# shellcheck disable=SC3045 # every sh that is met knows -S, -H and -n
+raise_open_files() {
+    needed=$(($(sed -n 's/^maxclients //p' "$1") + 32))
+    soft=$(ulimit -S -n)
+    [ "$soft" = unlimited ] || [ "$soft" -ge "$needed" ] || ulimit -S -n "$needed" 2>/dev/null || fail \
+        "filewallball:valkey.maxConnections and filewallball:valkey.reservedConnections need $needed open files, and the container may have $(ulimit -H -n). Write fewer connections, or raise the limit of the container runtime (LimitNOFILE)."
+}
+
 # address valkey-sentinel-3: the value of VALKEY_SENTINEL_3_SERVICE_HOST
 address() {
     variable=$(printf %s "$1" | tr 'a-z-' 'A-Z_')_SERVICE_HOST

@@ -34,6 +34,7 @@ last_primary() {
     return 0
 }
 
+raise_open_files "$config/sentinel.conf"
 umask 077
 master=$FWB_MASTER_NAME
 primary=$(last_primary)

@@ -28,6 +28,7 @@ append_only() {
     fi
 }
 
+raise_open_files "$config/valkey.conf"
 umask 007
 own=$(address "$POD_NAME")
 password=$(secret replica-password)

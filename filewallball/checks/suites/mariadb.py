@@ -14,6 +14,7 @@ from filewallball.checks import latency
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check, Suite
+from filewallball.checks.suites.mariadb_connections import connections
 from filewallball.checks.suites.mariadb_persistence import persistence
 from filewallball.checks.suites.mariadb_privileges import privileges
 from filewallball.checks.suites.mariadb_session import connected, explain, query, tables
@@ -161,6 +162,7 @@ def _wrong_character_sets(connection: pymysql.Connection[pymysql.cursors.Cursor]
 CHECKS = (
     Check("mariadb-privileges", privileges, timeout=30, explain=explain),
     Check("mariadb-transactions", transactions, quick=True, timeout=30, explain=explain),
+    Check("mariadb-connections", connections, quick=True, timeout=30, explain=explain),
     Check("mariadb-latency", speed, timeout=90, explain=explain),
     Check("mariadb-unicode", text, timeout=30, explain=explain),
     Check("mariadb-time-zones", time_zones, timeout=20, explain=explain),

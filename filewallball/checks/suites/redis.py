@@ -11,8 +11,9 @@ from filewallball.checks import latency
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check, Suite
-from filewallball.checks.suites import redis_cache, redis_eviction, server_conf
+from filewallball.checks.suites import crowd, redis_cache, redis_eviction, server_conf
 from filewallball.checks.suites.redis_session import explain, reading, writing
+from filewallball.guard import choice
 
 EXPIRY_MS = 300
 EXPIRY_PATIENCE_SECONDS = 5.0
@@ -102,6 +103,14 @@ def _mib(size: int) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
+def connections(config: ChecksConfig) -> str:
+    """Applications have connections left."""
+    with reading(config) as session:
+        clients = choice.read(cast("str", session.call("CLIENT", "LIST")))
+    used = len(choice.of_applications(clients, choice.REDIS_USERS))
+    return crowd.judge({"redis": used}, config[RedisTarget].max_connections, "redis.maxConnections")
+
+
 def speed(config: ChecksConfig) -> str:
     """How long a cached value takes to come and go, over the network that applications use."""
     with writing(config) as session:
@@ -122,6 +131,7 @@ def speed(config: ChecksConfig) -> str:
 CHECKS = (
     Check("redis-config", configuration, quick=True, timeout=20, explain=explain),
     Check("redis-commands", commands, quick=True, timeout=30, explain=explain),
+    Check("redis-connections", connections, quick=True, timeout=20, explain=explain),
     Check("redis-memory", memory, timeout=20, explain=explain),
     Check("redis-hit-rate", redis_cache.hit_rate, timeout=120, explain=explain),
     Check("redis-latency", speed, timeout=60, explain=explain),

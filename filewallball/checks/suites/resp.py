@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from filewallball.guard.patience import WhileFull
 
 
 def client(
@@ -28,6 +28,6 @@ def client(
         single_connection_client=True,
         decode_responses=True,
         protocol=2,
-        # a retry would hide the very faults that the checks look for
-        retry=Retry(NoBackoff(), 0),
+        # any other retry would hide the very faults that the checks look for
+        retry=WhileFull(),
     )

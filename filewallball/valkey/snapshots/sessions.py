@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,
@@ -19,10 +18,10 @@ from redis.exceptions import (
     ResponseError,
     TimeoutError,
 )
-from redis.retry import Retry
 
 from facts import valkey
 from filewallball.errors import UserError
+from filewallball.guard.patience import WhileFull
 from filewallball.valkey.member import CLOCK_DB
 from filewallball.valkey.snapshots.databases import DATABASES, OWN
 from filewallball.valkey.snapshots.settings import Address, SetSettings
@@ -65,7 +64,7 @@ class SessionSet:
         self.settings = settings
 
     def connect(self, address: Address, database: int = 0) -> Any:
-        """A connection to a member as the user `backup`; nothing is retried."""
+        """A connection to a member as the user `backup`; nothing but a full server is tried again."""
         return _CLIENT(
             host=address.host,
             port=address.port,
@@ -74,7 +73,7 @@ class SessionSet:
             password=self.settings.password,
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            retry=WhileFull(),
         )
 
     def raw(self, address: Address, database: int) -> Any:
@@ -175,7 +174,7 @@ class SessionSet:
             password=self.settings.sentinel_password,
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_CONNECT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            retry=WhileFull(),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -14,11 +15,13 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[3] / "components" / "files" / "mariadb"
 PATHS = ("/var/lib/mysql", "/run/mysqld", "/etc/filewallball", "/secrets")
+_NUMBERS = itertools.count(1)
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
 ENVIRONMENT = {
     "PATH": f"{os.environ['PATH']}:/usr/sbin",
     "FWB_BUFFER_POOL_BYTES": "33554432",
     "FWB_MAX_CONNECTIONS": "20",
+    "FWB_RESERVED_CONNECTIONS": "10",
     "FWB_BINLOG_SECONDS": "604800",
 }
 USERS = ["filewallball_app", "filewallball_backup", "filewallball_monitor", "mariadb.sys", "mysql", "root"]
@@ -32,14 +35,17 @@ class Database:
         self.log = root / "log"
         self.client = ["mariadb", "--no-defaults", f"--socket={root}/run/mysqld/mysqld.sock", "-N", "--batch"]
         self.process: subprocess.Popen[bytes] | None = None
+        self.host = f"127.77.{os.getpid() % 250}.{next(_NUMBERS)}"
         for path in PATHS:
             (root / path.lstrip("/")).mkdir(parents=True)
         for file in SCRIPTS.iterdir():
             text = file.read_text()
             for path in PATHS:
                 text = text.replace(path, f"{root}{path}")
-            # No port, and the account that runs the tests in place of the image's.
-            text = text.replace("[mariadbd]\n", f"[mariadbd]\nskip-networking\nuser = {ACCOUNT}\n")
+            # An address of the test's own, and the account that runs the tests in place of the image's.
+            text = text.replace("[mariadbd]\n", f"[mariadbd]\nuser = {ACCOUNT}\n")
+            text = text.replace("bind-address = *", f"bind-address = {self.host}")
+            text = text.replace("127.0.0.1", self.host)
             (root / "etc/filewallball" / file.name).write_text(text)
         (root / "secrets/mariadb-credentials").mkdir()
         for user in ("app", "backup", "monitor"):
@@ -64,10 +70,10 @@ class Database:
             self.process.wait(timeout=60)
             self.process = None
 
-    def ready(self) -> tuple[bool, str]:
-        """Whether the readiness probe passes, and what it says."""
+    def ready(self, kind: str = "ready") -> tuple[bool, str]:
+        """Whether the readiness (or liveness) probe passes, and what it says."""
         done = subprocess.run(
-            [*self._script("probe.sh"), "ready"], env=ENVIRONMENT, capture_output=True, text=True, check=False
+            [*self._script("probe.sh"), kind], env=ENVIRONMENT, capture_output=True, text=True, check=False
         )
         return done.returncode == 0, done.stdout
 

@@ -33,6 +33,7 @@ class Server:
     open_to: set[str | None] = field(default_factory=set)
     grants: set[str] = field(default_factory=set)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    applications: int = 3
 
     def reply(self, login: Login, *words: Any) -> Any:
         self.asked.append(words)
@@ -57,6 +58,17 @@ class Server:
 
     def do_ping(self, *_: Any) -> str:
         return "PONG"
+
+    def do_client(self, *_: Any) -> str:
+        own = ["checks", "peer"] if isinstance(self, Sentinel) else ["checks", "agent", "watch"]
+        users = ["default"] * self.applications + own
+        return "".join(
+            f"id={number} addr=10.1.0.1:5 laddr={self.ip}:1 fd=9 name= age=7 idle=7 flags=N db=0 sub=0"
+            f" argv-mem=0 tot-mem=22296 events=r cmd=get user={user} redir=-1 resp=2 lib-name= lib-ver=\n"
+            for number, user in enumerate(users)
+        )
+
+    do_client_list = do_client
 
 
 @dataclass

@@ -20,11 +20,14 @@ from filewallball.errors import ConfigError
 QUICK = [
     "redis-config",
     "redis-commands",
+    "redis-connections",
     "valkey-quorum",
     "valkey-primary",
     "valkey-replicas",
     "valkey-config",
+    "valkey-connections",
     "mariadb-transactions",
+    "mariadb-connections",
     "backup-schedule",
     "backup-freshness",
     "valkey-snapshot-schedule",
@@ -35,7 +38,7 @@ QUICK = [
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 24
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 27
 
 
 def test_percentiles():

@@ -438,3 +438,15 @@ def test_members_are_asked_by_the_address_that_the_sentinels_know(fake):
     assert isinstance(fake.members[0], Member)
     assert [str(node) for node in valkey_nodes.members(fake.config)] == ["valkey-0", "valkey-1", "valkey-2"]
     assert valkey_nodes.members(fake.config)[2].endpoint == "10.0.0.2:6379"
+
+
+@pytest.mark.parametrize("place", ["members", "sentinels"])
+def test_connections_that_run_out_are_told_before(fake, place):
+    server = getattr(fake, place)[1]
+    server.applications = 799
+    assert fake.check("valkey-connections").status == "ok"
+    server.applications = 800
+    result = fake.check("valkey-connections")
+    assert result.status == "warning"
+    assert f"{server.name}: 800 of 1000 connections in use" in result.observed
+    assert "raise `filewallball:valkey.maxConnections`" in result.hint

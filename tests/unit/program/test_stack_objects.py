@@ -193,7 +193,8 @@ def test_the_namespace_admits_restricted_pods_only_and_no_traffic(stack: Rendere
 @pytest.mark.parametrize(
     ("policy", "port", "pods"),
     [
-        ("mariadb", 3306, {"backup-schedule", "checks-template"}),
+        ("mariadb", 3306, {"checks-template"}),
+        ("mariadb-reserved", 3307, {"backup-schedule", "checks-template"}),
         ("redis", 6379, {"checks-template"}),
         ("valkey", 6379, {"checks-template", "snapshots-schedule", "valkey-members", "valkey-sentinels"}),
         ("store", 7070, {"backup-schedule", "checks-template", "snapshots-schedule"}),
@@ -234,6 +235,33 @@ def test_children_carry_their_component_in_name_and_place(stack: Rendered) -> No
         assert "filewallball:index:" in each.parent, each.name
         component = each.parent.rpartition("::")[2]
         assert each.name == component or each.name.startswith(f"{component}-"), each.name
+
+
+def test_the_reserve_is_beside_the_applications_connections(render: Render) -> None:
+    numbers = {"maxConnections": 150, "reservedConnections": 50}
+    rendered = render(merged(DEV, {"mariadb": numbers, "redis": numbers, "valkey": numbers}))
+    for name, file in (
+        ("redis-advanced-configmap", "redis.conf"),
+        ("valkey-config", "valkey.conf"),
+        ("valkey-config", "sentinel.conf"),
+    ):
+        assert "maxclients 200" in rendered.object("ConfigMap", name).inputs["data"][file].splitlines()
+    containers = {
+        each["name"]: {one["name"]: one.get("value") for one in each["env"]}
+        for _, template in rendered.pod_templates()
+        for each in template["spec"]["containers"]
+    }
+    for name in ("guard", "agent", "mariadb"):
+        assert containers[name]["FWB_MAX_CONNECTIONS"] == "150", name
+    assert containers["mariadb"]["FWB_RESERVED_CONNECTIONS"] == "50"
+    checks = json.loads(rendered.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"])
+    assert [checks[part]["max_connections"] for part in ("mariadb", "redis", "valkey")] == [150] * 3
+
+
+def test_backups_and_checks_come_in_by_the_reserve(dev: Rendered) -> None:
+    assert _environment(dev)["FWB_DB_PORT"] == "3307"
+    checks = json.loads(dev.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"])
+    assert (checks["mariadb"]["port"], checks["mariadb"]["application_port"]) == (3307, 3306)
 
 
 def test_redis_has_what_the_requirements_ask(dev: Rendered) -> None:

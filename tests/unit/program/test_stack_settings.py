@@ -70,6 +70,34 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
         ({"mariadb": {"image": "mariadb"}}, "mariadb.image", "not an image with a version"),
         ({"mariadb": {"bufferPool": "600Mi"}}, "mariadb.bufferPool", "write a memoryLimit of 1001Mi or more"),
         ({"mariadb": {"maxConnections": 5}}, "mariadb.maxConnections", "out of bounds; write 10 "),
+        (
+            {"mariadb": {"maxConnections": 9000}},
+            "mariadb.maxConnections",
+            "don't fit into mariadb.resources.memoryLimit 640Mi (the default) beside mariadb.bufferPool",
+        ),
+        ({"mariadb": {"reservedConnections": 5}}, "mariadb.reservedConnections", "out of bounds; write 32 "),
+        ({"redis": {"maxConnections": 20000}}, "redis.maxConnections", "out of bounds; write 10 "),
+        (
+            {"redis": {"maxConnections": 9000}},
+            "redis.maxConnections",
+            "232mb, more than half of redis.maxmemory 256mb (the default); write a maxmemory of 463mb",
+        ),
+        ({"redis": {"reservedConnections": 0}}, "redis.reservedConnections", "out of bounds; write 32 "),
+        (
+            {"valkey": {"maxConnections": 9000}},
+            "valkey.maxConnections",
+            "don't fit into valkey.sentinelResources.memoryLimit 128Mi (the default); write a memoryLimit of",
+        ),
+        (
+            {"valkey": {"reservedConnections": 40}},
+            "valkey.reservedConnections",
+            "too few for 3 servers and 5 sentinels; write 41 or more",
+        ),
+        (
+            {"valkey": {"sentinelResources": {"memoryLimit": "32Mi"}}},
+            "valkey.sentinelResources.memoryLimit",
+            "write a memoryLimit of 44Mi or more",
+        ),
         ({"mariadb": {"storage": {"hostPath": "data"}}}, "mariadb.storage.hostPath", "not an absolute path"),
         (
             {"mariadb": {"storage": {"hostPath": "/d", "storageClass": "fast"}}},

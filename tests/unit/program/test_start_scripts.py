@@ -22,7 +22,7 @@ STANDINS = {
             *--skip-networking*)
                 for a; do case $a in --socket=*) listen "${a#--socket=}" ;; esac; done
                 trap 'exit 0' TERM; while :; do sleep 0.05; done ;;
-            *) echo "server $*" >>"$CALLS" ;;
+            *) echo "server $* open files $(ulimit -S -n)" >>"$CALLS" ;;
         esac""",
     "mariadb-install-db": """
         for a; do case $a in --datadir=*) mkdir -p "${a#--datadir=}/mysql" ;; esac; done
@@ -33,7 +33,7 @@ STANDINS = {
     "mariadb-tzinfo-to-sql": """
         for zone in ${ZONES:-}; do echo "INSERT INTO time_zone_name ('$zone')"; done""",
     "mariadb": 'echo "client $*" >>"$CALLS"; echo "${ANSWER:-}"',
-    "redis-server": 'echo "server $*" >>"$CALLS"',
+    "redis-server": 'echo "server $* open files $(ulimit -S -n)" >>"$CALLS"',
     "versitygw": 'echo "server $*" >>"$CALLS"',
 }
 
@@ -50,7 +50,7 @@ class Pod:
             (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
             (root / "bin" / name).chmod(0o755)
         for file in (FILES / kind).iterdir():
-            text = file.read_text()
+            text = file.read_text().replace("${maxclients}", "1100")
             for path in PATHS:
                 text = text.replace(path, f"{root}{path}")
             (root / "etc/filewallball" / file.name).write_text(text)
@@ -65,15 +65,27 @@ class Pod:
     def start(self, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.run("start.sh", **environment)
 
-    def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, *arguments: str, open_files: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`open_files`: options and number of an `ulimit` that holds for the script."""
         self.calls.write_text("")
+        limit = f"ulimit {open_files} && " if open_files else ""
         return subprocess.run(
-            ["/bin/sh", self.root / "etc/filewallball" / script, *arguments],
+            [
+                "/bin/sh",
+                "-c",
+                f'{limit}exec /bin/sh "$@"',
+                "-",
+                self.root / "etc/filewallball" / script,
+                *arguments,
+            ],
             env={
                 "PATH": f"{self.root}/bin:{os.environ['PATH']}",
                 "CALLS": str(self.calls),
                 "FWB_BUFFER_POOL_BYTES": "134217728",
                 "FWB_MAX_CONNECTIONS": "100",
+                "FWB_RESERVED_CONNECTIONS": "32",
                 "FWB_BINLOG_SECONDS": "604800",
                 **environment,
             },
@@ -223,6 +235,10 @@ def test_a_missing_password_stops_the_start_and_names_the_file(tmp_path: Path) -
 REFUSED = "ERROR 1045 (28000): Access denied for user 'filewallball_monitor'@'localhost'"
 STARTING = "ERROR 2002 (HY000): Can't connect to local server through socket"
 BUSY = "ERROR 1040 (08004): Too many connections"
+BUSY_OVER_TLS = (
+    "ERROR 2002 (HY000): Received error packet before completion of TLS handshake. The authenticity of the"
+    " following error cannot be verified: 1040 - Too many connections"
+)
 CUT_SHORT = "users.sql did not run to its end"
 
 
@@ -234,9 +250,12 @@ CUT_SHORT = "users.sql did not run to its end"
         ("ready", REFUSED, False, CUT_SHORT),
         ("ready", REFUSED, True, REFUSED),
         ("ready", STARTING, False, STARTING),
-        ("ready", BUSY, True, BUSY),
+        ("ready", BUSY, True, None),
+        ("ready", BUSY, False, CUT_SHORT),
         ("alive", "1", False, None),
         ("alive", BUSY, True, None),
+        ("alive", BUSY_OVER_TLS, True, None),
+        ("ready", BUSY_OVER_TLS, True, None),
         ("alive", STARTING, True, STARTING),
     ],
 )
@@ -274,7 +293,7 @@ def test_redis_gets_its_users_with_hashed_passwords(redis: Pod) -> None:
     assert f"user checks on #{hashlib.sha256(b'checks-pw').hexdigest()} " in users
     assert "user default off" in users
     assert "-pw" not in users
-    assert "config|set" not in users
+    assert [line.split()[1] for line in users.splitlines() if "config|set" in line] == ["guard"]
     assert (redis.root / "run/redis/users.acl").stat().st_mode & 0o077 == 0
     assert redis.called == ["server"]
 
@@ -282,7 +301,44 @@ def test_redis_gets_its_users_with_hashed_passwords(redis: Pod) -> None:
 def test_only_on_a_disposable_stack_may_the_checks_change_redis(redis: Pod) -> None:
     redis.start(FWB_REDIS_DISPOSABLE="true")
     lines = (redis.root / "run/redis/users.acl").read_text().splitlines()
-    assert [line.split()[1] for line in lines if "+config|set" in line] == ["checks"]
+    assert [line.split()[1] for line in lines if "+config|set" in line] == ["checks", "guard"]
+
+
+def test_the_guards_password_is_another_one_at_each_start(redis: Pod) -> None:
+    seen: set[str] = set()
+    for _ in range(2):
+        assert redis.start().returncode == 0
+        path = redis.root / "run/redis/guard-password"
+        assert path.stat().st_mode & 0o077 == 0
+        seen.add(path.read_text())
+        users = (redis.root / "run/redis/users.acl").read_text()
+        assert f"user guard on #{hashlib.sha256(path.read_bytes()).hexdigest()} resetkeys" in users
+    assert len(seen) == 2
+    assert min(map(len, seen)) == 48
+
+
+@pytest.mark.parametrize("kind", ["redis", "mariadb"])
+def test_too_few_open_files_for_the_connections_stop_the_start(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """The servers would go on with fewer connections, and tell it only in their logs."""
+    pod: Pod = request.getfixturevalue(kind)
+    done = pod.run("start.sh", open_files="-n 1131")
+    assert done.returncode == 1
+    assert (
+        f"filewallball:{kind}.maxConnections and filewallball:{kind}.reservedConnections need 1132"
+        in done.stderr
+    )
+    assert "may have 1131" in done.stderr
+    assert pod.called == []
+
+
+@pytest.mark.parametrize("kind", ["redis", "mariadb"])
+def test_a_low_limit_of_open_files_is_raised(kind: str, request: pytest.FixtureRequest) -> None:
+    pod: Pod = request.getfixturevalue(kind)
+    assert pod.run("start.sh", open_files="-S -n 256").returncode == 0
+    assert pod.called[-1] == "server"
+    assert "open files 1132" in pod.calls.read_text()
 
 
 def test_redis_does_not_start_without_a_password(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_the_containers_know_what_the_scripts_need(dev: Rendered) -> None:
     common = {"POD_NAME", "FWB_MEMBERS", "FWB_SENTINELS", "FWB_QUORUM", "FWB_MASTER_NAME"}
     found = {name: environment(container(dev, name)) for name in ("valkey", "agent", "sentinel")}
     assert set(found["valkey"]) == common
-    assert set(found["agent"]) == common | {"HOME"}
+    assert set(found["agent"]) == common | {"HOME", "FWB_MAX_CONNECTIONS"}
     assert set(found["sentinel"]) == common | {"FWB_DOWN_AFTER_MS", "FWB_FAILOVER_TIMEOUT_MS"}
     assert found["sentinel"]["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert found["sentinel"]["FWB_QUORUM"] == "3"

@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "FWB_SENTINELS": "3",
     "FWB_QUORUM": "2",
     "FWB_MASTER_NAME": "sessions",
+    "FWB_MAX_CONNECTIONS": "500",
     "VALKEY_0_SERVICE_HOST": "10.0.0.1",
     "VALKEY_1_SERVICE_HOST": "10.0.0.2",
     "VALKEY_SENTINEL_0_SERVICE_HOST": "10.0.1.1",
@@ -33,6 +34,7 @@ def secrets(tmp_path: Path) -> Path:
 
 def test_a_layout_from_the_environment(secrets: Path) -> None:
     layout = from_environment(ENVIRONMENT, secrets)
+    assert layout.connections == 500
     assert layout.me.host == "10.0.0.2"
     assert [pod.name for pod in layout.peers] == ["valkey-0"]
     assert layout.majority == 2

@@ -1,0 +1,81 @@
+"""`python3 -m filewallball.guard`: the second container of the cache's pod."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from redis.credentials import CredentialProvider
+
+from filewallball.errors import ConfigError, UserError
+from filewallball.guard.choice import REDIS_USERS
+from filewallball.guard.watch import Guard
+
+RUN = Path("/run/redis")
+LOOKED = Path("/tmp/looked")  # noqa: S108 - a volume of the pod's own
+"""Touched at each look: the liveness probe wants it to be young."""
+
+
+class _FromFile(CredentialProvider):
+    """The password that the server's start script has made: another one at each start of the server."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get_credentials(self) -> tuple[str, str]:
+        return "guard", self._path.read_text(encoding="utf-8").strip()
+
+
+class CacheGuard(Guard):
+    """Opens the server's port as well, once it is inside: start.sh leaves it closed."""
+
+    def __init__(self, run: Path, share: int) -> None:
+        self._bind = run / "bind"
+        place = {
+            "unix_socket_path": str(run / "redis.sock"),
+            "credential_provider": _FromFile(run / "guard-password"),
+        }
+        super().__init__("redis", share, REDIS_USERS, _say, **place)
+
+    def _enter(self) -> None:
+        if not self.call("CONFIG GET", "bind")["bind"]:
+            self.call("CONFIG SET", "bind", self._bind.read_text(encoding="utf-8").strip())
+            _say("redis: open")
+
+
+def main() -> int:
+    share = os.environ.get("FWB_MAX_CONNECTIONS", "")
+    if not share.isdecimal() or int(share) < 1:
+        raise ConfigError(
+            f"FWB_MAX_CONNECTIONS is {share!r}",
+            "Set filewallball:redis.maxConnections to a whole number above 0.",
+        )
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    guard = CacheGuard(RUN, int(share))
+    while not stopping.is_set():
+        pause = guard.look()
+        LOOKED.touch()
+        stopping.wait(pause)
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"guard: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
