@@ -23,7 +23,7 @@ from filewallball.drill.limits import described
 from filewallball.drill.members import Set
 from filewallball.drill.results import Journal, Round
 from filewallball.drill.rolls import Rolls, other_name
-from filewallball.drill.runner import RATE, READ_RATE, WAIT_EVERY, Drill
+from filewallball.drill.runner import RATE, READ_RATE, WAIT_EVERY, WAITER_RATE, WAITERS, Drill
 from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.stack import Place
 
@@ -147,6 +147,8 @@ def _about(set_: Set) -> dict[str, Any]:
         "rate": RATE,
         "read_rate": READ_RATE,
         "wait_every": WAIT_EVERY,
+        "waiters": WAITERS,
+        "waiter_rate": WAITER_RATE,
     }
 
 

@@ -59,14 +59,21 @@ def figures(recording: Recording, about: Circumstances) -> Round:
             until=until,
             interval=recording.interval,
         ),
+        waited_outage=arithmetic.longest_gap(
+            recording.waited, since=about.at, until=until, interval=recording.waiter_interval
+        )
+        if recording.waiter_interval
+        else None,
         read_outages={
             reader: arithmetic.longest_gap(times, since=about.at, until=until)
             for reader, times in recording.reads.items()
         },
         writes=len(recording.acks),
+        waited_writes=len(recording.waited),
+        waited_in_vain=recording.waited_in_vain,
         gave_up=len(recording.errors),
         rate=arithmetic.rate(recording.acks, since=recording.began + WARM_UP, until=about.at),
-        lost_waited=lost.waited,
+        lost_waited=lost.waited + recording.waited_lost,
         lost_plain=lost.plain,
         oldest_lost=lost.oldest,
         saved=None if about.saved is None else arithmetic.acked_before(recording.acks, about.saved),

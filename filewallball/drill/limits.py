@@ -27,9 +27,11 @@ class Limits:
     """No write accepted by a lone primary later than this."""
     stays: bool = False
     """No fail-over at all."""
+    waited_worst: float | None = None
+    """The longest outage of writes that wait for a replica."""
 
 
-PLANNED = Limits(0.2, 1.0, "none")
+PLANNED = Limits(0.2, 1.0, "none", waited_worst=0.3)
 FAILED = Limits(3.0, 5.0, "unwaited")
 ONE_WAY = Limits(None, None, "any", lone_last=10.0)
 ALL_AT_ONCE = Limits(None, 30.0, "unsaved")
@@ -44,6 +46,9 @@ def broken(limits: Limits, rounds: Sequence[Round], *, append_only: bool) -> lis
         found.append(f"median outage {median(outages):.2f} s, limit {limits.outage_median:g} s")
     if outages and limits.outage_worst is not None and max(outages) > limits.outage_worst:
         found.append(f"worst outage {max(outages):.2f} s, limit {limits.outage_worst:g} s")
+    waited = [one.waited_outage for one in rounds if one.waited_outage is not None]
+    if waited and limits.waited_worst is not None and max(waited) > limits.waited_worst:
+        found.append(f"worst outage of writes with WAIT {max(waited):.2f} s, limit {limits.waited_worst:g} s")
     for one in rounds:
         if limits.stays and one.failovers:
             found.append(f"round {one.number}: {one.failovers} fail-overs though nothing was down")
@@ -78,6 +83,8 @@ def described(limits: Limits) -> str:
         parts.append(f"outage {limits.outage_median:g} s median, {limits.outage_worst:g} s worst")
     elif limits.outage_worst is not None:
         parts.append(f"back in {limits.outage_worst:g} s")
+    if limits.waited_worst is not None:
+        parts.append(f"writes with WAIT {limits.waited_worst:g} s worst")
     if limits.lone_last is not None:
         parts.append(f"no write by a lone primary after {limits.lone_last:g} s")
     if limits.stays:

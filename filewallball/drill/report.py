@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from filewallball.drill.limits import described
 from filewallball.drill.results import Journal, Round
@@ -18,8 +19,9 @@ def line(one: Round) -> str:
     """A round on one line."""
     parts = [
         f"outage {in_seconds(one.outage)}",
+        f"with WAIT {in_seconds(one.waited_outage)}",
         f"detected after {in_seconds(one.detection)}",
-        f"{one.writes} writes, {one.lost} lost ({one.lost_waited} of them WAIT-acknowledged)",
+        f"{one.acknowledged} writes, {one.lost} lost ({one.lost_waited} of them WAIT-acknowledged)",
         f"at most {one.primaries} accepting" + (f" for {one.overlap:.2f} s" if one.overlap else ""),
     ]
     if one.lone_writes is not None:
@@ -43,7 +45,9 @@ STALL = 0.1
 def show(found: Sequence[Summary], console: Console) -> None:
     """The table on a terminal; lines with tabs elsewhere; then which limits were missed."""
     if console.is_terminal:
-        table = Table(*COLUMNS, caption="times in seconds: median / worst")
+        table = Table(
+            Column(COLUMNS[0], no_wrap=True), *COLUMNS[1:], caption="times in seconds: median / worst"
+        )
         for each in found:
             table.add_row(*each.cells(), style="" if each.met else "red")
         console.print(table)
@@ -56,6 +60,13 @@ def show(found: Sequence[Summary], console: Console) -> None:
 
 def missed(found: Iterable[Summary]) -> list[str]:
     return [f"{each.event.name}: {reason}" for each in found for reason in each.broken]
+
+
+def _waiters(about: Mapping[str, Any]) -> str:
+    """A drill of an earlier time had none."""
+    if not about.get("waiters"):
+        return ""
+    return f" {about['waiters']} threads at {about['waiter_rate']:g} each, every write followed by WAIT 1;"
 
 
 def markdown(journal: Journal, found: Sequence[Summary], plot: str | None) -> str:
@@ -77,9 +88,10 @@ def markdown(journal: Journal, found: Sequence[Summary], plot: str | None) -> st
             f" {about['cluster']}, {about['machine']}; begun {about['began']}.",
             "",
             f"One writer at {about['rate']:g} writes a second through Sentinel, every"
-            f" {about['wait_every']}th followed by WAIT 1; two readers at {about['read_rate']:g} a second,"
-            " one from the primary and one from a replica. Every member is probed with writes of its own"
-            " all the time. Times in seconds, median / worst, from the moment the event took effect.",
+            f" {about['wait_every']}th followed by WAIT 1;{_waiters(about)} two readers at"
+            f" {about['read_rate']:g} a second, one from the primary and one from a replica."
+            " Every member is probed with writes of its own all the time. Times in seconds, median / worst,"
+            " from the moment the event took effect.",
             "",
             *rows,
             "",
@@ -88,6 +100,8 @@ def markdown(journal: Journal, found: Sequence[Summary], plot: str | None) -> st
             "- detected: a Sentinel announced something, or another member took a write.",
             "- outage: the longest time without an acknowledged write, less the pacing interval; reads:"
             " without an answered read, the worse of both readers.",
+            "- with WAIT: the longest time in which no thread that follows every write with WAIT 1 had a"
+            " replica's acknowledgement, less the pacing interval of one.",
             "- lost (WAIT): acknowledged writes that the whole set didn't have in the end; in brackets those"
             " of them that WAIT 1 had acknowledged. WAIT means two memories, not a disk.",
             "- lost of saved: how many were lost of the writes that had been acknowledged before the primary"

@@ -33,9 +33,16 @@ class Round:
     """Fail-overs that were tried or done; a planned handover counts as well."""
     outage: float | None = None
     """The longest time without an acknowledged write, less the pacing interval."""
+    waited_outage: float | None = None
+    """The same for the threads that wait for a replica, of writes that one acknowledged; None in rounds of a
+    time before there were such threads."""
     read_outages: dict[str, float] = field(default_factory=dict[str, float])
     writes: int = 0
     """Acknowledged ones."""
+    waited_writes: int = 0
+    """Those of the threads that wait for a replica, acknowledged by one."""
+    waited_in_vain: int = 0
+    """Those of these threads that no replica acknowledged in time."""
     gave_up: int = 0
     """Writes that the client gave up."""
     rate: float = 0.0
@@ -59,6 +66,11 @@ class Round:
     stall: float = 0.0
     """The longest time for which the client itself didn't get to run."""
     note: str = ""
+
+    @property
+    def acknowledged(self) -> int:
+        """Of all threads."""
+        return self.writes + self.waited_writes
 
     @property
     def lost(self) -> int:

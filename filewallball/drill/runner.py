@@ -24,6 +24,8 @@ RATE = 420.0
 AT_LEAST = 400
 READ_RATE = 100.0
 WAIT_EVERY = 10
+WAITERS = 4
+WAITER_RATE = 50.0
 PRELOAD = 2000
 """Writes that are saved before a power cut, beside those of the steady load until then."""
 AFTER_SAVE_SECONDS = 2.0
@@ -76,6 +78,8 @@ class Drill:
             READ_RATE,
             WAIT_EVERY,
             PRELOAD if event.saved_first else 0,
+            WAITERS,
+            WAITER_RATE,
         )
         began = datetime.now(UTC)
         self._load.start(plan)

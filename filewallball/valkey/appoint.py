@@ -20,6 +20,9 @@ PAUSE_SECONDS = 8.0
 """How long writes wait at most while the primary's place is handed over, should its agent die meanwhile."""
 CAUGHT_UP_SECONDS = 1.0
 ATTACHED_SECONDS = 0.5
+RELIEVED_SECONDS = 5.0
+"""How long a primary that has handed over stays, at most, until the new one has another replica."""
+RELIEVED_EVERY = 0.05
 STEP_DOWN_TRIES = 4
 
 Say = Callable[[str], None]
@@ -94,6 +97,32 @@ class Appointments:
         if not agreed:
             raise Failed(f"too few Sentinels took {target} as the primary of epoch {epoch}")
         self._gather(pod, but=self._layout.me)
+        others = {view.name for view in peers.values() if view and view.ready_to_lead} - {target}
+        if others and not self._relieved(successor, others):
+            self._say(f"{target} still has no other replica after {RELIEVED_SECONDS:g} s")
+
+    def _relieved(self, successor: Server, others: Collection[str]) -> bool:
+        """Wait until one of the `others` has acknowledged what the new primary has written.
+
+        Till then this member is its only replica, without which it takes no write, and WAIT waits in vain.
+        """
+        hosts = {self._layout.named(name).host for name in others}
+        written: int | None = None
+
+        def relieved() -> bool:
+            nonlocal written
+            try:
+                offset, acknowledged = successor.acknowledged()
+            except (RedisError, OSError):
+                return False
+            written = offset if written is None else written
+            if any(acknowledged.get(host, -1) >= written for host in hosts):
+                return True
+            if not hosts & set(acknowledged):  # what they were told got lost
+                self._gather(successor.pod, but=self._layout.me)
+            return False
+
+        return wait_until(relieved, RELIEVED_SECONDS, RELIEVED_EVERY)
 
     def _catch_up(self, own: Server, successor: Server) -> None:
         """Wait until the successor has all; writes are paused. Raises Refused if it takes too long."""

@@ -155,6 +155,13 @@ class Server:
         ]
         return states.count("online")
 
+    def acknowledged(self) -> tuple[int, dict[str, int]]:
+        """Of a primary: its replication offset, and the one that each replica acknowledged, by address."""
+        info = self.call("INFO", "replication")
+        replicas = [value for key, value in info.items() if key.startswith("slave") and key[5:].isdigit()]
+        online = {str(each["ip"]): int(each["offset"]) for each in replicas if each["state"] == "online"}
+        return int(info["master_repl_offset"]), online
+
     def open(self) -> None:
         self.call("CONFIG SET", "bind", self._layout.bind)
 

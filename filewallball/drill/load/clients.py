@@ -117,6 +117,39 @@ class Writer:
         return f"{self._plan.round}={seq}"
 
 
+class Waiters:
+    """Threads that write as one does who can't accept to lose a write: each is followed by WAIT 1."""
+
+    def __init__(self, sessions: Sessions, plan: Plan) -> None:
+        self.writers = [
+            Writer(
+                sessions, plan._replace(round=f"{plan.round}:w{number}", rate=plan.waiter_rate, wait_every=1)
+            )
+            for number in range(plan.waiters)
+        ]
+
+    @property
+    def acknowledged(self) -> list[float]:
+        """When a replica acknowledged a write, of whatever thread."""
+        return sorted(ack.acked for writer in self.writers for ack in writer.acks if ack.waited)
+
+    @property
+    def in_vain(self) -> int:
+        return sum(1 for writer in self.writers for ack in writer.acks if not ack.waited)
+
+    def lost(self) -> int:
+        """How many acknowledged ones are gone, or hold something else."""
+        return sum(len(_waited(writer) & set(writer.verify())) for writer in self.writers)
+
+    def clean_up(self) -> None:
+        for writer in self.writers:
+            writer.clean_up()
+
+
+def _waited(writer: Writer) -> set[int]:
+    return {ack.seq for ack in writer.acks if ack.waited}
+
+
 class Reader:
     """Reads at a steady pace and remembers when it was answered. `read`: Sessions.call or Sessions.read."""
 

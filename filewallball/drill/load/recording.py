@@ -25,6 +25,10 @@ class Plan(NamedTuple):
     """Every so many writes are followed by WAIT 1."""
     preload: int
     """So many keys are written before all else, as fast as can be."""
+    waiters: int = 0
+    """So many threads write beside that, and have a replica acknowledge every write."""
+    waiter_rate: float = 1.0
+    """Their writes a second, each."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -90,6 +94,14 @@ class Recording:
     """Whether all acknowledged writes were looked up."""
     longest_stall: float = 0.0
     """The longest time for which the pod itself didn't get to run."""
+    waiter_interval: float = 0.0
+    """Pacing of each thread that waits for replicas, in seconds."""
+    waited: list[float] = field(default_factory=list[float])
+    """When their writes were acknowledged by a replica."""
+    waited_in_vain: int = 0
+    """Writes of theirs that no replica acknowledged in time."""
+    waited_lost: int = 0
+    """Writes of theirs that a replica had acknowledged, and that the set didn't have in the end."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,7 +9,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any, NamedTuple
 
-from filewallball.drill.load.clients import PREFIX, Reader, Sessions, Writer
+from filewallball.drill.load.clients import PREFIX, Reader, Sessions, Waiters, Writer
 from filewallball.drill.load.probes import MemberProbe
 from filewallball.drill.load.recording import Event, Plan, Recording
 from filewallball.drill.load.saving import save
@@ -42,6 +42,7 @@ class Round:
         self._stop = Flag()
         self._sessions = connect(plan, passwords)
         self._writer = Writer(self._sessions, plan)
+        self._waiters = Waiters(self._sessions, plan)
         self._readers = {
             "primary": Reader(self._sessions.call, self._writer, plan),
             "replica": Reader(self._sessions.read, self._writer, plan),
@@ -59,11 +60,9 @@ class Round:
         self._longest_stall = 0.0
         self._began = 0.0
         jobs = [*self._readers.values(), *self._probes.values(), *self._listeners, self._eye]
+        jobs += [self._writer, *self._waiters.writers]
         self._threads = [Thread(target=job.run, args=(self._stop,), daemon=True) for job in jobs]
-        self._threads += [
-            Thread(target=self._writer.run, args=(self._stop,), daemon=True),
-            Thread(target=self._heartbeat, daemon=True),
-        ]
+        self._threads.append(Thread(target=self._heartbeat, daemon=True))
 
     def begin(self) -> None:
         """Raises what the client raises if the first keys can't be written."""
@@ -108,9 +107,13 @@ class Round:
             sorted(self._heard),
             self._eye.states,
             longest_stall=self._longest_stall,
+            waiter_interval=1 / self.plan.waiter_rate,
+            waited=self._waiters.acknowledged,
+            waited_in_vain=self._waiters.in_vain,
         )
         with contextlib.suppress(Exception):
             recording.lost = self._writer.verify()
+            recording.waited_lost = self._waiters.lost()
             recording.verified = True
         self.clean_up()
         return recording
@@ -126,6 +129,7 @@ class Round:
         """Remove the round's keys; what can't be removed now goes by its time to live."""
         with contextlib.suppress(Exception):
             self._writer.clean_up()
+            self._waiters.clean_up()
             probed = [f"{PREFIX}probe:{name}" for name in self._probes]
             self._sessions.call(lambda valkey: valkey.unlink(*probed))
         self._sessions.close()

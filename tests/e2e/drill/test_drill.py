@@ -178,6 +178,8 @@ def test_event(report: dict[str, Any], event: str):
     assert one["failed"] == ""
     assert one["redundancy"] is not None
     assert one["writes"] > 400
+    assert one["waited_writes"] > 100
+    assert one["waited_outage"] is not None
     if event == "all-pods":
         assert one["saved"] > PRELOAD
         assert one["lost_saved"] == 0

@@ -10,6 +10,9 @@ from local_set import MASTER, LocalSet, Process, wait_for
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from writing import writer
 
+from filewallball.valkey.layout import Pod
+from filewallball.valkey.member import Server
+
 
 def test_a_primary_that_stops_in_order_loses_no_write(whole: LocalSet) -> None:
     """SENTINEL FAILOVER lost more than half: the old primary went on taking writes."""
@@ -29,6 +32,38 @@ def test_the_place_goes_round_and_no_write_is_lost(whole: LocalSet) -> None:
             whole.start([each])
             whole.wait_whole()
     assert written.lost(whole) == []
+
+
+def test_a_primary_that_stops_stays_until_another_replica_can_acknowledge(whole: LocalSet) -> None:
+    """Its own acknowledgements end with it. What follows a write with WAIT would stand still."""
+    old = whole.wait_whole()
+    assert old.agent
+    replicas = [each for each in whole.members if each is not old]
+    for each in replicas:
+        assert each.agent
+        each.agent._act = lambda step: None  # type: ignore[method-assign]  # they would mend it, after a while
+    lost: list[str] = []
+
+    def lose_the_first(server: Server) -> None:
+        follow = server.follow
+
+        def once_lost(source: Pod) -> None:
+            if server.pod.name not in lost:
+                lost.append(server.pod.name)
+                raise ConnectionError("the command got lost")
+            follow(source)
+
+        server.follow = once_lost  # type: ignore[method-assign]
+
+    for each in replicas:
+        lose_the_first(old.agent._servers[each.pod.name])
+    whole.stop(old)
+    assert lost
+    new = next(each for each in replicas if whole.client(each).execute_command("ROLE")[0] == "master")
+    pipe = whole.client(new).pipeline(transaction=False)
+    pipe.set("must not", "be lost")
+    pipe.execute_command("WAIT", 1, 400)
+    assert pipe.execute() == [True, 1]
 
 
 def test_applications_cannot_fail_over_by_hand(whole: LocalSet) -> None:

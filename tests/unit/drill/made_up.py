@@ -39,7 +39,17 @@ def place(kube: Any = None, **changes: Any) -> Place:
 
 def a_round(event: str = "process-killed", number: int = 1, **changes: Any) -> Round:
     return Round(
-        event, number, "2026-01-01T00:00:00+00:00", **{"outage": 0.1, "writes": 1000, "saved": 100, **changes}
+        event,
+        number,
+        "2026-01-01T00:00:00+00:00",
+        **{
+            "outage": 0.1,
+            "waited_outage": 0.1,
+            "writes": 1000,
+            "waited_writes": 500,
+            "saved": 100,
+            **changes,
+        },
     )
 
 
@@ -56,4 +66,6 @@ ABOUT: dict[str, Any] = {
     "rate": 420.0,
     "read_rate": 100.0,
     "wait_every": 10,
+    "waiters": 4,
+    "waiter_rate": 50.0,
 }

@@ -166,6 +166,10 @@ def recording() -> Recording:
         lost=[494, 495, 496, 497, 498, 499, 500],
         verified=True,
         longest_stall=0.02,
+        waiter_interval=0.04,
+        waited=every(0.01, 5, 10) + every(0.01, 12.8, 15),
+        waited_in_vain=3,
+        waited_lost=2,
     )
 
 
@@ -178,7 +182,9 @@ def test_figures_of_a_round():
         "primary": pytest.approx(2.51, abs=0.02),
         "replica": pytest.approx(0.01, abs=0.001),
     }
-    assert (found.writes, found.gave_up, found.lost_waited, found.lost_plain) == (800, 1, 1, 6)
+    assert (found.writes, found.gave_up, found.lost_waited, found.lost_plain) == (800, 1, 1 + 2, 6)
+    assert found.waited_outage == pytest.approx(2.8 + 0.01 - 0.04, abs=0.001)
+    assert (found.waited_writes, found.waited_in_vain) == (720, 3)
     assert found.oldest_lost == pytest.approx(0.07, abs=0.001)
     assert found.rate == pytest.approx(100, rel=0.02)
     assert (found.primaries, found.overlap, found.lone_writes) == (1, 0.0, None)

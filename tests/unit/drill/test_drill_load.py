@@ -10,12 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from fake_server import bulk, running, wait_until
 
 from filewallball.drill.load import server as http
-from filewallball.drill.load.clients import Reader, Writer
+from filewallball.drill.load.clients import Reader, Waiters, Writer
 from filewallball.drill.load.recording import Plan, Recording
 from filewallball.drill.load.round import Passwords
 
@@ -42,7 +43,6 @@ class FakeValkey:
         self.data: dict[str, str] = {}
         self.fail: Exception | None = None
         self.replicas = 2
-        self._queue: list[str | int] = []
 
     def call(self, function):
         if self.fail:
@@ -56,7 +56,6 @@ class FakeValkey:
     def set(self, key: str, value: str, ex: int) -> bool:
         assert ex > 60
         self.data[key] = value
-        self._queue.append("OK")
         return True
 
     def get(self, key: str) -> str | None:
@@ -71,12 +70,23 @@ class FakeValkey:
 
     def pipeline(self, transaction: bool):
         assert not transaction
-        self._queue = []
-        return self
+        return FakePipeline(self)
+
+
+class FakePipeline:
+    """Of its own for each thread."""
+
+    def __init__(self, valkey: FakeValkey) -> None:
+        self._valkey = valkey
+        self._queue: list[str | int] = []
+
+    def set(self, key: str, value: str, ex: int) -> None:
+        self._valkey.set(key, value, ex)
+        self._queue.append("OK")
 
     def execute_command(self, *given: object) -> None:
-        assert given[:2] == ("WAIT", 1)
-        self._queue.append(self.replicas)
+        assert given == ("WAIT", 1, 400)
+        self._queue.append(self._valkey.replicas)
 
     def execute(self) -> list[str | int]:
         return self._queue
@@ -113,6 +123,30 @@ def test_writer_goes_on_after_a_write_was_given_up():
         wait_until(lambda: len(writer.acks) > acked + 1 and len(reader.answered) > answered + 1)
     assert writer.errors[0][1] == "ConnectionError: nobody there"
     assert writer.verify() == []
+
+
+def test_threads_that_wait_for_a_replica_count_only_what_one_has():
+    valkey = FakeValkey()
+    waiters = Waiters(valkey, plan(waiters=4, waiter_rate=200.0))
+    assert len(waiters.writers) == 4
+    with ExitStack() as threads:
+        for writer in waiters.writers:
+            threads.enter_context(running(writer))
+        wait_until(lambda: all(len(writer.acks) > 20 for writer in waiters.writers))
+        valkey.replicas = 0
+        wait_until(lambda: waiters.in_vain > 20)
+    assert len(waiters.acknowledged) + waiters.in_vain == sum(len(one.acks) for one in waiters.writers)
+    assert waiters.acknowledged == sorted(waiters.acknowledged)
+    assert waiters.lost() == 0
+    for one in waiters.writers:
+        in_vain = next(ack.seq for ack in one.acks if not ack.waited)
+        del valkey.data[f"fwb:drill:r-1:w{waiters.writers.index(one)}:{in_vain}"]
+    assert waiters.lost() == 0, "nobody was told that these are safe"
+    del valkey.data["fwb:drill:r-1:w2:5"]
+    valkey.data["fwb:drill:r-1:w3:5"] = "something older"
+    assert waiters.lost() == 2
+    waiters.clean_up()
+    assert valkey.data == {}
 
 
 def test_what_runs_in_the_cluster_needs_only_what_the_image_has():
@@ -152,7 +186,8 @@ def load() -> Iterator[tuple[http.Load, Callable, FakeValkey]]:
 def test_a_round_from_start_to_finish(load, serve):
     _, ask, valkey = load
     silent = serve(lambda _: OK)
-    asked = plan(members={"valkey-0": silent.address}, sentinels={"s-0": silent.address})._asdict()
+    servers = {"members": {"valkey-0": silent.address}, "sentinels": {"s-0": silent.address}}
+    asked = plan(**servers, waiters=2, waiter_rate=100.0)._asdict()
     assert ask("start", asked) == {}
     assert ask("start", asked) == {}  # sent again: the round that runs is meant
     wait_until(lambda: ask("progress")["acked"] > 20)
@@ -165,6 +200,8 @@ def test_a_round_from_start_to_finish(load, serve):
     assert found.lost == []
     assert found.interval == pytest.approx(0.002)
     assert len(found.acks) > 20
+    assert found.began < found.waited[-1] <= found.ended
+    assert (found.waiter_interval, found.waited_in_vain, found.waited_lost) == (0.01, 0, 0)
     assert found.reads["primary"]
     assert found.reads["replica"]
     assert found.probes["valkey-0"]
@@ -179,6 +216,17 @@ def test_round_whose_writes_cannot_be_looked_up(load, serve):
     wait_until(lambda: ask("progress")["acked"] > 5)
     valkey.fail = ConnectionError("nobody there")
     assert ask("finish", {"round": "r-1"})["verified"] is False
+
+
+def test_a_round_counts_what_its_waiting_threads_lost(load):
+    _, ask, valkey = load
+    ask("start", plan(waiters=1, waiter_rate=100.0)._asdict())
+    wait_until(lambda: "fwb:drill:r-1:w0:5" in valkey.data)
+    valkey.data["fwb:drill:r-1:w0:3"] = "something older"
+    found = Recording.from_json(ask("finish", {"round": "r-1"}))
+    assert found.verified
+    assert found.lost == []
+    assert found.waited_lost == 1
 
 
 def test_a_member_saves_in_the_middle_of_a_round(load, serve):

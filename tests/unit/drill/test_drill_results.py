@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_resume_leaves_out_a_line_that_was_cut_off(tmp_path: Path):
     assert [one.number for one in Journal.open(tmp_path, ABOUT, resume=True).rounds] == [1, 2]
 
 
+def test_rounds_of_a_time_before_threads_waited_for_replicas(tmp_path: Path):
+    old = asdict(a_round("pod-deleted"))
+    for name in ("waited_outage", "waited_writes", "waited_in_vain"):
+        del old[name]
+    about = {name: value for name, value in ABOUT.items() if not name.startswith("waiter")}
+    (tmp_path / FILE).write_text(json.dumps(about) + "\n" + json.dumps(old) + "\n")
+    kept = Journal.open(tmp_path, ABOUT, resume=True)
+    assert kept.rounds[0].waited_outage is None
+    [found] = summary.summaries(kept)
+    assert dict(zip(summary.COLUMNS, found.cells(), strict=True))["with WAIT"] == "–"
+    assert found.met
+    assert "threads at" not in report.markdown(kept, [found], None)
+
+
 def test_earlier_rounds_are_never_overwritten(tmp_path: Path):
     journal(tmp_path, a_round())
     with pytest.raises(ConfigError, match="--resume"):
@@ -77,8 +92,9 @@ def test_folder_that_cannot_be_made(tmp_path: Path):
 
 
 KEPT = {
-    "planned": (limits.PLANNED, {"outage": 0.2}),
-    "failed": (limits.FAILED, {"outage": 3.0, "lost_plain": 7}),
+    "planned": (limits.PLANNED, {"outage": 0.2, "waited_outage": 0.3}),
+    "planned, of a time before threads waited": (limits.PLANNED, {"waited_outage": None}),
+    "failed": (limits.FAILED, {"outage": 3.0, "waited_outage": 3.0, "lost_plain": 7}),
     "one way": (limits.ONE_WAY, {"outage": 60.0, "lone_last": 10.0, "lost_plain": 9, "lost_waited": 9}),
     "all": (limits.ALL_AT_ONCE, {"outage": 30.0, "lost_waited": 9, "oldest_lost": 50.0}),
 }
@@ -86,6 +102,12 @@ KEPT["busy"] = (limits.BUSY, {"failovers": 0, "outage": 2.0})
 BROKEN = {
     "planned median": (limits.PLANNED, {"outage": 0.21}, "median outage 0.21 s, limit 0.2 s"),
     "planned worst": (limits.PLANNED, {"outage": 1.1}, "worst outage 1.10 s, limit 1 s"),
+    "planned with WAIT": (
+        limits.PLANNED,
+        {"waited_outage": 0.31},
+        "worst outage of writes with WAIT 0.31 s, limit 0.3 s",
+    ),
+    "planned loss with WAIT": (limits.PLANNED, {"lost_waited": 1}, "1 acknowledged writes lost"),
     "planned loss": (limits.PLANNED, {"lost_plain": 1}, "1 acknowledged writes lost"),
     "failed median": (limits.FAILED, {"outage": 3.1}, "median outage"),
     "failed worst": (limits.FAILED, {"outage": 5.1}, "worst outage"),
@@ -138,7 +160,7 @@ def rounds_of_all():
 
 
 def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
-    bad = a_round("pod-deleted", 4, outage=2.5, lost_plain=3)
+    bad = a_round("pod-deleted", 4, outage=2.5, waited_outage=1.6, lost_plain=3)
     found = summary.summaries(kept := journal(tmp_path, *rounds_of_all(), bad))
     assert [each.event.name for each in found] == [event.name for event in EVENTS]
     out = io.StringIO()
@@ -146,11 +168,14 @@ def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
     text = out.getvalue()
     assert "pod-deleted\t4\t" in text
     assert "0.12 / 2.50" in text
+    assert "0.10 / 1.60" in text
+    assert "pod-deleted: worst outage of writes with WAIT 1.60 s, limit 0.3 s" in text
     assert "pod-deleted: worst outage 2.50 s, limit 1 s" in text
     assert "pod-deleted: round 4: 3 acknowledged writes lost" in text
     assert text.count("MISSED") == 1
     page = report.markdown(kept, found, "plot.svg")
     assert "| pod-deleted | 4 |" in page
+    assert "4 threads at 50 each, every write followed by WAIT 1;" in page
     assert "- pod-deleted: worst outage 2.50 s, limit 1 s" in page
     assert "![client outage by event](plot.svg)" in page
 
@@ -165,7 +190,8 @@ def test_table_on_a_terminal(tmp_path: Path):
 
 def test_round_on_one_line():
     text = report.line(a_round(lone_writes=2, lone_last=1.5, primaries=2, overlap=0.25, stall=0.3))
-    assert text.startswith("process-killed 1: ok: outage 0.10 s; ")
+    assert text.startswith("process-killed 1: ok: outage 0.10 s; with WAIT 0.10 s; ")
+    assert "; 1500 writes, 0 lost" in text
     assert "at most 2 accepting for 0.25 s" in text
     assert "2 lone probes accepted, the last after 1.50 s" in text
     assert "the client itself stood still for 0.30 s" in text
@@ -177,6 +203,8 @@ def test_data_of_the_report(tmp_path: Path):
     data = json.loads(json.dumps(summary.as_json(kept, summary.summaries(kept))))
     assert data["about"]["stack"] == "dev"
     assert data["events"][0]["met"] is False
+    assert data["events"][0]["waited_outage_worst"] == 0.1
+    assert data["events"][0]["waited_writes"] == 500
     assert "rounds" not in data  # they stand in the journal
 
 
