@@ -56,11 +56,6 @@ class Observer:
             if self._error:
                 raise self._error
 
-    def wake(self) -> None:
-        """Make everybody look again."""
-        with self._changed:
-            self._changed.notify_all()
-
     def close(self) -> None:
         """Stop following; the threads end with their next event."""
         with self._changed:

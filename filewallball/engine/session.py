@@ -153,7 +153,7 @@ class Session:
             result = self.apply(trial, dry_run=True)
         except KubeError as error:
             text = error.message.replace(meta["name"], name)
-            raise KubeError(error.status, error.reason, text, error.details) from None
+            raise KubeError(error.status, error.reason, text) from None
         result["metadata"] = {**result["metadata"], **manifest["metadata"]}
         return result
 
