@@ -7,10 +7,12 @@ import time
 from typing import Any
 
 from filewallball.engine import readiness
-from filewallball.engine.diff import changes, touches
+from filewallball.engine.diff import changes, secret_paths, touches
 from filewallball.engine.graph import Providers
 from filewallball.engine.guards import refuse_move
 from filewallball.engine.handlers import Base
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.kinds.table import VOLUME
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Outcome, Resource, key_of
 from filewallball.engine.rollout import Stopped, Waiter
@@ -23,7 +25,6 @@ Object = dict[str, Any]
 # what is under way when something fails may still finish, so that one run tells of several faults
 GRACE = 30.0
 SERVED_WITHIN = 30.0
-FOREGROUND = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 
 
 class Applier(Base):
@@ -63,8 +64,7 @@ class Applier(Base):
         step.seconds = time.monotonic() - begin
         self.add(step)
         self._reporter.step(step)
-        if obj["kind"] == "Secret":
-            resource.secret_paths.append(("data",))
+        resource.secret_paths += secret_paths(obj)
         key = key_of(obj)
         return Outcome(id=f"{key.namespace}/{key.name}" if key.namespace else key.name, outputs=obj)
 
@@ -169,8 +169,7 @@ class Applier(Base):
             obj["kind"],
             key.name,
             key.namespace or None,
-            # pods first, so that what comes next meets none of the old ones
-            propagation="Foreground" if obj["kind"] in FOREGROUND else "Background",
+            propagation="Foreground" if kind_of(obj).foreground else "Background",
             uid=obj["metadata"]["uid"],
         )
         self._waiter.wait_gone(obj, timeout)
@@ -181,9 +180,9 @@ class Applier(Base):
         There is no such claim any more, whatever phase the volume's controller has got to by now.
         """
         volume_name = manifest.get("spec", {}).get("volumeName")
-        if manifest["kind"] != "PersistentVolumeClaim" or not volume_name:
+        if not kind_of(manifest).claims_volume or not volume_name:
             return
-        volume = self._session.kube.get("v1", "PersistentVolume", volume_name)
+        volume = self._session.kube.get(VOLUME.api_version, VOLUME.name, volume_name)
         reference: Object = (volume or {}).get("spec", {}).get("claimRef") or {}
         meta = manifest["metadata"]
         same = (reference.get("namespace"), reference.get("name")) == (meta["namespace"], meta["name"])
@@ -191,7 +190,7 @@ class Applier(Base):
         if kept and same and reference.get("uid"):
             self._say(key_of(manifest), f"taking back volume {volume_name}")
             forget = {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
-            self._session.kube.patch("v1", "PersistentVolume", volume_name, None, forget)
+            self._session.kube.patch(VOLUME.api_version, VOLUME.name, volume_name, None, forget)
 
     def _say(self, key: Key, text: str, lasting: bool = True) -> None:
         self._reporter.progress(str(key), text, lasting=lasting)
@@ -220,7 +219,7 @@ def update_in_place(
 
 def _replacement_reason(session: Session, resource: Resource, sent: Object, live: Object) -> str:
     """Why the object must be made anew although the server might take the update; empty if not."""
-    if live["kind"] == "Job" and readiness.of(live).phase == "failed":
+    if kind_of(live).anew_after_failure and readiness.of(live).phase == "failed":
         return "it had failed"
     paths = resource.options.replace_on_changes
     if paths:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.kinds.table import SECRET
 from filewallball.engine.resources import Path
 from filewallball.redact import MASK
 
@@ -49,24 +51,22 @@ def normalised(manifest: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def changes(
-    before: dict[str, Any], after: dict[str, Any], secret_paths: list[Path] | None = None
-) -> list[Change]:
+def secret_paths(manifest: dict[str, Any]) -> list[Path]:
+    """Where an object of its kind has secrets, marked or not."""
+    return [(name,) for name in kind_of(manifest).secret_fields]
+
+
+def changes(before: dict[str, Any], after: dict[str, Any], marked: list[Path] | None = None) -> list[Change]:
     """What differs between two objects of one kind, secret values masked."""
     found: list[Change] = []
     _compare(normalised(before), normalised(after), (), found)
-    hidden = [
-        *(secret_paths or []),
-        *([("data",)] if after.get("kind", before.get("kind")) == "Secret" else []),
-    ]
+    hidden = [*(marked or []), *secret_paths(after)]
     return [_masked(change, hidden) for change in found]
 
 
-def declared_changes(
-    live: dict[str, Any], manifest: dict[str, Any], secret_paths: list[Path]
-) -> list[Change]:
+def declared_changes(live: dict[str, Any], manifest: dict[str, Any], marked: list[Path]) -> list[Change]:
     """What a replacement would bring: only properties that the program declares can be told beforehand."""
-    return [change for change in changes(live, manifest, secret_paths) if change.after is not None]
+    return [change for change in changes(live, manifest, marked) if change.after is not None]
 
 
 def _compare(before: Any, after: Any, path: Path, found: list[Change]) -> None:
@@ -120,8 +120,8 @@ def parse(path: str) -> Path:
             steps.append(int(index))
         else:
             steps.append(quoted or index or plain)
-    if steps and steps[0] == "stringData":
-        steps[0] = "data"
+    if steps and steps[0] == SECRET.secret_text:
+        steps[0] = SECRET.secret
     return tuple(steps)
 
 

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from filewallball.engine.graph import Graph, Providers
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.kinds.table import NAMESPACE, TABLE
 from filewallball.engine.record import LABEL
 from filewallball.engine.resources import UNKNOWN, Key, Resource, key_of
 from filewallball.engine.session import NotOurs, Session
@@ -17,21 +19,10 @@ Object = dict[str, Any]
 Occupied = dict[str, list[str]]
 """Namespaces, and what is in them that isn't the stack's."""
 
-OCCUPANTS = (
-    ("v1", "PersistentVolumeClaim"),
-    ("apps/v1", "Deployment"),
-    ("apps/v1", "StatefulSet"),
-    ("apps/v1", "DaemonSet"),
-    ("batch/v1", "CronJob"),
-    ("batch/v1", "Job"),
-    ("v1", "Pod"),
-)
-CLAIMS = frozenset({"PersistentVolumeClaim", "PersistentVolume"})
-
 
 def occupied(session: Session, objects: Iterable[Object]) -> Occupied:
     """The namespaces among these that hold data or applications of others."""
-    names = [obj["metadata"]["name"] for obj in objects if obj["kind"] == "Namespace"]
+    names = [obj["metadata"]["name"] for obj in objects if kind_of(obj) is NAMESPACE]
     found = {name: occupants(session, name) for name in names}
     return {name: keys for name, keys in found.items() if keys}
 
@@ -40,8 +31,9 @@ def occupants(session: Session, namespace: str) -> list[str]:
     """Claims and applications in a namespace that lack the stack's label, and would go with it."""
     return [
         str(key_of(obj))
-        for version, kind in OCCUPANTS
-        for obj in session.kube.list(version, kind, namespace)
+        for kind in TABLE
+        if kind.occupies
+        for obj in session.kube.list(kind.api_version, kind.name, namespace)
         if not _is_ours(session, obj) and not _is_over(obj)
     ]
 
@@ -74,7 +66,7 @@ def refuse_moves(session: Session, graph: Graph, providers: Providers) -> None:
 def refuse_move(session: Session, resource: Resource, key: Key) -> None:
     """Raise UserError if the resource stood for a claim elsewhere: its data would not come along."""
     old = session.earlier(resource)
-    if key.kind not in CLAIMS or old is None or old["metadata"].get("deletionTimestamp"):
+    if old is None or not kind_of(old).data_stays or old["metadata"].get("deletionTimestamp"):
         return
     before = key_of(old)
     if before == key or before in session.planned or any(UNKNOWN in part for part in key):
@@ -118,11 +110,4 @@ def _is_ours(session: Session, obj: Object) -> bool:
 
 def _is_over(obj: Object) -> bool:
     """Whether it is going anyway, or has done its work."""
-    status: Object = obj.get("status") or {}
-    conditions: list[Object] = status.get("conditions") or []
-    ended = {str(each["type"]) for each in conditions if each["status"] == "True"}
-    return bool(
-        obj["metadata"].get("deletionTimestamp")
-        or (obj["kind"] == "Job" and ended & {"Complete", "Failed"})
-        or (obj["kind"] == "Pod" and status.get("phase") in ("Succeeded", "Failed"))
-    )
+    return bool(obj["metadata"].get("deletionTimestamp") or kind_of(obj).ended(obj))

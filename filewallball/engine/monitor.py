@@ -8,6 +8,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
+from filewallball.engine import kinds
 from filewallball.engine.resources import (
     STACK_TYPE,
     USE_THE_CLI,
@@ -88,13 +89,11 @@ class Monitor(MockMonitor):
     def _resource(self, request: Any) -> Resource:
         properties = request.properties if hasattr(request, "properties") else request.object
         props, secret_paths = unwrap(properties, self._redactor)
-        if request.type.endswith(":Secret"):
-            self._redactor.add_secret_object(props)
         for name in request.additionalSecretOutputs:
             secret_paths.append((name,))
             self._redactor.add(props.get(name))
         own = urn(self._stack, self._project, request.parent, request.type, request.name)
-        return Resource(
+        resource = Resource(
             urn=own,
             type=request.type,
             name=request.name,
@@ -104,6 +103,9 @@ class Monitor(MockMonitor):
             props=props,
             secret_paths=secret_paths,
         )
+        if kinds.of(resource.api_version, resource.kind).secret:
+            self._redactor.add_secret_object(props)
+        return resource
 
     def _options(self, request: Any, resource: Resource) -> Options:
         limits = request.customTimeouts

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from filewallball.engine.apply import short, update_in_place
-from filewallball.engine.diff import changes, declared_changes
+from filewallball.engine.diff import changes, declared_changes, secret_paths
 from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.guards import refuse_move
 from filewallball.engine.handlers import Base
@@ -42,8 +42,7 @@ class Planner(Base):
             step = Step(resource, "failed", note=str(error))
             self.failures.append(f"{resource.kind} {resource.meta.get('name') or resource.name}: {error}")
         self.add(step)
-        if resource.kind == "Secret":
-            resource.secret_paths.append(("data",))
+        resource.secret_paths += secret_paths(outputs)
         meta = outputs["metadata"]
         id_ = f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta.get("name") or "")
         return Outcome(id=id_, outputs=outputs)

@@ -11,6 +11,8 @@ from typing import Any
 
 from filewallball.engine.diff import PREFIX
 from filewallball.engine.guards import Occupied, occupants, occupied_note
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.kinds.table import NAMESPACE
 from filewallball.engine.record import LABEL
 from filewallball.engine.report import Reporter
 from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Resource, key_of
@@ -20,10 +22,6 @@ from filewallball.engine.steps import Step
 from filewallball.errors import UserError
 
 Object = dict[str, Any]
-WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"})
-# what others live in, or keep their data on, goes after them; the order of last resort
-RANKS = {"PersistentVolumeClaim": 2, "PersistentVolume": 3, "StorageClass": 4, "Namespace": 5}
-LAST = 6
 
 
 def undeclared(session: Session, declared: set[Key]) -> list[Object]:
@@ -56,7 +54,7 @@ def split(
     kept += [
         obj
         for obj in objects
-        if obj["kind"] == "Namespace"
+        if kind_of(obj) is NAMESPACE
         and obj["metadata"]["name"] in pinned
         and obj not in kept
         and obj not in protected
@@ -84,8 +82,8 @@ def waves(objects: list[Object]) -> list[list[Object]]:
         free = [obj for obj in remaining.values() if urn_of(obj) not in needed]
         # dependencies in a circle can only come from a hand that edited the marks: then rank alone decides
         free = free or list(remaining.values())
-        lowest = min(_rank(obj) for obj in free)
-        wave = [obj for obj in free if _rank(obj) == lowest]
+        lowest = min(kind_of(obj).rank for obj in free)
+        wave = [obj for obj in free if kind_of(obj).rank == lowest]
         result.append(wave)
         for obj in wave:
             del remaining[key_of(obj)]
@@ -116,7 +114,7 @@ class Remover:
         """Leave objects in the cluster at the stack's end, and say so."""
         for obj in objects:
             note = "stays with its data; `--purge` deletes it"
-            if obj["kind"] == "Namespace" and (others := occupied.get(obj["metadata"]["name"])):
+            if kind_of(obj) is NAMESPACE and (others := occupied.get(obj["metadata"]["name"])):
                 note = f"stays: {occupied_note(others)}. Move or delete that, then `destroy --purge` again"
             self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
 
@@ -135,7 +133,7 @@ class Remover:
             else:
                 self._release(obj)
                 note = "no longer part of the stack"
-                if obj["kind"] == "Namespace" and (others := occupied.get(obj["metadata"]["name"])):
+                if kind_of(obj) is NAMESPACE and (others := occupied.get(obj["metadata"]["name"])):
                     note = f"no longer part of the stack; {occupied_note(others)}"
             self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
         return waiting
@@ -145,14 +143,14 @@ class Remover:
         step = Step(as_resource(obj), "delete", key)
         try:
             # asked again: minutes may have passed since the list that was confirmed
-            if obj["kind"] == "Namespace" and (others := occupants(self._session, key.name)):
+            if kind_of(obj) is NAMESPACE and (others := occupants(self._session, key.name)):
                 raise UserError(occupied_note(others))  # noqa: TRY301 - told as any other failure
             self._session.kube.delete(
                 obj["apiVersion"],
                 obj["kind"],
                 key.name,
                 key.namespace or None,
-                propagation="Foreground" if obj["kind"] in WORKLOADS else "Background",
+                propagation="Foreground" if kind_of(obj).foreground else "Background",
                 uid=obj["metadata"]["uid"],
             )
             self._reporter.working(f"{key}: waiting for it to be gone")
@@ -195,17 +193,7 @@ def as_resource(obj: Object) -> Resource:
 def _home_stays(obj: Object, declared: set[Key]) -> bool:
     """Whether the object lies in a namespace that the stack itself declares."""
     namespace = key_of(obj).namespace
-    return any(key.kind == "Namespace" and key.name == namespace for key in declared)
-
-
-def _rank(obj: Object) -> int:
-    if obj["kind"] == "CustomResourceDefinition":
-        return LAST
-    if obj["apiVersion"].partition("/")[0].count(".") > 1 and not obj["apiVersion"].startswith(
-        ("networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io", "scheduling.k8s.io")
-    ):
-        return 0  # a custom resource goes while its controller still runs
-    return 0 if obj["kind"] in WORKLOADS else RANKS.get(obj["kind"], 1)
+    return any(key.group_kind == NAMESPACE.group_kind and key.name == namespace for key in declared)
 
 
 def _is_controlled(obj: Object) -> bool:

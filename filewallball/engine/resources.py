@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from google.protobuf.json_format import MessageToDict
 
+from filewallball.engine import kinds
 from filewallball.redact import Redactor
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -101,9 +102,10 @@ class Resource:
         props = cast("dict[str, Any]", without_nulls(copy.deepcopy(self.props)))
         body |= {key: value for key, value in props.items() if key not in ("apiVersion", "kind", "status")}
         body.setdefault("metadata", {})
-        if self.kind == "Secret" and "stringData" in body:
-            encoded = {key: encode(value) for key, value in body.pop("stringData").items()}
-            body["data"] = {**(body.get("data") or {}), **encoded}
+        kind = kinds.of(self.api_version, self.kind)
+        if kind.secret_text in body:
+            encoded = {key: encode(value) for key, value in body.pop(kind.secret_text).items()}
+            body[kind.secret] = {**(body.get(kind.secret) or {}), **encoded}
         return body
 
 

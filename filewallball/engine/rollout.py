@@ -7,6 +7,8 @@ import time
 from typing import Any
 
 from filewallball.engine import readiness
+from filewallball.engine.kinds.states import made_for_first_pod, waiting
+from filewallball.engine.kinds.table import STORAGE_CLASS
 from filewallball.engine.observer import Observer
 from filewallball.engine.resources import key_of
 from filewallball.engine.watch import TICK, RolloutFailed, Say, Watch
@@ -14,7 +16,6 @@ from filewallball.errors import UserError
 from filewallball.kube import Kube
 
 Object = dict[str, Any]
-DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 WORTH_A_LINE_AFTER = 2.0
 
 
@@ -47,7 +48,7 @@ class Waiter:
                 settling = 0.0 if first else watch.settling(obj)
                 if settling <= 0:
                     return obj
-                state = readiness.waiting("started, may yet crash")
+                state = waiting("started, may yet crash")
             if state.phase == "failed" and first:  # let the views of its pods fill, to tell the reason
                 watch.troubles(obj)
                 self._observer.wait(TICK)
@@ -97,11 +98,5 @@ class Waiter:
 
     def _waits_for_consumer(self, claim: Object) -> bool:
         if self._classes is None:
-            self._classes = self._kube.list("storage.k8s.io/v1", "StorageClass")
-        wanted = claim["spec"].get("storageClassName")
-        for each in self._classes:
-            annotations: Object = each["metadata"].get("annotations") or {}
-            default = wanted is None and annotations.get(DEFAULT_CLASS) == "true"
-            if each["metadata"]["name"] == wanted or default:
-                return each.get("volumeBindingMode") == "WaitForFirstConsumer"
-        return False
+            self._classes = self._kube.list(STORAGE_CLASS.api_version, STORAGE_CLASS.name)
+        return made_for_first_pod(claim, self._classes)

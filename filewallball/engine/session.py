@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from filewallball.engine.diff import PREFIX, keep_ignored
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.kinds.table import DEFINITION, value_at
 from filewallball.engine.record import LABEL, MANAGER, label_value
 from filewallball.engine.resources import Key, Resource, key_of
 from filewallball.errors import UserError
@@ -20,8 +22,6 @@ Object = dict[str, Any]
 URN = f"{PREFIX}urn"
 OPTIONS = f"{PREFIX}options"
 PULUMI_MANAGER = "pulumi-kubernetes"
-# deleting one of these deletes data, or whatever else is stored under it
-HOLDS_DATA = frozenset({"PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition"})
 IMMUTABLE = re.compile(
     r"immutable|updates to statefulset spec|may not change once set|cannot change roleRef"
     r"|can not be less than",
@@ -65,8 +65,7 @@ class Session:
 
     def remember(self, obj: Object) -> None:
         """Take an object into account: for lookups, and its secrets for redaction."""
-        if obj["kind"] == "Secret":
-            self._redactor.add_secret_object(obj)
+        self._learn_secrets(obj)
         if urn_of(obj):
             self.live[key_of(obj)] = obj
             self.by_urn[urn_of(obj)] = obj
@@ -86,15 +85,14 @@ class Session:
             known = self.earlier(resource)
             prefix = meta.pop("generateName", f"{resource.name}-")
             meta["name"] = known["metadata"]["name"] if known else f"{prefix}{secrets.token_hex(4)}"
-        if manifest["kind"] == "Secret":
-            self._redactor.add_secret_object(manifest)
+        self._learn_secrets(manifest)
         return manifest
 
     def is_defined(self, resource: Resource) -> bool:
         """Whether the cluster has a definition of the resource's kind, be it served yet or not."""
         wanted = (resource.api_version.rpartition("/")[0], resource.kind)
         try:
-            definitions = self.kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+            definitions = self.kube.list(DEFINITION.api_version, DEFINITION.name)
         except KubeError:  # not everybody may see them
             return False
         return any((each["spec"]["group"], each["spec"]["names"]["kind"]) == wanted for each in definitions)
@@ -115,8 +113,7 @@ class Session:
         found = self.kube.get(manifest["apiVersion"], manifest["kind"], meta["name"], meta.get("namespace"))
         if found:
             self._check_owner(resource, found)
-            if found["kind"] == "Secret":
-                self._redactor.add_secret_object(found)
+            self._learn_secrets(found)
         return found
 
     def adorned(self, resource: Resource, manifest: Object, live: Object | None) -> Object:
@@ -169,6 +166,10 @@ class Session:
             return False
         return True
 
+    def _learn_secrets(self, obj: Object) -> None:
+        if kind_of(obj).secret:
+            self._redactor.add_secret_object(obj)
+
     def _check_owner(self, resource: Resource, found: Object) -> None:
         meta = found["metadata"]
         labels: Object = meta.get("labels") or {}
@@ -215,13 +216,13 @@ def refusal(obj: Object, *, protect: bool, retain: bool) -> tuple[str, str]:
     key = key_of(obj)
     if protect or notes_of(obj).get("protect"):
         return (f"{key} is protected", "Set `protect=False` on it, run `up`, and then make this change.")
-    kept = obj["spec"].get("persistentVolumeClaimRetentionPolicy") if obj["kind"] == "StatefulSet" else None
-    if kept and kept.get("whenDeleted") == "Delete":
+    kind = kind_of(obj)
+    if value_at(obj, kind.claims_policy) == "Delete":
         return (
             f"{key} takes its volume claims with it when it is deleted",
             "Set persistentVolumeClaimRetentionPolicy.whenDeleted to Retain, run `up`, then change this.",
         )
-    if obj["kind"] in HOLDS_DATA or retain or notes_of(obj).get("retain"):
+    if kind.holds_data or retain or notes_of(obj).get("retain"):
         where = f"-n {key.namespace} " if key.namespace else ""
         return (
             f"making {key} anew would delete what it holds",

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from filewallball import pods as pods_module
-from filewallball.engine import readiness
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.kinds.states import observed
+from filewallball.engine.kinds.table import POD, value_at
 from filewallball.engine.observer import Observer
 from filewallball.engine.resources import key_of
 from filewallball.errors import UserError
@@ -19,14 +21,12 @@ Object = dict[str, Any]
 Say = Callable[[str, bool], None]
 TICK = 1.0
 LOG_LINES = 15
-# a pod of an old revision that isn't ready holds up a StatefulSet for good (kubernetes issue 67250)
+# a pod of an old revision that isn't ready may be about to become so
 STUCK_AFTER = 3.0
 # without a readiness probe a container counts as ready from its start to its crash
 SETTLED_AFTER = 1.5
 SETTLED_AFTER_RESTART = 12.0  # longer than the kubelet's first pause between restarts
 OWN_CLOCKS = ("stuck", "line", "settle")
-TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"  # and yet all there is to match pods by
-ROLLED = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 class RolloutFailed(UserError):
@@ -68,12 +68,13 @@ class Watch:
         """All that is wrong with the object and its present pods; forgets what has healed."""
         events = self._events()
         found: list[Trouble] = []
-        if obj["kind"] == "PersistentVolumeClaim":
-            found += _some(pods_module.event_trouble(obj, events, "ProvisioningFailed"))
+        kind = kind_of(obj)
+        if kind.refusal_event:
+            found += _some(pods_module.event_trouble(obj, events, kind.refusal_event))
         pods = self._pods(obj)
         for pod in pods:
             found += _some(pods_module.trouble(pod, events))
-        if obj["kind"] == "Job":  # a crash there is the job controller's to count
+        if kind.counts_crashes:
             found = [each for each in found if not each.crashed]
         owners = self._owners(obj)
         if not pods:
@@ -93,7 +94,7 @@ class Watch:
         """One line on what is being waited for."""
         if troubles:
             return f"{detail}; {troubles[0]}"
-        events = self._events() if obj["kind"] in (*ROLLED, "Pod") else []
+        events = [] if kind_of(obj).counts_crashes else self._events()
         for pod in self._pods(obj):
             probe = pods_module.not_ready_reason(pod, events)
             if probe:
@@ -102,10 +103,11 @@ class Watch:
 
     def settling(self, obj: Object) -> float:
         """Seconds until the pods of a ready workload have run long enough to be believed; 0 if they have."""
-        if obj["kind"] not in ROLLED:
+        kind = kind_of(obj)
+        if not kind.rolled:
             return 0.0
         pods = self._pods(obj)
-        wanted = obj["spec"].get("replicas", 1) if obj["kind"] != "DaemonSet" else 0
+        wanted = obj["spec"].get("replicas", 1) if kind.sized else 0
         if len(pods) < wanted:
             return TICK  # the view of the pods lags behind
         left = 0.0
@@ -133,11 +135,12 @@ class Watch:
 
     def unblock(self, obj: Object, say: Say) -> None:
         """Remove pods of an old revision that can't get ready: they hold up the update that mends them."""
-        if obj["kind"] != "StatefulSet" or not obj.get("status", {}).get("updateRevision"):
+        kind = kind_of(obj)
+        revision = value_at(obj, kind.revision)
+        if not kind.stalls or not revision:
             return
-        revision = obj["status"]["updateRevision"]
         pods = [pod for pod in self._owned_pods(obj) if not pod["metadata"].get("deletionTimestamp")]
-        current = {pod["metadata"]["uid"]: _revision(pod) == revision for pod in pods}
+        current = {pod["metadata"]["uid"]: _label(pod, kind.revision_label) == revision for pod in pods}
         if any(current[pod["metadata"]["uid"]] and not pods_module.is_ready(pod) for pod in pods):
             return
         for pod in pods:
@@ -150,49 +153,48 @@ class Watch:
                     f"removing pod {meta['name']}: of the old revision, not ready, it holds up the update",
                     True,
                 )
-                self._kube.delete("v1", "Pod", meta["name"], self._namespace, uid=meta["uid"])
+                self._kube.delete(POD.api_version, POD.name, meta["name"], self._namespace, uid=meta["uid"])
 
     def _events(self) -> list[Object]:
         return self._observer.objects("v1", "Event", self._namespace) if self._namespace else []
 
     def _owners(self, obj: Object) -> list[Object]:
-        """Whose pods count: the object's own, or for a Deployment those of its newest ReplicaSet.
+        """Whose pods count: the object's own, or those of its newest revision where that is an object.
 
         Nobody's before its controller has seen the change: all that is there is of an older revision then.
         """
-        if obj["kind"] in ROLLED and not readiness.observed(obj):
+        kind = kind_of(obj)
+        if kind.rolled and not observed(obj):
             return []
-        if obj["kind"] != "Deployment":
+        if not kind.rolled_by:
             return [obj]
-        sets = self._observer.objects("apps/v1", "ReplicaSet", self._namespace)
-        revision = _deployment_revision(obj)
-        return [each for each in sets if _owned(each, obj) and _deployment_revision(each) == revision]
+        revision = value_at(obj, kind.revision)
+        between = self._observer.objects(*kind.rolled_by, self._namespace)
+        return [each for each in between if _owned(each, obj) and value_at(each, kind.revision) == revision]
 
     def _pods(self, obj: Object) -> list[Object]:
-        if obj["kind"] == "Pod":
+        kind = kind_of(obj)
+        if kind is POD:
             return [obj]
-        if obj["kind"] not in (*ROLLED, "Job"):
+        if not kind.has_pods:
             return []
         pods = self._owned_pods(obj)
-        revision = obj.get("status", {}).get("updateRevision")
-        if obj["kind"] == "StatefulSet" and revision:
-            return [pod for pod in pods if _revision(pod) == revision]
-        if obj["kind"] == "DaemonSet":
-            annotations: Object = obj["metadata"].get("annotations") or {}
-            generation = annotations.get(TEMPLATE_GENERATION)
-            return [pod for pod in pods if _label(pod, "pod-template-generation") == generation]
-        return pods
+        revision = value_at(obj, kind.revision)
+        if not kind.revision_label or not revision:
+            return pods
+        return [pod for pod in pods if _label(pod, kind.revision_label) == revision]
 
     def _owned_pods(self, obj: Object) -> list[Object]:
         owners = self._owners(obj)
-        pods = self._observer.objects("v1", "Pod", self._namespace)
+        pods = self._observer.objects(POD.api_version, POD.name, self._namespace)
         return [pod for pod in pods if any(_owned(pod, owner) for owner in owners)]
 
     def _worst_pod(self, obj: Object, troubles: list[Trouble]) -> Object | None:
         pods = self._pods(obj)
-        if obj["kind"] == "Job":  # its end may be known before the watch has shown that of its pods
-            selector = f"batch.kubernetes.io/job-name={obj['metadata']['name']}"
-            pods = self._kube.list("v1", "Pod", self._namespace, labels=selector)
+        label = kind_of(obj).pods_label
+        if label:  # its end may be known before the watch has shown that of its pods
+            selector = f"{label}={obj['metadata']['name']}"
+            pods = self._kube.list(POD.api_version, POD.name, self._namespace, labels=selector)
         pods.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")))
         named = [pod for pod in pods if troubles and pod["metadata"]["name"] == troubles[0].pod]
         bad = [pod for pod in pods if pods_module.failed_container(pod)]
@@ -225,18 +227,9 @@ def _owned(obj: Object, owner: Object) -> bool:
     return any(each.get("uid") == owner["metadata"]["uid"] for each in references)
 
 
-def _revision(pod: Object) -> str:
-    return _label(pod, "controller-revision-hash")
-
-
 def _label(pod: Object, name: str) -> str:
     labels: Object = pod["metadata"].get("labels") or {}
     return str(labels.get(name, ""))
-
-
-def _deployment_revision(obj: Object) -> str:
-    annotations: Object = obj["metadata"].get("annotations") or {}
-    return str(annotations.get("deployment.kubernetes.io/revision", ""))
 
 
 def _some(trouble: Trouble | None) -> list[Trouble]:

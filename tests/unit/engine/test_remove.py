@@ -8,13 +8,16 @@ from typing import Any
 from filewallball.engine.remove import split, waves
 from filewallball.engine.session import OPTIONS, URN, refusal
 
+VERSIONS = {"StatefulSet": "apps/v1", "CustomResourceDefinition": "apiextensions.k8s.io/v1"}
+
 
 def obj(name: str, kind: str = "ConfigMap", after: list[str] | None = None, **notes: Any) -> dict[str, Any]:
     meta: dict[str, Any] = {"name": name, "annotations": {URN: f"urn:{name}"}}
     meta["annotations"][OPTIONS] = json.dumps({"after": [f"urn:{each}" for each in after or []], **notes})
     if kind != "Namespace":
         meta["namespace"] = "shop"
-    return {"apiVersion": "v1", "kind": kind, "metadata": meta, "spec": {}}
+    version = VERSIONS.get(kind, "v1")
+    return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": {}}
 
 
 def names(objects: list[dict[str, Any]]) -> list[str]:
