@@ -21,12 +21,12 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots import functions
-from filewallball.valkey.snapshots.databases import DATABASES, STAGING, is_own
-from filewallball.valkey.snapshots.digest import Digest
-from filewallball.valkey.snapshots.functions import Library
-from filewallball.valkey.snapshots.manifest import Content
-from filewallball.valkey.snapshots.pieces import PIECE, Command, Piece, pieces
+from filewallball.snapshots import functions
+from filewallball.snapshots.databases import DATABASES, STAGING, is_own
+from filewallball.snapshots.digest import Digest
+from filewallball.snapshots.functions import Library
+from filewallball.snapshots.manifest import Content
+from filewallball.snapshots.pieces import PIECE, Command, Piece, pieces
 
 _START_SECONDS = 60.0
 _SCAN = 500

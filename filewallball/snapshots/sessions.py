@@ -23,10 +23,10 @@ from redis.retry import Retry
 
 from facts import valkey
 from filewallball.errors import UserError
+from filewallball.snapshots.databases import DATABASES, OWN
+from filewallball.snapshots.settings import Address, SetSettings
+from filewallball.snapshots.transfer import USER
 from filewallball.valkey.member import CLOCK_DB
-from filewallball.valkey.snapshots.databases import DATABASES, OWN
-from filewallball.valkey.snapshots.settings import Address, SetSettings
-from filewallball.valkey.snapshots.transfer import USER
 
 _NO_KEY = -2
 _CONNECT_SECONDS = 2.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from filewallball.valkey.snapshots.throwaway import Key, Throwaway
+from filewallball.snapshots.throwaway import Key, Throwaway
 
 # Clocks of nodes differ a little, and a key may expire between two looks.
 _CLOCK_MS = 2000

@@ -11,13 +11,13 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human, work_dir
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.valkey.snapshots import catalogue, functions, transfer
-from filewallball.valkey.snapshots.manifest import Content, Manifest
-from filewallball.valkey.snapshots.names import snapshot_name
-from filewallball.valkey.snapshots.sessions import Server, SessionSet
-from filewallball.valkey.snapshots.settings import Settings
-from filewallball.valkey.snapshots.throwaway import Throwaway, throwaway
-from filewallball.valkey.snapshots.transfer import TransferError, Transferred
+from filewallball.snapshots import catalogue, functions, transfer
+from filewallball.snapshots.manifest import Content, Manifest
+from filewallball.snapshots.names import snapshot_name
+from filewallball.snapshots.sessions import Server, SessionSet
+from filewallball.snapshots.settings import Settings
+from filewallball.snapshots.throwaway import Throwaway, throwaway
+from filewallball.snapshots.transfer import TransferError, Transferred
 
 WORK_SIZE = "valkey.snapshots.workSize"
 

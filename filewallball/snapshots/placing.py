@@ -12,15 +12,15 @@ from redis.exceptions import RedisError
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
+from filewallball.snapshots import functions
+from filewallball.snapshots.comparing import Compared, compare
+from filewallball.snapshots.databases import OWN, STAGING
+from filewallball.snapshots.manifest import Manifest
+from filewallball.snapshots.pieces import PIECE
+from filewallball.snapshots.sessions import Server, SessionSet, errors
+from filewallball.snapshots.settings import Address
+from filewallball.snapshots.throwaway import Key, Throwaway
 from filewallball.valkey.member import CLOCK_DB
-from filewallball.valkey.snapshots import functions
-from filewallball.valkey.snapshots.comparing import Compared, compare
-from filewallball.valkey.snapshots.databases import OWN, STAGING
-from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.pieces import PIECE
-from filewallball.valkey.snapshots.sessions import Server, SessionSet, errors
-from filewallball.valkey.snapshots.settings import Address
-from filewallball.valkey.snapshots.throwaway import Key, Throwaway
 
 _REPLICA_SECONDS = 60.0
 _FREED_SECONDS = 60.0

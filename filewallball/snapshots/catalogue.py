@@ -10,8 +10,8 @@ from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.shelf import Damaged
 from filewallball.backup.store import Store
 from filewallball.errors import UserError, nearest
-from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.names import NAMING
+from filewallball.snapshots.manifest import Manifest
+from filewallball.snapshots.names import NAMING
 
 Entry = shelf.Entry[Manifest]
 _SHELF = shelf.Shelf(NAMING, Manifest.from_json, "file")

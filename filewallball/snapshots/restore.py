@@ -23,13 +23,13 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import human, work_dir
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.valkey.snapshots import catalogue, functions, job
-from filewallball.valkey.snapshots.job import WORK_SIZE, Taking
-from filewallball.valkey.snapshots.lock import Lock
-from filewallball.valkey.snapshots.manifest import Manifest
-from filewallball.valkey.snapshots.placing import Placing
-from filewallball.valkey.snapshots.settings import Settings
-from filewallball.valkey.snapshots.throwaway import throwaway
+from filewallball.snapshots import catalogue, functions, job
+from filewallball.snapshots.job import WORK_SIZE, Taking
+from filewallball.snapshots.lock import Lock
+from filewallball.snapshots.manifest import Manifest
+from filewallball.snapshots.placing import Placing
+from filewallball.snapshots.settings import Settings
+from filewallball.snapshots.throwaway import throwaway
 
 
 class LockedLog(Log):

@@ -1,4 +1,4 @@
-"""The commands of the CronJob's pod: `python3 -m filewallball.valkey.snapshots run`, `list` and `restore`."""
+"""The commands of the CronJob's pod: `python3 -m filewallball.snapshots run`, `list` and `restore`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from filewallball.errors import UserError
 
 if TYPE_CHECKING:
-    from filewallball.valkey.snapshots.settings import Settings
+    from filewallball.snapshots.settings import Settings
 
 
 class Stopped(UserError):
@@ -23,7 +23,7 @@ class Stopped(UserError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: done; 1: it failed; 2: wrong usage or environment."""
-    parser = argparse.ArgumentParser(prog="python3 -m filewallball.valkey.snapshots", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m filewallball.snapshots", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="take a snapshot, prove it and upload it")
     show = commands.add_parser("list", help="list the snapshots in the store (environment: FWB_STORE_*)")
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run() -> int:
     from filewallball.jobs.joblog import Log
-    from filewallball.valkey.snapshots import job
+    from filewallball.snapshots import job
 
     checked = _settings()
     manifest = job.run(checked, Log(_say, work_size=job.WORK_SIZE))
@@ -59,7 +59,7 @@ def _run() -> int:
 
 
 def _restore(name: str | None) -> int:
-    from filewallball.valkey.snapshots import job, restore
+    from filewallball.snapshots import job, restore
 
     checked = _settings()
     manifest = restore.run(checked, restore.LockedLog(_say, work_size=job.WORK_SIZE), name)
@@ -69,7 +69,7 @@ def _restore(name: str | None) -> int:
 
 def _settings() -> Settings:
     from filewallball.network import addresses, wait_admitted
-    from filewallball.valkey.snapshots import settings
+    from filewallball.snapshots import settings
 
     checked = settings.from_environment(os.environ)
     sentinels = [(one.host, one.port) for one in checked.set.sentinels]
@@ -82,7 +82,7 @@ def _list(*, as_json: bool) -> int:
     from filewallball.backup.store import Store
     from filewallball.backup.workdir import human
     from filewallball.network import addresses, wait_admitted
-    from filewallball.valkey.snapshots import catalogue
+    from filewallball.snapshots import catalogue
 
     store = Store(settings.store_from_environment(os.environ))
     wait_admitted(addresses(store.settings.endpoint))

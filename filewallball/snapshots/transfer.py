@@ -14,7 +14,7 @@ from pathlib import Path
 
 from facts import valkey
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots.settings import Address
+from filewallball.snapshots.settings import Address
 
 USER = "backup"
 _CONNECT_SECONDS = 5.0

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from filewallball.backup.fields import Fields, ManifestError, load, parse_time, utc_text
-from filewallball.valkey.snapshots.databases import DATABASES
-from filewallball.valkey.snapshots.names import snapshot_time
+from filewallball.snapshots.databases import DATABASES
+from filewallball.snapshots.names import snapshot_time
 
 FORMAT = 2
 """1: before version 2 a snapshot covered databases 0 to 13 and no functions."""
