@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from filewallball.engine import native, run
-from filewallball.engine.graph import Graph
 from filewallball.engine.kinds import kind_of
-from filewallball.engine.record import EMBEDDED
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import key_of
-from filewallball.engine.steps import Result
+from filewallball.engine.ownership.record import EMBEDDED
+from filewallball.engine.program.graph import Graph
+from filewallball.engine.program.resources import key_of
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Result
 from filewallball.errors import WORK_BEGUN, ConfigError
 from filewallball.explain import explained
 

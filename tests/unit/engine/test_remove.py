@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from filewallball.engine.remove import split, waves
-from filewallball.engine.session import OPTIONS, URN, refusal
+from filewallball.engine.applying.remove import split, waves
+from filewallball.engine.ownership.session import OPTIONS, URN, refusal
 
 VERSIONS = {"StatefulSet": "apps/v1", "CustomResourceDefinition": "apiextensions.k8s.io/v1"}
 

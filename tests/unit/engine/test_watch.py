@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.engine.watch import Watch
+from filewallball.engine.waiting.watch import Watch
 
 Object = dict[str, Any]
 NAMESPACE = "shop"

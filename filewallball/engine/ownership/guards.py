@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from filewallball.engine.graph import Graph, Providers
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.table import NAMESPACE, TABLE
-from filewallball.engine.record import LABEL
-from filewallball.engine.resources import UNKNOWN, Key, Resource, key_of
-from filewallball.engine.session import NotOurs, Session
+from filewallball.engine.ownership.record import LABEL
+from filewallball.engine.ownership.session import NotOurs, Session
+from filewallball.engine.program.graph import Graph, Providers
+from filewallball.engine.program.resources import UNKNOWN, Key, Resource, key_of
 from filewallball.errors import UserError
 from filewallball.kube import UnknownKind
 

@@ -9,9 +9,9 @@ import threading
 import types
 from collections.abc import Generator
 
-from filewallball.engine.lock import Lock
-from filewallball.engine.report import Reporter
-from filewallball.engine.steps import Result
+from filewallball.engine.ownership.lock import Lock
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Result
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 

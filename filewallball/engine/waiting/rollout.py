@@ -6,12 +6,12 @@ import threading
 import time
 from typing import Any
 
-from filewallball.engine import readiness
 from filewallball.engine.kinds.states import made_for_first_pod, waiting
 from filewallball.engine.kinds.table import STORAGE_CLASS
-from filewallball.engine.observer import Observer
-from filewallball.engine.resources import key_of
-from filewallball.engine.watch import TICK, RolloutFailed, Say, Watch
+from filewallball.engine.program.resources import key_of
+from filewallball.engine.waiting import readiness
+from filewallball.engine.waiting.observer import Observer
+from filewallball.engine.waiting.watch import TICK, RolloutFailed, Say, Watch
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 

@@ -9,16 +9,16 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from filewallball.engine.diff import PREFIX
-from filewallball.engine.guards import Occupied, occupants, occupied_note
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.table import NAMESPACE
-from filewallball.engine.record import LABEL
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Resource, key_of
-from filewallball.engine.rollout import Stopped, Waiter
-from filewallball.engine.session import OPTIONS, URN, Session, notes_of, urn_of
-from filewallball.engine.steps import Step
+from filewallball.engine.ownership.guards import Occupied, occupants, occupied_note
+from filewallball.engine.ownership.record import LABEL
+from filewallball.engine.ownership.session import OPTIONS, URN, Session, notes_of, urn_of
+from filewallball.engine.program.resources import DEFAULT_TIMEOUT, Key, Resource, key_of
+from filewallball.engine.showing.diff import PREFIX
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Step
+from filewallball.engine.waiting.rollout import Stopped, Waiter
 from filewallball.errors import UserError
 
 Object = dict[str, Any]

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
-from filewallball.engine.monitor import Engine, Handler, Monitor
+from filewallball.engine.program.monitor import Engine, Handler, Monitor
 from filewallball.errors import ConfigError, UserError
 from filewallball.explain import explained
 from filewallball.project import Project, StackConfig

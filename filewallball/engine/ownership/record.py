@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from filewallball.engine.lock import CONTROL_NAMESPACE
+from filewallball.engine.ownership.lock import CONTROL_NAMESPACE
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 

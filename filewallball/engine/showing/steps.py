@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from filewallball.engine.diff import Change
-from filewallball.engine.resources import Key, Resource
+from filewallball.engine.program.resources import Key, Resource
+from filewallball.engine.showing.diff import Change
 from filewallball.redact import MASK, Redactor
 
 Action = Literal[

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from filewallball.engine.apply import short, update_in_place
-from filewallball.engine.diff import changes, declared_changes, secret_paths
-from filewallball.engine.graph import Graph, Providers
-from filewallball.engine.guards import refuse_move
-from filewallball.engine.handlers import Base
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import UNKNOWN, Key, Outcome, Resource, key_of
-from filewallball.engine.session import Session
-from filewallball.engine.steps import Step
+from filewallball.engine.applying.apply import short, update_in_place
+from filewallball.engine.applying.handlers import Base
+from filewallball.engine.ownership.guards import refuse_move
+from filewallball.engine.ownership.session import Session
+from filewallball.engine.program.graph import Graph, Providers
+from filewallball.engine.program.resources import UNKNOWN, Key, Outcome, Resource, key_of
+from filewallball.engine.showing.diff import changes, declared_changes, secret_paths
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Step
 from filewallball.errors import UserError
 from filewallball.kube import KubeError, UnknownKind, Unreachable
 

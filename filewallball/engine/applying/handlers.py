@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-from filewallball.engine.graph import Graph
-from filewallball.engine.resources import PROVIDER_TYPE, USE_THE_CLI, Outcome, Resource
-from filewallball.engine.steps import Step
+from filewallball.engine.program.graph import Graph
+from filewallball.engine.program.resources import PROVIDER_TYPE, USE_THE_CLI, Outcome, Resource
+from filewallball.engine.showing.steps import Step
 from filewallball.errors import UserError
 
 Log = Callable[[str, str], None]

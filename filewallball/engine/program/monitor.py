@@ -9,7 +9,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from filewallball.engine import kinds
-from filewallball.engine.resources import (
+from filewallball.engine.program.resources import (
     STACK_TYPE,
     USE_THE_CLI,
     Options,

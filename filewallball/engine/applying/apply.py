@@ -6,18 +6,18 @@ import threading
 import time
 from typing import Any
 
-from filewallball.engine import readiness
-from filewallball.engine.diff import changes, secret_paths, touches
-from filewallball.engine.graph import Providers
-from filewallball.engine.guards import refuse_move
-from filewallball.engine.handlers import Base
+from filewallball.engine.applying.handlers import Base
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.table import VOLUME
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import DEFAULT_TIMEOUT, Key, Outcome, Resource, key_of
-from filewallball.engine.rollout import Stopped, Waiter
-from filewallball.engine.session import Session, refusal
-from filewallball.engine.steps import Step
+from filewallball.engine.ownership.guards import refuse_move
+from filewallball.engine.ownership.session import Session, refusal
+from filewallball.engine.program.graph import Providers
+from filewallball.engine.program.resources import DEFAULT_TIMEOUT, Key, Outcome, Resource, key_of
+from filewallball.engine.showing.diff import changes, secret_paths, touches
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Step
+from filewallball.engine.waiting import readiness
+from filewallball.engine.waiting.rollout import Stopped, Waiter
 from filewallball.errors import UserError
 from filewallball.kube import KubeError, UnknownKind
 

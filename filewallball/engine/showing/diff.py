@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.table import SECRET
-from filewallball.engine.resources import Path
+from filewallball.engine.program.resources import Path
 from filewallball.redact import MASK
 
 PREFIX = "fwb.filewallball.io/"

@@ -10,8 +10,8 @@ from filewallball import pods as pods_module
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.states import observed
 from filewallball.engine.kinds.table import POD, value_at
-from filewallball.engine.observer import Observer
-from filewallball.engine.resources import key_of
+from filewallball.engine.program.resources import key_of
+from filewallball.engine.waiting.observer import Observer
 from filewallball.errors import UserError
 from filewallball.kube import Kube, KubeError
 from filewallball.pods import Trouble

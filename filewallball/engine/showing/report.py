@@ -7,8 +7,8 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from filewallball.engine.diff import Change
-from filewallball.engine.steps import SIGNS, Action, Result, Step
+from filewallball.engine.showing.diff import Change
+from filewallball.engine.showing.steps import SIGNS, Action, Result, Step
 from filewallball.redact import Redactor
 
 if TYPE_CHECKING:

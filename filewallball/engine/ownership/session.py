@@ -9,11 +9,11 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from filewallball.engine.diff import PREFIX, keep_ignored
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.table import DEFINITION, value_at
-from filewallball.engine.record import LABEL, MANAGER, label_value
-from filewallball.engine.resources import Key, Resource, key_of
+from filewallball.engine.ownership.record import LABEL, MANAGER, label_value
+from filewallball.engine.program.resources import Key, Resource, key_of
+from filewallball.engine.showing.diff import PREFIX, keep_ignored
 from filewallball.errors import UserError
 from filewallball.kube import Kube, KubeError, UnknownKind
 from filewallball.redact import Redactor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from filewallball.engine.resources import PROVIDER_TYPE, UNKNOWN, USE_THE_CLI, Resource
+from filewallball.engine.program.resources import PROVIDER_TYPE, UNKNOWN, USE_THE_CLI, Resource
 from filewallball.errors import ConfigError, UserError
 
 
