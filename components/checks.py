@@ -20,7 +20,6 @@ from facts.checks import NAME
 from facts.pods import CONFIG_PATH
 
 if TYPE_CHECKING:
-    import settings
     from components import kinds
 
 _LABELS = labels(NAME, "checks")
@@ -36,7 +35,7 @@ class ChecksArgs:
     """`parts`: what the stack consists of. Their checks run when all of them are up."""
 
     namespace: pulumi.Input[str]
-    settings: settings.Settings
+    settings: schema.Settings
     image: str
     parts: Sequence[Described]
     run: bool = True
@@ -81,7 +80,7 @@ class Checks(Described):
         self.register_outputs({})
 
 
-def _config(stack: settings.Settings, checked: Sequence[Checked]) -> dict[str, str]:
+def _config(stack: schema.Settings, checked: Sequence[Checked]) -> dict[str, str]:
     """The files that the checks read: addresses, users, limits, and what the servers are configured with."""
     sections = [each.section for each in checked]
     files = {facts.FILE: facts.document(stack.namespace, sections, disposable=stack.disposable)}

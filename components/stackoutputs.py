@@ -5,15 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from components import schema
 from components.described import Address, Description, Password
 
-if TYPE_CHECKING:
-    import settings
 
-
-def outputs(stack: settings.Settings, parts: Sequence[Description]) -> dict[str, Any]:
+def outputs(stack: schema.Settings, parts: Sequence[Description]) -> dict[str, Any]:
     """The stack's outputs, as plain data: what each part says of itself, as this cluster calls it."""
     kubectl = _kubectl(stack)
 
@@ -40,7 +38,7 @@ def outputs(stack: settings.Settings, parts: Sequence[Description]) -> dict[str,
     return told
 
 
-def _kubectl(stack: settings.Settings) -> str:
+def _kubectl(stack: schema.Settings) -> str:
     """The command that reaches the stack's namespace."""
     kubectl = "kubectl"
     if config := stack.cluster.kubeconfig_path():

@@ -7,7 +7,7 @@ from typing import Final
 NAME: Final = "filewallball-valkey-snapshot"
 CRON_JOB: Final = "filewallball-valkey-snapshot-cronjob"
 CONTAINER: Final = "snapshot"
-MODULE: Final = "filewallball.valkey.snapshots"
+MODULE: Final = "filewallball.snapshots"
 """What the container runs."""
 FOLDER: Final = "valkey/"
 """What snapshots' keys in the store start with, after the store's own prefix."""

@@ -1,4 +1,4 @@
-"""The parts of a stack's configuration, as types that check themselves; settings.py puts them together.
+"""The parts of a stack's configuration, as types that check themselves, and together as Settings.
 
 Pure: nothing here declares a resource or needs a cluster. A component takes its own part as an argument.
 """
@@ -6,10 +6,12 @@ Pure: nothing here declares a resource or needs a cluster. A component takes its
 from components.schema.backup import Backup, CaBundle, Store
 from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
+from components.schema.settings import PROJECT, Settings
 from components.schema.stack import Agent, Checks, Cluster, Dns, Toolkit
 from components.schema.valkey import SetStorage, Snapshots, Valkey
 
 __all__ = [
+    "PROJECT",
     "Agent",
     "Backup",
     "CaBundle",
@@ -21,6 +23,7 @@ __all__ = [
     "Redis",
     "Resources",
     "SetStorage",
+    "Settings",
     "Snapshots",
     "Storage",
     "Store",

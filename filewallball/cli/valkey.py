@@ -16,7 +16,7 @@ app.add_typer(backup_app, name="backup")
 @backup_app.command("now")
 def backup_now(stack: Stack, cwd: Project = HERE) -> None:
     """Take a snapshot of the sessions now, and show the job's log; exit 1 if it fails."""
-    from filewallball.valkey.snapshots import remote
+    from filewallball.snapshots import remote
 
     raise typer.Exit(remote.now(cwd, stack))
 
@@ -24,7 +24,7 @@ def backup_now(stack: Stack, cwd: Project = HERE) -> None:
 @backup_app.command("list")
 def backup_list(stack: Stack, cwd: Project = HERE) -> None:
     """List the snapshots in the store, the newest first."""
-    from filewallball.valkey.snapshots import remote
+    from filewallball.snapshots import remote
 
     raise typer.Exit(remote.show(cwd, stack))
 
@@ -40,6 +40,6 @@ def restore(
     yes: Yes = False,
 ) -> None:
     """Put a snapshot in the place of all sessions; asks first, and puts the present ones aside."""
-    from filewallball.valkey.snapshots import remote
+    from filewallball.snapshots import remote
 
     raise typer.Exit(remote.restore(cwd, stack, name, latest=latest, yes=yes))

@@ -1,8 +1,8 @@
 """The embedded engine: runs a Pulumi program against Kubernetes without the Pulumi CLI."""
 
-from filewallball.engine.graph import Graph
-from filewallball.engine.report import Reporter
+from filewallball.engine.program.graph import Graph
 from filewallball.engine.run import Options, destroy, preview, render, up
-from filewallball.engine.steps import Result
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Result
 
 __all__ = ["Graph", "Options", "Reporter", "Result", "destroy", "preview", "render", "up"]

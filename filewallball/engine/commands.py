@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 
 from filewallball.engine import native, run
-from filewallball.engine.graph import Graph
-from filewallball.engine.record import EMBEDDED
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import key_of
-from filewallball.engine.steps import Result
+from filewallball.engine.kinds import kind_of
+from filewallball.engine.ownership.record import EMBEDDED
+from filewallball.engine.program.graph import Graph
+from filewallball.engine.program.resources import key_of
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Result
 from filewallball.errors import WORK_BEGUN, ConfigError
 from filewallball.explain import explained
 
@@ -123,13 +124,11 @@ def _write_objects(folder: Path, objects: list[dict[str, Any]]) -> None:
 
 def _masked(manifest: dict[str, Any]) -> dict[str, Any]:
     """The values of a Secret are no one's business, not even those that weren't marked."""
-    if manifest["kind"] != "Secret":
+    field = kind_of(manifest).secret
+    if not field:
         return manifest
-    data: dict[str, Any] = manifest.get("data") or {}
-    return {
-        **manifest,
-        "data": dict.fromkeys(data, "W3NlY3JldF0="),
-    }  # "[secret]" in base64, so that it is valid
+    # "[secret]" in base64, so that it is valid
+    return {**manifest, field: dict.fromkeys(manifest.get(field) or {}, "W3NlY3JldF0=")}
 
 
 def _show(result: Result, flags: Flags, reporter: Reporter) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from filewallball import proxies
-from filewallball.engine import guards
-from filewallball.engine.graph import Graph, Providers
-from filewallball.engine.record import EMBEDDED, Record, Store
+from filewallball.engine.ownership import guards
+from filewallball.engine.ownership.record import EMBEDDED, Record, Store
+from filewallball.engine.ownership.session import NotOurs, Session
+from filewallball.engine.program.graph import Graph, Providers
 from filewallball.engine.run import Options, connect
-from filewallball.engine.session import NotOurs, Session
 from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.redact import Redactor
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filewallball.engine.graph import Graph, Providers
-from filewallball.engine.hold import exclusively
-from filewallball.engine.observer import Observer
-from filewallball.engine.record import Record, Store
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import key_of
-from filewallball.engine.rollout import Waiter
-from filewallball.engine.session import Session
-from filewallball.engine.steps import Profile, Result, Step, public_outputs
+from filewallball.engine.ownership.hold import exclusively
+from filewallball.engine.ownership.record import Record, Store
+from filewallball.engine.ownership.session import Session
+from filewallball.engine.program.graph import Graph, Providers
+from filewallball.engine.program.resources import key_of
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.showing.steps import Profile, Result, Step, public_outputs
+from filewallball.engine.waiting.observer import Observer
+from filewallball.engine.waiting.rollout import Waiter
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 from filewallball.project import Project, StackConfig, load_project, load_stack
@@ -76,11 +76,11 @@ class _Run:
     def render(self) -> Graph:
         """Run the program without a cluster."""
         with self.profile("imports"):
-            from filewallball.engine import program
-            from filewallball.engine.handlers import Collector
+            from filewallball.engine.applying.handlers import Collector
+            from filewallball.engine.program import runner
         collector = Collector(lambda _severity, _message: None)
         with self.profile("program, rendered"):
-            monitor = program.run(
+            monitor = runner.run(
                 self.project, self.stack, self.config, collector, self.reporter.redactor, dry_run=True
             )
         graph = collector.graph
@@ -129,8 +129,10 @@ def preview(
     graph.check()
     providers = Providers(graph.providers())
     with run.connect(providers) as kube:
-        from filewallball.engine import guards, program, remove
-        from filewallball.engine.plan import Planner
+        from filewallball.engine.applying import remove
+        from filewallball.engine.applying.plan import Planner
+        from filewallball.engine.ownership import guards
+        from filewallball.engine.program import runner
 
         store = Store(kube, run.project.name, stack)
         record = store.load_own(take_over=options.take_over) or Record()
@@ -140,9 +142,7 @@ def preview(
             guards.plan(session, graph, providers)
         planner = Planner(session, providers, graph, run.reporter)
         with run.profile("program and dry runs"):
-            monitor = program.run(
-                run.project, stack, run.config, planner, run.reporter.redactor, dry_run=True
-            )
+            monitor = runner.run(run.project, stack, run.config, planner, run.reporter.redactor, dry_run=True)
         run.result.steps = planner.steps
         run.result.failures = planner.failures
         over = remove.undeclared(session, planner.declared)
@@ -169,7 +169,7 @@ def up(root: Path, stack: str, options: Options | None = None, reporter: Reporte
         options.before(graph)
     providers = Providers(graph.providers())
     with run.connect(providers) as kube:
-        from filewallball.engine import guards
+        from filewallball.engine.ownership import guards
 
         store = Store(kube, run.project.name, stack)
         with exclusively(kube, store.name, run.result, run.reporter, run.halt):
@@ -212,8 +212,10 @@ def _forget(run: _Run, kube: Kube, store: Store, found: Record | None, kinds: se
 def _apply(
     run: _Run, kube: Kube, store: Store, session: Session, providers: Providers, kinds: set[str]
 ) -> None:
-    from filewallball.engine import guards, program, remove
-    from filewallball.engine.apply import Applier
+    from filewallball.engine.applying import remove
+    from filewallball.engine.applying.apply import Applier
+    from filewallball.engine.ownership import guards
+    from filewallball.engine.program import runner
 
     observer = Observer(kube)
     waiter = Waiter(kube, observer, run.halt)
@@ -222,7 +224,7 @@ def _apply(
     left = remove.aside(session)
     try:
         with run.profile("program and API"):
-            monitor = program.run(
+            monitor = runner.run(
                 run.project, run.stack, run.config, applier, run.reporter.redactor, dry_run=False
             )
         run.result.failures += applier.failures
@@ -262,7 +264,7 @@ def destroy(
             session = Session(kube, run.project.name, stack, run.reporter.redactor, take_over=False)
             session.prefetch((record or Record()).kinds | graph.kinds)
             if not session.live:
-                from filewallball.engine import guards
+                from filewallball.engine.ownership import guards
 
                 guards.refuse_others(session, graph, providers, "deleted")
             if record or session.live:
@@ -273,7 +275,8 @@ def destroy(
 
 
 def _remove(run: _Run, kube: Kube, store: Store, session: Session, options: Options) -> None:
-    from filewallball.engine import guards, remove
+    from filewallball.engine.applying import remove
+    from filewallball.engine.ownership import guards
 
     objects = list(session.live.values())
     occupied = guards.occupied(session, objects)

@@ -167,16 +167,6 @@ class Kube:
         params = {"container": container, "tailLines": tail, "previous": "true" if previous else None}
         return self._http.send("GET", self._path("v1", "Pod", pod, namespace) + "/log", params).text
 
-    def follow_logs(self, pod: str, namespace: str, *, container: str | None = None) -> Iterator[str]:
-        """The lines of a container's log as they come, until it ends or the connection breaks."""
-        path = self._path("v1", "Pod", pod, namespace) + "/log"
-        params = {"container": container, "follow": "true"}
-        try:
-            with self._http.stream(path, params, silence=None) as answer:
-                yield from answer.iter_lines()
-        except httpx.TransportError as error:
-            raise self._http.unreachable(error) from error
-
     def watch(
         self,
         api_version: str,

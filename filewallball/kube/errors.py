@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, cast
 
 from filewallball.errors import UserError
@@ -12,13 +11,10 @@ from filewallball.errors import UserError
 class KubeError(UserError):
     """The API server answered with an error: HTTP `status`, its `reason` (`NotFound`, `Conflict`, …)."""
 
-    def __init__(
-        self, status: int, reason: str, message: str, details: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
-        self.details: Mapping[str, Any] = details or {}
 
     @classmethod
     def from_body(cls, status: int, body: str) -> KubeError:
@@ -31,12 +27,7 @@ class KubeError(UserError):
             return cls(status, "", f"HTTP {status}")
         fields = cast("dict[str, Any]", answer)
         message = str(fields.get("message") or f"HTTP {status}")
-        return cls(status, str(fields.get("reason") or ""), message, fields.get("details"))
-
-    @property
-    def causes(self) -> list[Mapping[str, Any]]:
-        """The server's list of `{reason, field, message}`, empty where it gave none."""
-        return list(self.details.get("causes") or [])
+        return cls(status, str(fields.get("reason") or ""), message)
 
 
 class UnknownKind(KubeError):

@@ -1,1 +1,1 @@
-"""The Valkey session set: the agent beside each member, and snapshots of what it holds."""
+"""The Valkey session set: the agent beside each member."""

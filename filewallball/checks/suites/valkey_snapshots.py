@@ -11,7 +11,7 @@ from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import scheduled
 from filewallball.kube import Kube
-from filewallball.valkey.snapshots import catalogue
+from filewallball.snapshots import catalogue
 
 REMEDY = "`fwb valkey backup now STACK`"
 

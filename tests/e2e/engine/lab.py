@@ -20,7 +20,7 @@ from cluster_objects import BUSYBOX
 from shared_sandbox import Sandbox
 
 from filewallball.engine import Options, Reporter, Result, destroy, preview, up
-from filewallball.engine.record import record_name
+from filewallball.engine.ownership.record import record_name
 from filewallball.kube import Kube
 
 PROGRAM = Path(__file__).parent / "programs" / "listed"

@@ -12,7 +12,7 @@ from lab import Lab, actions
 
 from filewallball.engine import native
 from filewallball.engine.commands import Flags, execute
-from filewallball.engine.lock import Locked
+from filewallball.engine.ownership.lock import Locked
 from filewallball.errors import UserError
 
 

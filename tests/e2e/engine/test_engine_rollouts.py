@@ -9,7 +9,7 @@ from typing import Any
 from cluster_objects import wait_until
 from lab import Entry, Lab, actions
 
-from filewallball.engine.resources import DEFAULT_TIMEOUT
+from filewallball.engine.program.resources import DEFAULT_TIMEOUT
 
 FOREVER = "exec busybox sleep 3600"
 UNREADY: dict[str, Any] = {

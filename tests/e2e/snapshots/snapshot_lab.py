@@ -21,10 +21,10 @@ from s3_gateway import S3
 
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
-from filewallball.valkey.snapshots import catalogue
-from filewallball.valkey.snapshots.__main__ import main
-from filewallball.valkey.snapshots.databases import DATABASES, STAGING, is_own
-from filewallball.valkey.snapshots.manifest import Manifest
+from filewallball.snapshots import catalogue
+from filewallball.snapshots.__main__ import main
+from filewallball.snapshots.databases import DATABASES, STAGING, is_own
+from filewallball.snapshots.manifest import Manifest
 
 CONFIGURATION = FILES.parent / "snapshots" / "throwaway.conf"
 _WORK = "/work"
@@ -119,7 +119,7 @@ class Lab:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """The same as a process of its own, to be interrupted."""
         return subprocess.Popen(
-            [sys.executable, "-m", "filewallball.valkey.snapshots", *arguments],
+            [sys.executable, "-m", "filewallball.snapshots", *arguments],
             env=self.environment | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 

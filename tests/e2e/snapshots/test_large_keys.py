@@ -133,7 +133,7 @@ def test_values_that_no_client_can_send(roomy: Lab, size: int) -> None:
 
 
 def test_a_large_key_that_differs_is_not_put_in_place(roomy: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    from filewallball.valkey.snapshots import placing
+    from filewallball.snapshots import placing
 
     client = roomy.client()
     client.hset("hash", mapping={str(number): BYTES(1000) for number in range(10_000)})

@@ -11,9 +11,9 @@ from local_set import wait_for
 from redis.exceptions import NoPermissionError, ResponseError
 from snapshot_lab import Lab
 
+from filewallball.snapshots.databases import DATABASES, LOCK, STAGING
+from filewallball.snapshots.manifest import Manifest
 from filewallball.valkey.member import CLOCK, CLOCK_DB
-from filewallball.valkey.snapshots.databases import DATABASES, LOCK, STAGING
-from filewallball.valkey.snapshots.manifest import Manifest
 
 LIBRARY = "#!lua name={name}\nserver.register_function('{name}', function(keys, words) return {answer} end)"
 REACH = LIBRARY.format(name="reach", answer="server.call(unpack(words))")

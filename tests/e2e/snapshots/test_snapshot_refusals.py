@@ -11,10 +11,10 @@ import pytest
 from local_set import wait_for
 from snapshot_lab import Lab
 
+from filewallball.snapshots import job, placing
+from filewallball.snapshots.databases import STAGING
+from filewallball.snapshots.manifest import Manifest
 from filewallball.valkey.member import CLOCK_DB
-from filewallball.valkey.snapshots import job, placing
-from filewallball.valkey.snapshots.databases import STAGING
-from filewallball.valkey.snapshots.manifest import Manifest
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_copy_that_is_not_equal_is_not_put_in_place(
 
 
 def test_without_a_throwaway_server(lab: Lab, taken: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    from filewallball.valkey.snapshots import throwaway
+    from filewallball.snapshots import throwaway
 
     monkeypatch.setattr(throwaway, "_START_SECONDS", 0.1)
     lab.throwaway.close()

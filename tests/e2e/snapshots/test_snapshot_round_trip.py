@@ -12,7 +12,7 @@ import pytest
 from local_set import wait_for
 from snapshot_lab import Lab
 
-from filewallball.valkey.snapshots import catalogue, comparing, placing
+from filewallball.snapshots import catalogue, comparing, placing
 
 SESSIONS = 300
 # As sessions are written by an application, of every type and in every form that the server keeps it in.

@@ -12,7 +12,7 @@ import pytest
 from local_set import MASTER, wait_for
 from snapshot_lab import Lab
 
-from filewallball.valkey.snapshots import transfer
+from filewallball.snapshots import transfer
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from filewallball.backup import remote as backup
 from filewallball.checks import remote as checks
 from filewallball.drill import command as drill
 from filewallball.engine import native
-from filewallball.valkey.snapshots import remote as snapshots
+from filewallball.snapshots import remote as snapshots
 
 READERS = [
     ["render", "dev"],

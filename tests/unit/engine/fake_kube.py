@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from filewallball.engine.resources import Key, key_of
+from filewallball.engine.program.resources import Key, key_of
 from filewallball.kube import KubeError, UnknownKind
 
 Object = dict[str, Any]

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from fake_kube import FakeKube
 
-from filewallball.engine.apply import Applier
-from filewallball.engine.graph import Providers
-from filewallball.engine.observer import Observer
-from filewallball.engine.report import Reporter
-from filewallball.engine.resources import Resource
-from filewallball.engine.rollout import Waiter
-from filewallball.engine.session import Session
+from filewallball.engine.applying.apply import Applier
+from filewallball.engine.ownership.session import Session
+from filewallball.engine.program.graph import Providers
+from filewallball.engine.program.resources import Resource
+from filewallball.engine.showing.report import Reporter
+from filewallball.engine.waiting.observer import Observer
+from filewallball.engine.waiting.rollout import Waiter
 from filewallball.redact import Redactor
 
 DEFINITION = {

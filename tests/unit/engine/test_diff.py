@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.engine.diff import Change, changes, keep_ignored, parse, touches
+from filewallball.engine.showing.diff import Change, changes, keep_ignored, parse, touches
 
 
 def obj(**parts: Any) -> dict[str, Any]:

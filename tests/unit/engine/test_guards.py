@@ -12,9 +12,9 @@ from fake_kube import FakeKube
 
 from filewallball.engine import Options, Reporter, Result, destroy, preview, up
 from filewallball.engine import run as module
-from filewallball.engine.record import LABEL, Record, Store
-from filewallball.engine.resources import Key
-from filewallball.engine.session import OPTIONS, URN
+from filewallball.engine.ownership.record import LABEL, Record, Store
+from filewallball.engine.ownership.session import OPTIONS, URN
+from filewallball.engine.program.resources import Key
 from filewallball.errors import UserError
 
 PROGRAM = """

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from filewallball.engine import hold
-from filewallball.engine.steps import Result
+from filewallball.engine.ownership import hold
+from filewallball.engine.showing.steps import Result
 from filewallball.redact import Redactor
 
 NOTHING: Any = None

@@ -12,8 +12,8 @@ from fake_kube import FakeKube
 
 from filewallball.engine import Options, Reporter, Result, destroy, preview, up
 from filewallball.engine import run as module
-from filewallball.engine.record import LABEL
-from filewallball.engine.session import OPTIONS
+from filewallball.engine.ownership.record import LABEL
+from filewallball.engine.ownership.session import OPTIONS
 
 PROGRAM = """
 import pulumi

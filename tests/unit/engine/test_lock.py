@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from fake_kube import FakeKube
 
-from filewallball.engine import lock as module
-from filewallball.engine.lock import CONTROL_NAMESPACE, LEASE, SECONDS, Lock, Locked
+from filewallball.engine.ownership import lock as module
+from filewallball.engine.ownership.lock import CONTROL_NAMESPACE, LEASE, SECONDS, Lock, Locked
 from filewallball.kube import Kube, KubeError, Unreachable
 
 NAME = "fwb-shop-dev"

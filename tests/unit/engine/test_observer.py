@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.engine.observer import Observer
+from filewallball.engine.waiting.observer import Observer
 from filewallball.errors import UserError
 from filewallball.kube import KubeError
 

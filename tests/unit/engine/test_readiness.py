@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from filewallball import pods
-from filewallball.engine import readiness
+from filewallball.engine.waiting import readiness
 
 META = {"name": "x", "namespace": "n", "generation": 2, "uid": "u"}
 

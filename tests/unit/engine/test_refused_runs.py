@@ -15,7 +15,7 @@ from test_guards import Place, claim, declared, thing
 from filewallball.engine import destroy, native, up
 from filewallball.engine import run as module
 from filewallball.engine.commands import Flags, execute
-from filewallball.engine.record import LABEL, Record, Store
+from filewallball.engine.ownership.record import LABEL, Record, Store
 from filewallball.errors import ConfigError, UserError
 from filewallball.kube import KubeError
 

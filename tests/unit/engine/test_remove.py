@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from filewallball.engine.remove import split, waves
-from filewallball.engine.session import OPTIONS, URN, refusal
+from filewallball.engine.applying.remove import split, waves
+from filewallball.engine.ownership.session import OPTIONS, URN, refusal
+
+VERSIONS = {"StatefulSet": "apps/v1", "CustomResourceDefinition": "apiextensions.k8s.io/v1"}
 
 
 def obj(name: str, kind: str = "ConfigMap", after: list[str] | None = None, **notes: Any) -> dict[str, Any]:
@@ -14,7 +16,8 @@ def obj(name: str, kind: str = "ConfigMap", after: list[str] | None = None, **no
     meta["annotations"][OPTIONS] = json.dumps({"after": [f"urn:{each}" for each in after or []], **notes})
     if kind != "Namespace":
         meta["namespace"] = "shop"
-    return {"apiVersion": "v1", "kind": kind, "metadata": meta, "spec": {}}
+    version = VERSIONS.get(kind, "v1")
+    return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": {}}
 
 
 def names(objects: list[dict[str, Any]]) -> list[str]:

@@ -10,11 +10,11 @@ import pytest
 
 from filewallball.engine import Reporter, Result, render
 from filewallball.engine.commands import render as render_command
-from filewallball.engine.diff import Change
-from filewallball.engine.graph import Providers
-from filewallball.engine.program import ProgramError
-from filewallball.engine.resources import Key, Resource, seconds
-from filewallball.engine.steps import Step
+from filewallball.engine.program.graph import Providers
+from filewallball.engine.program.resources import Key, Resource, seconds
+from filewallball.engine.program.runner import ProgramError
+from filewallball.engine.showing.diff import Change
+from filewallball.engine.showing.steps import Step
 from filewallball.errors import ConfigError, UserError
 
 HEAD = """

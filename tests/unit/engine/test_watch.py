@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.engine.watch import Watch
+from filewallball.engine.waiting.watch import Watch
 
 Object = dict[str, Any]
 NAMESPACE = "shop"
@@ -27,7 +27,7 @@ def made(kind: str, name: str, owner: Object | None = None, **parts: Any) -> Obj
     meta: Object = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", **parts.pop("meta", {})}
     if owner:
         meta["ownerReferences"] = [{"uid": owner["metadata"]["uid"]}]
-    version = "v1" if kind == "Pod" else "apps/v1"
+    version = {"Pod": "v1", "Job": "batch/v1"}.get(kind, "apps/v1")
     return {"apiVersion": version, "kind": kind, "metadata": meta, "spec": {}, **parts}
 
 

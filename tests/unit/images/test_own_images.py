@@ -148,7 +148,7 @@ PROGRAMS = [
     ("toolkit", "filewallball.drill.load"),
     # where a stack names no image for its agents, they run in the toolkit's
     ("toolkit", "filewallball.valkey"),
-    ("toolkit", "filewallball.valkey.snapshots"),
+    ("toolkit", "filewallball.snapshots"),
 ]
 
 

@@ -10,7 +10,7 @@ from program_run import DEV, PRD, Rendered, merged
 
 from facts.snapshots import CRON_JOB, NAME
 from filewallball.errors import ConfigError
-from filewallball.valkey.snapshots import settings
+from filewallball.snapshots import settings
 
 Render = Callable[..., Rendered]
 

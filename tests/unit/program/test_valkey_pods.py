@@ -187,7 +187,7 @@ def test_where_only_the_toolkit_is_named_the_agents_run_in_it(render: Render) ->
         "filewallball/drill/load/round.py",
         "filewallball/backup/dump.py",
         "filewallball/kube/client.py",
-        "filewallball/valkey/snapshots/restore.py",
+        "filewallball/snapshots/restore.py",
         "facts/checks/valkey.py",
         "images/toolkit/requirements.txt",
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filewallball.valkey.snapshots.digest import Digest
+from filewallball.snapshots.digest import Digest
 
 
 def test_a_digest_knows_no_order_but_every_detail() -> None:

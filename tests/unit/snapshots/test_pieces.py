@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.valkey.snapshots.pieces import PIECE, Command, pieces
+from filewallball.snapshots.pieces import PIECE, Command, pieces
 
 LARGE = b"0123456789abcdef" * (PIECE // 16) + b"the end"
 

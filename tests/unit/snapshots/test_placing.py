@@ -10,8 +10,8 @@ from test_session_set import A, FakeSet, server
 from test_snapshot_catalogue import made
 
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots.comparing import Compared
-from filewallball.valkey.snapshots.placing import Placing
+from filewallball.snapshots.comparing import Compared
+from filewallball.snapshots.placing import Placing
 
 
 class FakeSessions(FakeSet):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from filewallball.valkey.snapshots.databases import DATABASES, OWN, STAGING
+from filewallball.snapshots.databases import DATABASES, OWN, STAGING
 
 FILES = Path(__file__).parents[3] / "components" / "files"
 

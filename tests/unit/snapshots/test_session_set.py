@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from filewallball.errors import UserError
-from filewallball.valkey.snapshots import job, transfer
-from filewallball.valkey.snapshots.job import Taking
-from filewallball.valkey.snapshots.sessions import Server, SessionSet
-from filewallball.valkey.snapshots.settings import Address, SetSettings
-from filewallball.valkey.snapshots.transfer import TransferError, Transferred
+from filewallball.snapshots import job, transfer
+from filewallball.snapshots.job import Taking
+from filewallball.snapshots.sessions import Server, SessionSet
+from filewallball.snapshots.settings import Address, SetSettings
+from filewallball.snapshots.transfer import TransferError, Transferred
 
 A, B, C = (Address(f"10.0.0.{number}", 6379) for number in (1, 2, 3))
 SENTINELS = tuple(Address(f"10.0.1.{number}", 26379) for number in range(5))

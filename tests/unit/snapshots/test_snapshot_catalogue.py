@@ -13,9 +13,9 @@ import pytest
 from filewallball.backup.fields import ManifestError
 from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.store import Stored
-from filewallball.valkey.snapshots import catalogue
-from filewallball.valkey.snapshots.manifest import Content, Manifest
-from filewallball.valkey.snapshots.names import snapshot_name, snapshot_time
+from filewallball.snapshots import catalogue
+from filewallball.snapshots.manifest import Content, Manifest
+from filewallball.snapshots.names import snapshot_name, snapshot_time
 
 TIME = datetime(2026, 3, 1, 2, 15, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from filewallball.errors import ConfigError, UserError
-from filewallball.valkey.snapshots import remote
+from filewallball.snapshots import remote
 
 NEWEST = {"name": "valkey_snapshot_20260301_031500.rdb", "verified": True, "keys": 0, "latest": False}
 LATEST = {"name": "valkey_snapshot_20260301_021500.rdb", "verified": True, "keys": 7, "latest": True}

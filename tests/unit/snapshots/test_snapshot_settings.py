@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from filewallball.errors import ConfigError
-from filewallball.valkey.snapshots.settings import Address, from_environment
+from filewallball.snapshots.settings import Address, from_environment
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from filewallball.valkey.snapshots import transfer
-from filewallball.valkey.snapshots.settings import Address
-from filewallball.valkey.snapshots.transfer import TransferError
+from filewallball.snapshots import transfer
+from filewallball.snapshots.settings import Address
+from filewallball.snapshots.transfer import TransferError
 
 OK = b"+OK\r\n"
 MARK = b"m" * 40

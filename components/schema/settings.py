@@ -1,0 +1,72 @@
+"""The keys of a stack: every part of its configuration in one model, and what is seen of it as a whole.
+
+Pure: nothing here declares a resource or needs a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pydantic import Field
+
+from components.schema.backup import Backup
+from components.schema.base import Model
+from components.schema.schedules import Scheduled
+from components.schema.servers import Mariadb, Redis
+from components.schema.stack import Agent, Checks, Cluster, Toolkit
+from components.schema.valkey import Valkey
+from components.values import Namespace, TimeZone
+
+PROJECT = "filewallball"
+
+
+class Settings(Model):
+    """The keys of a stack, each written as `filewallball:<key>` in Pulumi.<stack>.yaml."""
+
+    cluster: Cluster = Field(description="Which cluster the stack lives on.")
+    namespace: Namespace = Field(default=PROJECT, description="Namespace that holds everything of the stack.")
+    disposable: bool = Field(
+        default=False, description="Checks may delete pods, change servers and fill the cache."
+    )
+    protect: bool = Field(
+        default=False,
+        description="For production: what holds data can't be deleted, images are named by digest, and the"
+        " stack can't be disposable.",
+    )
+    time_zone: TimeZone = Field(default="Asia/Seoul", description="Time zone of schedules.")
+    mariadb: Mariadb = Field(default=Mariadb(), description="The database.")
+    redis: Redis = Field(default=Redis(), description="The cache.")
+    valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
+    backup: Backup = Field(description="The nightly backup.")
+    toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
+    agent: Agent = Field(default=Agent(), description="The image of what runs beside the servers.")
+    checks: Checks = Field(default=Checks(), description="Limits that the smoke checks hold the stack to.")
+
+    def warnings(self, today: datetime) -> Iterator[str]:
+        """What will go wrong in the year after `today`, as things stand: each a sentence with what to do."""
+        for path, part in _scheduled(self):
+            for missed in part.skipped(self.time_zone, today):
+                yield (
+                    f"{PROJECT}:{path}.schedule = {part.schedule!r}: in {self.time_zone} the clocks go"
+                    f" forward on {missed:%Y-%m-%d}, and {missed:%H:%M} doesn't exist that day, so nothing"
+                    f" runs and the newest result gets older than {path}.maxAgeHours {part.max_age_hours}."
+                    " Write an hour that every day has, such as '0 12 * * *', or a timeZone whose clocks"
+                    " never change, such as Etc/UTC."
+                )
+        if self.toolkit.image and not self.agent.image:
+            yield (
+                f"{PROJECT}:agent.image isn't set, so the session servers' agents run in toolkit.image, and"
+                " every change of that restarts the session servers. Build images/agent/Dockerfile, push it,"
+                " and write its registry/name:tag@sha256:… as agent.image."
+            )
+
+
+def _scheduled(model: Model, above: str = "") -> Iterator[tuple[str, Scheduled]]:
+    """All that runs by the clock, with its dotted path."""
+    for name, field in type(model).model_fields.items():
+        part, path = getattr(model, name), above + (field.alias or name)
+        if isinstance(part, Scheduled):
+            yield path, part
+        if isinstance(part, Model):
+            yield from _scheduled(part, f"{path}.")

@@ -1,0 +1,1 @@
+"""What becomes of each resource: written down, previewed, applied, or deleted."""

@@ -1,0 +1,1 @@
+"""What a run did or would do, compared, and told to users."""
