@@ -146,8 +146,10 @@ def _explain_any(check: Check, config: ChecksConfig, error: Exception) -> CheckF
         return CheckFailed(
             error.message,
             "the checks reach the API server",
-            "`kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes` shows the port "
-            "of the API server. If it isn't one of filewallball:cluster.apiServerPorts, add it there, and "
+            "Run `kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes`, which "
+            "shows "
+            "the port of the API server. If it isn't one of filewallball:cluster.apiServerPorts, add it "
+            "there, and "
             "run `fwb up`.",
         )
     if isinstance(error, UserError):

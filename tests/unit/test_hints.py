@@ -1,4 +1,4 @@
-"""What messages tell the reader to do exists: each `fwb` command with its options, each setting, in this form."""
+"""What messages tell the reader to do exists: each `fwb` command and its options, and each setting."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import settings
 from filewallball import cli
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(path for part in ("filewallball", "components") for path in (ROOT / part).rglob("*.py")) + [
-    ROOT / "settings.py"
+SOURCES = [
+    ROOT / "settings.py",
+    *sorted(path for part in ("filewallball", "components") for path in (ROOT / part).rglob("*.py")),
 ]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"`fwb ([^`]*)`")
@@ -60,7 +61,7 @@ def unknown_command(words: str) -> str:
     """Why there is no such command; empty where there is one."""
     command: Any = typer.main.get_command(cli.app)
     rest = [word for word in shlex.split(words.replace("…", "").replace("[", "").replace("]", "")) if word]
-    while rest and hasattr(command, "commands"):
+    while rest and hasattr(command, "commands") and not rest[0].startswith("--"):
         name = rest.pop(0)
         found = [command.commands.get(each) for each in name.split("|")]
         if None in found:
@@ -120,7 +121,7 @@ def test_no_error_sends_the_reader_to_what_only_the_program_writes() -> None:
 
 
 def test_hints_are_sentences() -> None:
-    """The last argument of an error that is a plain text begins with a capital letter and ends as a sentence."""
+    """The last argument of an error that is a plain text begins with a capital and ends as a sentence."""
     wrong: list[str] = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
