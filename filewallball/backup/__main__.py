@@ -21,13 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: done; 1: it failed, nothing was uploaded; 2: wrong usage or environment."""
     parser = argparse.ArgumentParser(prog="python3 -m filewallball.backup", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser(
-        "run", help="make one backup, prove it and upload it (environment: FWB_DB_*, FWB_STORE_*, FWB_WORK_*)"
-    )
+    run = commands.add_parser("run", help="make one backup, prove it and upload it")
     run.add_argument(
         "--allow-empty", action="store_true", help="the database has no rows on purpose, though it had some"
     )
-    commands.add_parser("list", help="list the backups in the store (environment: FWB_STORE_*)")
+    commands.add_parser("list", help="list the backups in the store")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
@@ -37,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except OSError as error:  # outside of every step: the work directory itself
-        print(f"backup: FAILED {error}\n  Look at FWB_WORK_DIR and its rights.", file=sys.stderr, flush=True)
+        print(
+            f"backup: FAILED {error}\n  Look at the pod's volume `work`: its room and its rights.",
+            file=sys.stderr,
+            flush=True,
+        )
         return 1
 
 

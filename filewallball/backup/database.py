@@ -12,21 +12,27 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from facts import mariadb
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.errors import UserError
 
 # Definitions are compared as text: the session must not change how the server writes them.
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
+_AT_START = (
+    f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, "
+    "when it"
+    f" starts. Delete its pod {mariadb.NAME}-0."
+)
 _HINTS = {
-    1045: "The password is wrong, or the user does not exist: compare Secret and server.",
-    1049: "The database does not exist: correct FWB_DB_NAME.",
-    1044: "The database does not exist, or the backup's user has no right to it.",
-    1142: "The backup's user lacks a right here: grant SELECT and SHOW VIEW on the database.",
-    2003: "The server does not answer: is it running, and does the NetworkPolicy let the backup reach it?",
-    2013: "The server went away: look at its log (restart, out of memory, wait_timeout).",
-    1205: "Something holds a lock for long (a schema change, another backup): try again when it is done.",
-    1412: "The schema was changed during the backup: run it again.",
+    1045: "The password is wrong, or the user does not exist." + _AT_START,
+    1049: "The database does not exist." + _AT_START,
+    1044: "The database does not exist, or the backup's user has no right to it." + _AT_START,
+    1142: "The backup's user lacks a right here." + _AT_START,
+    2003: "The server does not answer. Look whether it runs, and whether a NetworkPolicy is in the way.",
+    2013: "The server went away. Look for a restart, out of memory or wait_timeout in its log.",
+    1205: "Something holds a lock for long (a schema change, another backup). Try again when it is done.",
+    1412: "The schema was changed during the backup. Run it again.",
 }
 
 

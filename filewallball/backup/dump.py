@@ -23,11 +23,14 @@ _POSITION = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([^']+)', MASTER_
 _HEAD = 64 * 1024
 _CHUNK = 256 * 1024
 _HINTS = (
-    ("definition has changed", "The schema was changed during the backup: run it again."),
-    ("1412", "The schema was changed during the backup: run it again."),
-    ("references invalid", "A view or trigger refers to something that is gone: repair or drop it."),
-    ("Access denied", "The backup's user lacks a right: preflight lists what it needs."),
-    ("Lost connection", "The server went away: look at its log (restart, out of memory)."),
+    ("definition has changed", "The schema was changed during the backup. Run it again."),
+    ("1412", "The schema was changed during the backup. Run it again."),
+    ("references invalid", "A view or trigger refers to something that is gone. Repair or drop it."),
+    (
+        "Access denied",
+        "The backup's user lacks a right. The server gives it at its start: delete the pod mariadb-0.",
+    ),
+    ("Lost connection", "The server went away. Look for a restart or out of memory in its log."),
 )
 
 
@@ -87,7 +90,8 @@ class Dump:
         """
         if not self._opened.wait(timeout):
             raise UserError(
-                f"mariadb-dump opened no snapshot within {timeout:.0f} s.", "Is the server overloaded?"
+                f"mariadb-dump opened no snapshot within {timeout:.0f} s.",
+                "Look whether the server is overloaded, and run the backup again..",
             )
         match = _POSITION.search(self._head)
         if match is None:

@@ -56,7 +56,7 @@ class Lease:
             if time.monotonic() > deadline:
                 raise StoreError(
                     f"Another job has held the Lease {self._name} for {WAIT_SECONDS / 60:.0f} minutes.",
-                    f"Look what it does: kubectl -n {self._namespace} get lease {self._name} -o yaml",
+                    f"Look what it does: kubectl -n {self._namespace} get lease {self._name} -o yaml.",
                 )
             time.sleep(POLL_SECONDS)
         self._thread.start()

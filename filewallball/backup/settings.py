@@ -7,10 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facts import mariadb, store
+from facts import mariadb, snapshots, store
 from facts.backup import Variables
 from facts.units import quantity_bytes
 from filewallball.errors import ConfigError
+
+_STORE = "filewallball:backup.store"
+SETTINGS = {
+    store.Variables.BUCKET: f"{_STORE}.bucket",
+    store.Variables.PREFIX: f"{_STORE}.prefix",
+    store.Variables.REGION: f"{_STORE}.region",
+    store.Variables.ENDPOINT: f"{_STORE}.endpoint",
+    store.Variables.ACCESS_KEY_FILE: f"{_STORE}.credentialsSecret",
+    store.Variables.SECRET_KEY_FILE: f"{_STORE}.credentialsSecret",
+    store.Variables.SESSION_TOKEN_FILE: f"{_STORE}.sessionTokenKey",
+    store.Variables.CA_FILE: f"{_STORE}.ca",
+    store.Variables.ADDRESSING: f"{_STORE}.addressing",
+    Variables.WORK_SIZE: "filewallball:backup.workSize or filewallball:valkey.snapshots.workSize",
+    snapshots.Variables.KEEP: "filewallball:valkey.snapshots.keep",
+}
+"""The setting that each variable is made from."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +112,7 @@ def read_store(read: Reader) -> StoreSettings:
     secret_key = read.secret(store.Variables.SECRET_KEY_FILE, required=False)
     if (access_key is None) != (secret_key is None):
         read.wrong(
-            f"{store.Variables.ACCESS_KEY_FILE}, {store.Variables.SECRET_KEY_FILE}: set both, or neither for"
-            " boto3's own way"
+            store.Variables.SECRET_KEY_FILE, f"goes with {store.Variables.ACCESS_KEY_FILE}: one alone is set"
         )
     return StoreSettings(
         bucket=read.text(store.Variables.BUCKET),
@@ -120,62 +135,67 @@ class Reader:
         self.environment = environment
         self._wrong: list[str] = []
 
-    def wrong(self, message: str) -> None:
+    def wrong(self, name: str, why: str) -> None:
+        """Note that a variable is wrong, with the setting that it is made from, if it is made from one."""
+        setting = SETTINGS.get(name)
+        message = f"{name}: {why}" + (f" ({setting})" if setting else "")
         if message not in self._wrong:
             self._wrong.append(message)
 
     def finish(self) -> None:
         if self._wrong:
             raise ConfigError(
-                "The environment of the backup is wrong:\n"
+                "The environment of this program is wrong:\n"
                 + "\n".join(f"  - {line}" for line in self._wrong),
-                "Nothing has been changed. In the cluster the CronJob sets these from the stack's config.",
+                "Nothing has been changed. The stack's program writes these variables, from the settings "
+                "that stand"
+                " in brackets: correct those, and run `fwb up`.",
             )
 
     def text(self, name: str) -> str:
         value = self.environment.get(name, "")
         if not value:
-            self.wrong(f"{name}: not set")
+            self.wrong(name, "not set")
         return value
 
     def port(self, name: str) -> int:
         value = self.environment.get(name) or str(mariadb.PORT)
         if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
-            self.wrong(f"{name}: {value!r} is no port number (1 to 65535)")
+            self.wrong(name, f"{value!r} is no port number (1 to 65535)")
             return 0
         return int(value)
 
     def url(self, name: str) -> str | None:
         value = self.environment.get(name) or None
         if value is not None and not re.match(r"https?://[^/]+", value):
-            self.wrong(f"{name}: {value!r} is no URL, write http://HOST:PORT or https://HOST")
+            self.wrong(name, f"{value!r} is no URL, write http://HOST:PORT or https://HOST")
         return value
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
         value = self.environment.get(name) or None
         if value is not None and value not in allowed:
-            self.wrong(f"{name}: {value!r} is none of {', '.join(allowed)}")
+            self.wrong(name, f"{value!r} is none of {', '.join(allowed)}")
         return value
 
     def secret(self, name: str, *, required: bool = True) -> str | None:
         path = self.environment.get(name, "")
         if not path:
             if required:
-                self.wrong(f"{name}: not set; it names the file that holds the secret")
+                self.wrong(name, "not set; it names the file that holds the secret")
             return None
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            self.wrong(f"{name}: cannot read {path} ({getattr(error, 'strerror', None) or 'not UTF-8 text'})")
+            self.wrong(name, f"cannot read {path} ({getattr(error, 'strerror', None) or 'not UTF-8 text'})")
             return ""
         if not value:
-            self.wrong(f"{name}: {path} is empty")
+            self.wrong(name, f"{path} is empty")
         return value
 
     def directory(self, name: str) -> Path:
         value = self.text(name)
         if value and not Path(value).is_dir():
-            self.wrong(f"{name}: {value} is no directory")
+            self.wrong(name, f"{value} is no directory")
         return Path(value)
 
     def size(self, name: str) -> int | None:
@@ -185,6 +205,6 @@ class Reader:
         size = quantity_bytes(value)
         if size is None:
             self.wrong(
-                f"{name}: {value!r} is no size, write it like a Kubernetes quantity: 2Gi, 500Mi, 1000000"
+                name, f"{value!r} is no size, write it like a Kubernetes quantity: 2Gi, 500Mi, 1000000"
             )
         return size

@@ -55,7 +55,7 @@ def full(path: Path, why: str, setting: str = SETTING) -> UserError:
     """The error of a work directory that is too small."""
     return UserError(
         f"The work directory {path.parent} is too small: {why}.",
-        f"Give it more room: {setting} in the stack's config.",
+        f"Raise {setting}, and run `fwb up`.",
     )
 
 
@@ -67,8 +67,8 @@ def work_dir(parent: Path, limit: int | None, setting: str = SETTING) -> Generat
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"Another backup is at work in {parent}.",
-                "Wait for it, or set FWB_WORK_DIR to another directory.",
+                f"Another run is at work in {parent}.",
+                "Wait for its end, and then run this again.",
             ) from None
         path = parent / "filewallball-backup"
         shutil.rmtree(path, ignore_errors=True)

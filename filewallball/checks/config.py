@@ -26,7 +26,7 @@ def read_secret(path: str) -> str:
     except OSError as error:
         raise ConfigError(
             f"cannot read the secret file {path}: {error.strerror}",
-            "the Secret isn't mounted into this pod, or lacks this key: run `fwb up` on the stack again",
+            "The Secret isn't mounted into this pod, or lacks this key: run `fwb up` on the stack again.",
         ) from error
 
 
@@ -64,7 +64,7 @@ def load(path: str | None = None) -> ChecksConfig:
     except OSError as error:
         raise ConfigError(
             f"cannot read the checks' configuration {chosen}: {error.strerror}",
-            f"it is mounted from the ConfigMap {NAME}; elsewhere set {PATH_VARIABLE} to a file",
+            f"It is mounted from the ConfigMap {NAME}; elsewhere set {PATH_VARIABLE} to a file.",
         ) from error
     return parse(text, chosen)
 
@@ -82,7 +82,7 @@ def parse(text: str, source: str = FILE) -> ChecksConfig:
     if faults or config is None:
         raise ConfigError(
             f"{source} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults),
-            "it is written by components/checks.py from the stack's settings: run `fwb up` again",
+            "It is written by components/checks.py from the stack's settings: run `fwb up` again.",
         )
     return config
 

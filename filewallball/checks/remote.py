@@ -106,7 +106,7 @@ def _template(place: Place) -> Object:
     if found is None:
         raise UserError(
             f"stack {place.stack} isn't deployed: there is no PodTemplate {NAME} in {place}",
-            f"run `fwb up {place.stack}` first",
+            f"Run `fwb up {place.stack}` first.",
         )
     return found["template"]
 

@@ -62,13 +62,13 @@ def select(checks: Sequence[Check], names: Sequence[str], *, quick: bool, deep: 
     """
     if quick and (deep or names):
         other = "--deep" if deep else "names of checks"
-        raise ConfigError(f"--quick and {other} exclude each other", "give one of the two")
+        raise ConfigError(f"--quick and {other} exclude each other", "Give one of the two.")
     known = {check.name: check for check in checks}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(
             "; ".join(_unknown(name, list(known)) for name in unknown),
-            f"known are: {', '.join(known)}",
+            f"Known are: {', '.join(known)}.",
         )
     if names:
         return [check for check in checks if check.name in names or (deep and check.deep)]
@@ -125,7 +125,7 @@ def run_one(check: Check, config: ChecksConfig) -> Result:
             CheckFailed(
                 f"no end after {check.timeout:.0f} s",
                 "the check ends in time",
-                "the server is reachable but stuck or very slow: see `kubectl get pods` and the pod's log",
+                "The server is reachable but stuck or very slow: see `kubectl get pods` and the pod's log.",
             )
         )
     except Exception as error:  # noqa: BLE001 (a check must never end the run)
@@ -139,23 +139,25 @@ def _explain_any(check: Check, config: ChecksConfig, error: Exception) -> CheckF
         return CheckFailed(
             error.message,
             "the checks' ServiceAccount may look at what it checks",
-            f"its Role is part of the program: run `fwb up`; `kubectl -n {config.namespace} describe role "
-            f"{NAME}` shows the rules",
+            f"Its Role is part of the program: run `fwb up`; `kubectl -n {config.namespace} describe role "
+            f"{NAME}` shows the rules.",
         )
     if isinstance(error, Unreachable):
         return CheckFailed(
             error.message,
             "the checks reach the API server",
-            "`kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes` shows the port "
-            "of the API server. If it isn't one of filewallball:cluster.apiServerPorts, add it there, and "
+            "Run `kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes`, which "
+            "shows "
+            "the port of the API server. If it isn't one of filewallball:cluster.apiServerPorts, add it "
+            "there, and "
             "run `fwb up`.",
         )
     if isinstance(error, UserError):
-        return CheckFailed(error.message, "the check can run", error.hint or "run `fwb up` again")
+        return CheckFailed(error.message, "the check can run", error.hint or "Run `fwb up` again.")
     return CheckFailed(
         f"{type(error).__name__}: {error}",
         "no error",
-        f"nobody foresaw this one: if `fwb check STACK {check.name}` repeats it, report it with this line",
+        f"Nobody foresaw this one: if `fwb check STACK {check.name}` repeats it, report it with this line.",
     )
 
 

@@ -41,6 +41,8 @@ def valkey(
         print(command.events_as_text())
         return
     if not stack:
-        raise ConfigError("which stack?", "fwb drill valkey STACK, with NAME of a Pulumi.NAME.yaml")
+        raise ConfigError(
+            "which stack?", "Run `fwb drill valkey STACK`; STACK is the NAME of a file Pulumi.NAME.yaml."
+        )
     options: dict[str, bool] = {"resume": resume, "yes": yes, "as_json": as_json}
     raise typer.Exit(command.drill(cwd, stack, event or [], rounds=rounds, out=out, **options))

@@ -54,7 +54,7 @@ def drill(
     Raises ConfigError (exit 2, nothing touched) for what can't or mustn't be, UserError if it cannot go on.
     """
     if rounds < 1:
-        raise ConfigError(f"--rounds {rounds}: nothing to do", "name a number from 1 on")
+        raise ConfigError(f"--rounds {rounds}: nothing to do", "Name a number from 1 on.")
     chosen = select(names)
     place = stack.find(project, stack_name)
     refuse_lasting(place)
@@ -92,8 +92,8 @@ def refuse_lasting(place: Place) -> None:
     if not place.disposable:
         raise ConfigError(
             f"stack {place.stack} isn't marked as disposable, and a drill loses sessions on purpose",
-            f"drill another stack; for one that nobody needs write `filewallball:disposable: true` in"
-            f" Pulumi.{place.stack}.yaml",
+            f"Drill another stack; for one that nobody needs write `filewallball:disposable: true` in"
+            f" Pulumi.{place.stack}.yaml.",
         )
 
 
@@ -114,7 +114,9 @@ def possible(place: Place, chosen: Sequence[Event], *, named: bool) -> tuple[lis
     )
     if named:
         able = [event.name for event in EVENTS if not event.on_nodes]
-        raise ConfigError(text, f"these can: {', '.join(able)}; all of them on a stack with cluster.sandbox")
+        raise ConfigError(
+            text, f"These can: {', '.join(able)}; all of them on a stack with filewallball:cluster.sandbox."
+        )
     return can, [text]
 
 

@@ -73,7 +73,8 @@ class Scene:
     def nodes(self) -> Faults:
         if self.faults is None:
             raise UserError(
-                "this event needs a sandbox", "events that need one are marked in `fwb drill … --list`"
+                "this event needs a sandbox",
+                "Events that need one are marked in `fwb drill valkey STACK --list`.",
             )
         return self.faults
 

@@ -125,7 +125,7 @@ def waiting(reason: Callable[[], str], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while why := reason():
         if time.monotonic() > deadline:
-            raise UserError(f"{what} after {seconds:.0f} s: {why}", "look at the pods and their logs")
+            raise UserError(f"{what} after {seconds:.0f} s: {why}", "Look at the pods and their logs.")
         time.sleep(POLL_SECONDS)
 
 

@@ -36,7 +36,9 @@ def draw(found: Sequence[Summary], path: Path) -> None:
     try:
         figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}", "name another folder with --out") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror}", "Name another folder with --out."
+        ) from error
     finally:
         pyplot.close(figure)
 

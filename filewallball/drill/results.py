@@ -96,9 +96,9 @@ class Journal:
         if path.exists() != resume:
             raise ConfigError(
                 f"{path} holds the rounds of an earlier drill" if not resume else f"there is no {path}",
-                "go on with it by --resume, or name another folder with --out"
+                "Go on with it by --resume, or name another folder with --out."
                 if not resume
-                else "name the folder of the drill to go on with by --out, or leave --resume out",
+                else "Name the folder of the drill to go on with by --out, or leave --resume out.",
             )
         journal = cls(path, dict(about))
         if resume:
@@ -119,12 +119,12 @@ class Journal:
     def _read(self, about: Mapping[str, Any]) -> None:
         lines = [_line(text) for text in read_text(self.path).splitlines()]
         if not lines or lines[0] is None or "stack" not in lines[0]:
-            raise ConfigError(f"{self.path} isn't the file of a drill", "name another folder with --out")
+            raise ConfigError(f"{self.path} isn't the file of a drill", "Name another folder with --out.")
         for name in ("stack", "namespace", "cluster"):
             if lines[0].get(name) != about.get(name):
                 raise ConfigError(
                     f"{self.path} is of {name} {lines[0].get(name)}, not {about.get(name)}",
-                    "name another folder with --out",
+                    "Name another folder with --out.",
                 )
         self.about = lines[0]
         self.rounds = [Round(**line) for line in lines[1:] if line]

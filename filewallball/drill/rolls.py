@@ -103,7 +103,7 @@ class Rolls:
         if found is None:
             raise UserError(
                 f"there is no {_kind(name)[1]} {name} in {self._place}",
-                f"run `fwb up {self._place.stack}` first",
+                f"Run `fwb up {self._place.stack}` first.",
             )
         return found
 
@@ -135,7 +135,7 @@ def other_name(image: str) -> str:
     if "@" in image:
         raise UserError(
             f"rolling-image: {image} is named by its digest, and there is no other name of the same content",
-            "leave rolling-image out",
+            "Leave rolling-image out.",
         )
     return image.removesuffix(SUFFIX) if image.endswith(SUFFIX) else image + SUFFIX
 

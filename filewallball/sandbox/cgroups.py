@@ -178,7 +178,7 @@ def clear(name: str, found: list[Hierarchy]) -> None:
     while left := remove(name, found):
         if time.monotonic() > deadline:
             raise UserError(
-                f"cgroups that can't be removed: {', '.join(map(str, left))}", "see which process holds them"
+                f"cgroups that can't be removed: {', '.join(map(str, left))}", "See which process holds them."
             )
         kill_all(name, found)
         time.sleep(0.02)

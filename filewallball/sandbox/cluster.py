@@ -177,7 +177,7 @@ def _directory(name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise ConfigError(
             f"{name!r} can't name a sandbox",
-            "use up to 32 lower-case letters, digits and dashes, such as `dev-2`",
+            "Use up to 32 lower-case letters, digits and dashes, such as `dev-2`.",
         )
     return paths.sandbox_dir(name)
 

@@ -31,7 +31,7 @@ def write(node: Node) -> None:
 def containerd_configuration(node: Node) -> str:
     runc = shutil.which("runc", path=SYSTEM_PATH)
     if runc is None:
-        raise UserError("runc is not installed", "apt-get install runc")
+        raise UserError("runc is not installed", "Run `apt-get install runc`.")
     disabled = [
         "io.containerd.internal.v1.opt",
         "io.containerd.nri.v1.nri",

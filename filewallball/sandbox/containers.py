@@ -87,7 +87,7 @@ class Containers:
         if not living:
             raise UserError(
                 f"no container {container} runs in pod {namespace}/{pod} of this sandbox",
-                f"there are: {self._names(namespace)}",
+                f"There are: {self._names(namespace)}.",
             )
         return living[max(living, key=_started)]
 
@@ -113,7 +113,7 @@ class Containers:
             return str(record["result"]["ips"][0]["address"]).partition("/")[0]
         except (OSError, ValueError, LookupError):
             raise UserError(
-                f"pod {namespace}/{pod} has no address of its own", "pods of the host's network can't be cut"
+                f"pod {namespace}/{pod} has no address of its own", "Pods of the host's network can't be cut."
             ) from None
 
     def _names(self, namespace: str) -> str:

@@ -62,7 +62,7 @@ def system_sources(suite: str) -> list[str]:
             host.update_package_lists()  # images of Debian come without lists
     raise UserError(
         "apt on this machine knows no Debian archive to build images from",
-        f"add Debian's {suite} to apt's sources, run apt-get update, and try again",
+        f"Add Debian's {suite} to apt's sources, run apt-get update, and try again.",
     )
 
 
@@ -77,7 +77,7 @@ def ensure_keys(suite: str, keys: Path = _KEYS) -> None:
     if not list(keys.glob(f"debian-archive-{suite}-*")):
         raise UserError(
             f"this machine's debian-archive-keyring doesn't know the keys of Debian {suite}",
-            "install a newer one from Debian's archive, and run again",
+            "Install a newer one from Debian's archive, and run again.",
         )
 
 
@@ -139,7 +139,7 @@ def _mmdebstrap(target: Path, suite: str, packages: list[str], options: list[str
         tail = "\n".join(line[:300] for line in done.stderr.strip().splitlines()[-8:])
         raise UserError(
             f"mmdebstrap failed on {', '.join(packages) or 'the base'}:\n{tail}",
-            "mend apt's sources, and run again",
+            "Mend apt's sources, and run again.",
         )
 
 

@@ -189,7 +189,7 @@ class Faults:
             if self._supervisor is None:
                 raise UserError(
                     f"sandbox {self.sandbox} does not run; faults can be made in a sandbox alone",
-                    f"fwb sandbox up --name {self.sandbox}",
+                    f"Run `fwb sandbox up --name {self.sandbox}`.",
                 )
             self._found = Containers.of(self._supervisor.pid)
         return self._supervisor
@@ -201,14 +201,14 @@ class Faults:
     def _cuts(self) -> dict[str, dict[str, set[str]]]:
         done = self._nft_command("--json", "list", "table", *TABLE.split())
         if done.returncode and "No such file" not in done.stderr:
-            raise UserError(f"nft can't list cuts: {done.stderr.strip()}", "apt-get install nftables")
+            raise UserError(f"nft can't list cuts: {done.stderr.strip()}", "Run `apt-get install nftables`.")
         return {} if done.returncode else cuts_in(done.stdout)
 
     def _nft(self, script: str) -> float:
         done = self._nft_command("--file", "-", script=script)
         if done.returncode:
             raise UserError(
-                f"nft refused a cut: {done.stderr.strip()}", "the kernel must offer nftables with conntrack"
+                f"nft refused a cut: {done.stderr.strip()}", "The kernel must offer nftables with conntrack."
             )
         return time.time()
 

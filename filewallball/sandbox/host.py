@@ -48,7 +48,7 @@ def check() -> None:
         raise ConfigError("a sandbox needs Linux", ALTERNATIVE)
     if os.geteuid() != 0:
         raise ConfigError(
-            "a sandbox needs root: it makes namespaces and cgroups", f"run as root (sudo), or {ALTERNATIVE}"
+            "a sandbox needs root: it makes namespaces and cgroups", f"Run as root (sudo), or {ALTERNATIVE}."
         )
     _refuse(machine.faults(Machine(), paths.state_dir(), paths.cache_dir()))
 
@@ -93,7 +93,7 @@ def prepare(progress: Progress) -> None:
         return
     if not shutil.which("apt-get"):
         raise UserError(
-            f"this machine lacks {', '.join(packages)} and has no apt-get", f"install them, or {ALTERNATIVE}"
+            f"this machine lacks {', '.join(packages)} and has no apt-get", f"Install them, or {ALTERNATIVE}."
         )
     with progress.step(f"installing {', '.join(packages)} with apt"):
         update_package_lists()
@@ -134,5 +134,5 @@ def _apt(*arguments: str) -> None:
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
         raise UserError(
-            f"apt-get {arguments[0]} failed:\n{tail}", "mend apt's sources or its proxy, and run again"
+            f"apt-get {arguments[0]} failed:\n{tail}", "Mend apt's sources or its proxy, and run again."
         )

@@ -63,7 +63,7 @@ def definition(reference: str) -> dict[str, Any]:
     known = "\n    ".join(sorted(definitions()))
     raise UserError(
         f"a sandbox can't pull images, and nothing says how to build {reference}",
-        f"use one of these, or define yours in {DEFINITIONS.relative_to(REPOSITORY)}:\n    {known}",
+        f"Use one of these, or define yours in {DEFINITIONS.relative_to(REPOSITORY)}:\n    {known}.",
     )
 
 
@@ -103,7 +103,7 @@ def ensure(name: str, references: Iterable[str], progress: Progress | None = Non
     wanted = sorted({normalise(each) for each in references})
     identity = process.running(paths.sandbox_dir(name))
     if identity is None:
-        raise UserError(f"sandbox {name} does not run", f"fwb sandbox up --name {name}")
+        raise UserError(f"sandbox {name} does not run", f"Run `fwb sandbox up --name {name}`.")
     built = binaries(progress)
     recorded, present = _recorded(name), _present(identity, built)
     # An image that somebody imported by hand needs no definition.
@@ -177,7 +177,7 @@ def load(name: str, references: Iterable[str], built: Binaries, progress: Progre
     """Import archives into the running sandbox, except those that it has."""
     identity = process.running(paths.sandbox_dir(name))
     if identity is None:
-        raise UserError(f"sandbox {name} does not run", f"fwb sandbox up --name {name}")
+        raise UserError(f"sandbox {name} does not run", f"Run `fwb sandbox up --name {name}`.")
     with exclusive(
         paths.sandbox_dir(name) / "images.lock", progress or Progress(), "another import of images"
     ):
@@ -242,6 +242,6 @@ def _ctr(identity: process.Identity, built: Binaries, *arguments: str) -> str:
     if done.returncode:
         raise UserError(
             f"ctr {' '.join(arguments[:2])} failed: {done.stderr.strip()}",
-            "see containerd.log of the sandbox",
+            "See containerd.log of the sandbox.",
         )
     return done.stdout

@@ -50,7 +50,7 @@ def choose(previous: str | None, taken: Iterable[str]) -> Link:
             return Link(subnet)
     raise UserError(
         f"no free subnet in {_POOL} for a sandbox",
-        "see what uses it with `ip address` and `ip route`; `fwb sandbox down` frees one",
+        "See what uses it with `ip address` and `ip route`; `fwb sandbox down` frees one.",
     )
 
 
@@ -79,7 +79,7 @@ def connect(link: Link, pid: int) -> None:
         if done.returncode:
             raise UserError(
                 f"ip {' '.join(arguments)}: {done.stderr.strip()}",
-                "the kernel must allow veth pairs and namespaces",
+                "The kernel must allow veth pairs and namespaces.",
             )
 
 

@@ -75,7 +75,8 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
     launcher.kill()
     raise UserError(
         f"the sandbox's supervisor did not start:\n{log_tail(log)}",
-        "the machine must allow new pid, mount and network namespaces (unshare), which some containers don't",
+        "The machine must allow new pid, mount and network namespaces (unshare), which some containers "
+        "don't.",
     )
 
 

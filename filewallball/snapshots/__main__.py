@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m filewallball.snapshots", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="take a snapshot, prove it and upload it")
-    show = commands.add_parser("list", help="list the snapshots in the store (environment: FWB_STORE_*)")
+    show = commands.add_parser("list", help="list the snapshots in the store")
     show.add_argument("--json", action="store_true", help="one object per line, the newest first")
     back = commands.add_parser("restore", help="put a snapshot in the place of the set's data")
     which = back.add_mutually_exclusive_group(required=True)
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"valkey {chosen.command}: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except OSError as error:  # outside of every step: the work directory itself
-        print(f"valkey {chosen.command}: FAILED {error}\n  Look at FWB_WORK_DIR and its rights.",
-              file=sys.stderr, flush=True)  # fmt: skip
+        hint = "Look at the pod's volume `work`: its room and its rights."
+        print(f"valkey {chosen.command}: FAILED {error}\n  {hint}", file=sys.stderr, flush=True)
         return 1
 
 

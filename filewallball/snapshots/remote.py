@@ -43,10 +43,10 @@ def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, y
     if latest == (name is not None):
         raise ConfigError(
             "say which snapshot: --latest, or --name NAME",
-            f"`fwb valkey backup list {stack_name}` shows them",
+            f"Choose one that `fwb valkey backup list {stack_name}` shows.",
         )
     if not yes and not sys.stdin.isatty():
-        raise ConfigError("a restore asks first, and nobody is there to answer", "add --yes in a script")
+        raise ConfigError("a restore asks first, and nobody is there to answer", "Add --yes in a script.")
     place = stack.find(project, stack_name)
     if not yes:
         chosen = _chosen(place, name)

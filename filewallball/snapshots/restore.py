@@ -76,7 +76,7 @@ def _chosen(taking: Taking, name: str | None) -> Manifest:
         if manifest is None:
             raise UserError(
                 f"There is no verified snapshot with keys in {taking.settings.store.where}.",
-                "`fwb valkey backup list STACK` shows what there is.",
+                "Look at `fwb valkey backup list STACK`, which shows what there is.",
             )
         if not manifest.verified:
             raise UserError(f"{manifest.name} was never loaded by a server.", "Choose a verified one.")

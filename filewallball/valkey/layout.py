@@ -110,15 +110,15 @@ def _value(environment: Mapping[str, str], name: str) -> str:
         return value
     raise ConfigError(
         f"{name} isn't set",
-        "components/valkey.py sets it, or the Service of that name does: one that is younger than this"
-        " container is seen after a restart",
+        "Components/valkey.py sets it, or the Service of that name does: one that is younger than this"
+        " container is seen after a restart.",
     )
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
     value = _value(environment, name)
     if not value.isdecimal() or int(value) < 1:
-        raise ConfigError(f"{name} is {value!r}", "it must be a whole number above 0")
+        raise ConfigError(f"{name} is {value!r}", "It must be a whole number above 0.")
     return int(value)
 
 

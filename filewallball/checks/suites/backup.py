@@ -74,13 +74,13 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
         raise CheckFailed(
             f"{manifest.name} was not restored on trial",
             "a backup that was restored into a throw-away server and agreed",
-            "the toolkit image is older than this check: run `fwb up`, which rolls it",
+            "The toolkit image is older than this check: run `fwb up`, which rolls it.",
         )
     if manifest.created < begin:
         raise CheckFailed(
             f"{manifest.name} was made at {manifest.created:%Y-%m-%d %H:%M:%S} UTC, before this run",
             "a new backup",
-            "the Job reported an old name, or the nodes' clocks differ: compare `date -u` on them",
+            "The Job reported an old name, or the nodes' clocks differ: compare `date -u` on them.",
         )
     found = manifest.tables.get(planted)
     if found is None or found.rows != len(PLANTED):
@@ -88,8 +88,8 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
             f"{manifest.name} holds {f'{found.rows} rows of' if found else 'nothing of'} table {planted}, "
             f"which had {len(PLANTED)} rows when the Job began",
             "all that is in the database",
-            f"it backs up {manifest.database}: the CronJob's {backup.Variables.HOST} and "
-            f"{backup.Variables.DATABASE} name another one than the applications'; run `fwb up`",
+            f"The CronJob backs up {manifest.database} on a server that its own variables name, and not what "
+            "applications use. Somebody changed it by hand. Run `fwb up`, which sets it back.",
         )
 
 
@@ -111,7 +111,7 @@ def _create(kube: Kube, config: ChecksConfig, cron_job: Object) -> Object:
             raise CheckFailed(
                 f"Job {JOB} of another run doesn't end",
                 "one such run at a time",
-                f"`kubectl -n {config.namespace} delete job {JOB}`, then check again",
+                f"Run `kubectl -n {config.namespace} delete job {JOB}`, then check again.",
             )
         time.sleep(POLL_SECONDS)
 
@@ -130,8 +130,8 @@ def _finish(kube: Kube, config: ChecksConfig, job: Object) -> list[str]:
         raise CheckFailed(
             error.message,
             "the Job made from the CronJob runs",
-            f"mend what the message names, then run `fwb up`; `kubectl -n {config.namespace} describe "
-            f"cronjob {config[BackupTarget].cronjob}` shows its image, volumes and Secrets",
+            f"Mend what the message names, then run `fwb up`; `kubectl -n {config.namespace} describe "
+            f"cronjob {config[BackupTarget].cronjob}` shows its image, volumes and Secrets.",
         ) from error
     except JobFailed as error:
         raise CheckFailed(error.message, "it runs to its end", error.hint) from error
@@ -144,7 +144,7 @@ def _finish(kube: Kube, config: ChecksConfig, job: Object) -> list[str]:
     raise CheckFailed(
         f"the backup failed: {why}",
         "the Job made from the CronJob succeeds",
-        f"its log ends with: {' | '.join(log[-LOG_LINES:]) or 'nothing'}",
+        f"Its log ends with: {' | '.join(log[-LOG_LINES:]) or 'nothing'}.",
     )
 
 
@@ -155,7 +155,7 @@ def _name_in(log: list[str]) -> str:
         raise CheckFailed(
             f"the Job succeeded without naming a backup; its log ends with {' | '.join(log[-LOG_LINES:])!r}",
             "`backup: OK <name>`",
-            "the CronJob runs something else than the toolkit's backup: run `fwb up`",
+            "The CronJob runs something else than the toolkit's backup: run `fwb up`.",
         )
     return match[1]
 
@@ -182,7 +182,11 @@ def open_store(config: ChecksConfig) -> Store:
 def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     """What an error of the store means for the person who runs the stack."""
     if isinstance(error, catalogue.Damaged):
-        return CheckFailed(error.message, "a backup that is whole", error.hint or "make another backup")
+        return CheckFailed(
+            error.message,
+            "a backup that is whole",
+            error.hint or "Run `fwb backup now STACK`, which makes another backup.",
+        )
     if isinstance(error, StoreError):
         in_cluster = f"`kubectl -n {config.namespace} get pods` shows whether the store runs"
         return CheckFailed(error.message, "the store answers", error.hint or in_cluster)

@@ -9,6 +9,7 @@ import unicodedata
 
 import pymysql
 
+from facts import mariadb
 from facts.checks.mariadb import MariadbTarget
 from filewallball.checks import latency
 from filewallball.checks.config import ChecksConfig
@@ -72,9 +73,9 @@ def _expect(who: str, seen: list[str], expected: list[str], engine: str) -> None
         raise CheckFailed(
             f"{who} sees {seen} in a table of the engine {engine}",
             str(expected),
-            "set default_storage_engine=InnoDB in my.cnf and run `fwb up`"
-            if engine != "InnoDB"
-            else "set transaction-isolation=REPEATABLE-READ in my.cnf and run `fwb up`",
+            "Somebody changed "
+            f"{'transaction_isolation' if engine == 'InnoDB' else 'default_storage_engine'} by hand. "
+            f"Run `fwb up`, which writes my.cnf anew, and then delete the pod {mariadb.NAME}-0.",
         )
 
 

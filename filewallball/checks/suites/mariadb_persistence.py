@@ -33,7 +33,7 @@ def persistence(config: ChecksConfig) -> str:
             raise CheckFailed(
                 f"pod {pod_name} isn't ready before the test: {pods.state(before)}",
                 "a running MariaDB",
-                f"`kubectl -n {config.namespace} describe pod {pod_name}`",
+                f"Look at `kubectl -n {config.namespace} describe pod {pod_name}`.",
             )
         spent = _survive(kube, config, pod_name, before["metadata"]["uid"])
     return f"{volume}; the row was there again {spent:.1f} s after pod {pod_name} was deleted"
@@ -43,13 +43,15 @@ def bound_volume(kube: Kube, config: ChecksConfig) -> str:
     """Raises CheckFailed unless the claim is there and bound."""
     name, namespace = config[MariadbTarget].claim, config.namespace
     claim = kube.get("v1", "PersistentVolumeClaim", name, namespace)
-    describe = f"`kubectl -n {namespace} describe pvc {name}` says what it waits for"
+    describe = f"Run `kubectl -n {namespace} describe pvc {name}`, which says what it waits for"
     if claim is None:
-        raise CheckFailed(f"there is no claim {name}", "a bound claim", "run `fwb up`, it makes the claim")
+        raise CheckFailed(f"there is no claim {name}", "a bound claim", "Run `fwb up`, it makes the claim.")
     if claim["status"].get("phase") != "Bound":
         phase = claim["status"].get("phase", "unknown")
         raise CheckFailed(
-            f"claim {name} is {phase}", "Bound", f"{describe}; see mariadb.storage.storageClass"
+            f"claim {name} is {phase}",
+            "Bound",
+            f"{describe}. Look at filewallball:mariadb.storage.storageClass.",
         )
     size = claim["status"].get("capacity", {}).get("storage", "?")
     return f"claim {name} bound, {size}"
@@ -60,7 +62,7 @@ def mounting_pod(kube: Kube, config: ChecksConfig) -> str:
     name, claim = config[MariadbTarget].statefulset, config[MariadbTarget].claim
     found = kube.get("apps/v1", "StatefulSet", name, config.namespace)
     if found is None:
-        raise CheckFailed(f"there is no StatefulSet {name}", "one that runs MariaDB", "run `fwb up`")
+        raise CheckFailed(f"there is no StatefulSet {name}", "one that runs MariaDB", "Run `fwb up`.")
     volumes: list[dict[str, Any]] = found["spec"]["template"]["spec"].get("volumes") or []
     claims = [
         volume["persistentVolumeClaim"]["claimName"]
@@ -71,7 +73,7 @@ def mounting_pod(kube: Kube, config: ChecksConfig) -> str:
         raise CheckFailed(
             f"StatefulSet {name} mounts {', '.join(claims) or 'no claim'}",
             f"it keeps its data on the claim {claim}",
-            "run `fwb up`, which mounts the claim; without it the data dies with the pod",
+            "Run `fwb up`, which mounts the claim; without it the data dies with the pod.",
         )
     return f"{name}-0"
 
@@ -97,8 +99,8 @@ def _survive(kube: Kube, config: ChecksConfig, pod: str, uid: str) -> float:
         raise CheckFailed(
             f"after the pod was deleted the row reads {rows or 'nothing'}",
             f"{mark}, as written and committed before",
-            "the data directory isn't on the volume, or the volume was replaced: "
-            f"`kubectl -n {config.namespace} describe pod {pod}`",
+            "The data directory isn't on the volume, or the volume was replaced: "
+            f"`kubectl -n {config.namespace} describe pod {pod}`.",
         )
     return spent
 
@@ -114,7 +116,7 @@ def _wait_for_successor(kube: Kube, config: ChecksConfig, pod: str, uid: str) ->
     raise CheckFailed(
         f"pod {pod} wasn't ready again {RESTART_SECONDS:.0f} s after it was deleted: {pods.state(now)}",
         "the StatefulSet brings it back",
-        f"`kubectl -n {config.namespace} describe pod {pod}` and its log say why",
+        f"Why is said by `kubectl -n {config.namespace} describe pod {pod}` and by its log. Look at both.",
     )
 
 

@@ -160,19 +160,19 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     seen = f"{target.address}: {text} ({code})"
     logs = f"`kubectl -n {namespace} logs statefulset/{target.statefulset}`"
     if code in _UNREACHABLE or isinstance(error, pymysql.err.InterfaceError):
-        return unreachable(seen, "MariaDB", namespace, f"statefulset/{target.statefulset}")
+        return unreachable(seen, "MariaDB.", namespace, f"statefulset/{target.statefulset}")
     if code in _LOGIN_DENIED:
         return CheckFailed(
             seen,
             f"{target.app_user} may log in and use {target.database}, {target.monitor_user} may log in",
             f"MariaDB applies users and the Secret {mariadb.CREDENTIALS} when it starts: "
-            f"`kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`",
+            f"`kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`.",
         )
     if code in DENIED:
         return CheckFailed(
             seen,
             f"{target.app_user} may do everything in {target.database}",
-            "the grants are in the component mariadb's init file: run `fwb up`, then check again",
+            "The grants are in the component mariadb's init file: run `fwb up`, then check again.",
         )
     if code == ER.BINLOG_CREATE_ROUTINE_NEED_SUPER:
         return CheckFailed(
@@ -183,6 +183,9 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
         )
     if code in _FULL:
         return CheckFailed(
-            seen, "room on the volume", f"make the claim {target.claim} larger: mariadb.storage.size"
+            seen,
+            "room on the volume",
+            f"Make the claim {target.claim} larger: raise filewallball:mariadb.storage.size and run `fwb "
+            "up`.",
         )
     return CheckFailed(seen, "no error from MariaDB", logs)

@@ -12,7 +12,7 @@ from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import crowd, redis_cache, redis_eviction, server_conf
-from filewallball.checks.suites.redis_session import explain, reading, writing
+from filewallball.checks.suites.redis_session import explain, reading, set_back, writing
 from filewallball.guard import choice
 
 EXPIRY_MS = 300
@@ -31,8 +31,8 @@ def configuration(config: ChecksConfig) -> str:
         raise CheckFailed(
             "; ".join(map(str, found)),
             f"the server runs with {cache.CONFIG_MAP}'s {cache.CONF}",
-            f"somebody used CONFIG SET, or the pod is older than the file: "
-            f"`kubectl -n {config.namespace} rollout restart deployment/redis`",
+            f"Somebody used CONFIG SET, or the pod is older than the file: "
+            f"`kubectl -n {config.namespace} rollout restart deployment/redis`.",
         )
     return f"{len(declared)} directives as declared"
 
@@ -52,7 +52,7 @@ def commands(config: ChecksConfig) -> str:
             raise CheckFailed(
                 f"a key written with a TTL of {EXPIRY_MS} ms has one of {left} ms (-1: none)",
                 "the TTL that was asked for",
-                "something between the client and Redis changes commands: look for a proxy in front of it",
+                "Something between the client and Redis changes commands: look for a proxy in front of it.",
             )
         begin = time.monotonic()
         while session.call("GET", passing) is not None:
@@ -60,7 +60,7 @@ def commands(config: ChecksConfig) -> str:
                 raise CheckFailed(
                     f"a key with a TTL of {EXPIRY_MS} ms was still there after {EXPIRY_PATIENCE_SECONDS:g} s",
                     "it is gone when its time is up",
-                    "Redis doesn't expire keys: look at its log, and at the clock of its node",
+                    "Redis doesn't expire keys: look at its log, and at the clock of its node.",
                 )
             time.sleep(0.02)
     return "set, get, overwrite, delete and expiry seen"
@@ -71,7 +71,8 @@ def _expect(step: str, seen: object, expected: object) -> None:
         raise CheckFailed(
             f"{step} gave {seen!r}",
             f"{expected!r}",
-            "several servers may answer under one name, or a proxy interferes: `kubectl get endpointslices`",
+            "Several servers may answer under one name, or a proxy interferes. Look at `kubectl get "
+            "endpointslices -A`.",
         )
 
 
@@ -85,7 +86,7 @@ def memory(config: ChecksConfig) -> str:
         raise CheckFailed(
             f"{_mib(used)} in use and no limit: maxmemory is 0",
             "a limit, so that the kernel doesn't kill Redis when it is full",
-            "set maxmemory to 256mb in redis.conf, then run `fwb up`",
+            set_back("maxmemory", config.namespace),
         )
     share = used / limit
     seen = f"{_mib(used)} of {_mib(limit)} in use ({share:.0%}), {evicted} keys evicted, policy {policy}"
@@ -93,8 +94,11 @@ def memory(config: ChecksConfig) -> str:
         raise CheckFailed(
             seen,
             f"at most {config[RedisTarget].memory_max:.0%}, or evictions that explain more",
-            "raise maxmemory, or set maxmemory-policy to allkeys-lru, in redis.conf, then run `fwb up`; "
-            "`redis-cli --bigkeys` shows what fills it",
+            "Look with `redis-cli --bigkeys` what fills it. Give keys a TTL, or raise "
+            "filewallball:redis.maxmemory "
+            "and run `fwb up`."
+            if policy.startswith(EVICTING_POLICIES)
+            else set_back("maxmemory-policy", config.namespace),
         )
     return seen
 

@@ -21,7 +21,7 @@ from facts.checks.redis import RedisTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.stats import zipf_choices
-from filewallball.checks.suites.redis_session import Session, writing
+from filewallball.checks.suites.redis_session import Session, set_back, writing
 
 SEED = 20240725
 ENTRIES = 8_000
@@ -118,42 +118,43 @@ def _judge(
         raise CheckFailed(
             f"{tally.wrong} of {tally.lookups} look-ups gave another value than was written",
             "what was written",
-            "something between the client and Redis mixes up replies: look for a proxy in front of it",
+            "Something between the client and Redis mixes up replies: look for a proxy in front of it.",
         )
     if lifetimes:
         raise CheckFailed(
             f"{'; '.join(lifetimes)} ({seen})",
             "keys live as long as the caching policy says",
-            "look at what sets or shortens TTLs: a proxy, a script with EXPIRE, or the server's clock",
+            "Look at what sets or shortens TTLs: a proxy, a script with EXPIRE, or the server's clock.",
         )
     if hits < tally.hits or misses < tally.misses:
         raise CheckFailed(
             f"{tally.hits} hits and {tally.misses} misses were seen, the server counted {hits} and {misses}",
             "the server's counters contain the client's",
-            f"its counters were reset (CONFIG RESETSTAT) or it restarted meanwhile: see "
-            f"`kubectl -n {config.namespace} get pods`, then check again",
+            f"Its counters were reset (CONFIG RESETSTAT) or it restarted meanwhile: see "
+            f"`kubectl -n {config.namespace} get pods`, then check again.",
         )
 
 
 def _why_refused(fault: str, config: ChecksConfig) -> str:
     if "maxmemory" in fault:
-        return "set maxmemory-policy to allkeys-lru and maxmemory to 256mb in redis.conf, then run `fwb up`"
+        return set_back("maxmemory-policy", config.namespace)
     if "expire" in fault:
-        return "a TTL of 0 or less was set: look at what sets TTLs, or at a proxy that changes commands"
-    return f"`kubectl -n {config.namespace} logs deployment/redis` says why"
+        return "A TTL of 0 or less was set. Look at what sets TTLs, or at a proxy that changes commands."
+    return f"The log says why. Look at `kubectl -n {config.namespace} logs deployment/redis`."
 
 
 def _why_low(moved: dict[str, int]) -> str:
     if moved["evicted_keys"]:
         return (
-            "the cache is too small, it evicted keys that were still wanted: raise maxmemory in redis.conf "
-            "(256mb) and the container's memory limit with it, then run `fwb up`"
+            "The cache is too small: it evicted keys that were still wanted. Raise "
+            "filewallball:redis.maxmemory, "
+            "and filewallball:redis.resources.memoryLimit with it, and run `fwb up`."
         )
     if moved["expired_keys"]:
         return (
-            "keys expired while they were wanted: TTLs are too short (3600 s, 86400 s, 600 s are asked for)"
+            "Keys expired while they were wanted. Look for what shortens TTLs of 3600 s, 86400 s and 600 s."
         )
-    return "values vanish right after they were written: look for TTLs of 0, FLUSHALL, or several servers"
+    return "Values vanish right after they were written. Look for TTLs of 0, FLUSHALL, or several servers."
 
 
 def make_entries(session: Session) -> list[Entry]:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
-from filewallball.checks.suites.redis_session import CHUNK, Session, writing
+from filewallball.checks.suites.redis_session import CHUNK, Session, set_back, writing
 
 KEYS = 3_000
 """Keys that fill the cache to FILL of its limit. Few enough for Redis' sampled LRU to know them well."""
@@ -34,7 +34,7 @@ def eviction(config: ChecksConfig) -> str:
             raise CheckFailed(
                 "no limit: maxmemory is 0",
                 "a limit under which to evict",
-                "set maxmemory to 256mb in redis.conf, then run `fwb up`",
+                set_back("maxmemory", config.namespace),
             )
         value = "x" * max(64, int(limit * FILL / KEYS) - _overhead(session, limit))
         evicted = int(session.info("stats")["evicted_keys"])
@@ -53,13 +53,13 @@ def eviction(config: ChecksConfig) -> str:
         raise CheckFailed(
             f"{len(faults)} writes were refused under memory pressure, the first with: {faults[0]}",
             "no error, old keys make room",
-            "set maxmemory-policy to allkeys-lru in redis.conf, then run `fwb up`",
+            set_back("maxmemory-policy", config.namespace),
         )
     if kept_hot < HOT_SURVIVAL_MIN or kept_cold >= kept_hot or not evicted:
         raise CheckFailed(
             seen,
             f"idle keys go first, {HOT_SURVIVAL_MIN:.0%} or more of those in use stay",
-            "set maxmemory-policy to allkeys-lru and maxmemory-samples to 5 in redis.conf, then run `fwb up`",
+            set_back("maxmemory-policy or maxmemory-samples", config.namespace),
         )
     return seen
 

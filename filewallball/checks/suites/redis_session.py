@@ -119,22 +119,33 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
             seen,
             f"user {target.user} may log in",
             f"Redis applies the Secret {cache.CREDENTIALS} when it starts: "
-            f"`kubectl -n {namespace} rollout restart deployment/redis`",
+            f"`kubectl -n {namespace} rollout restart deployment/redis`.",
         )
     if isinstance(error, exceptions.NoPermissionError):
         return CheckFailed(
             seen,
             f"user {target.user} may do what the checks need, under {PREFIX}* only",
-            "the ACL rules of the user are in the component redis: run `fwb up`, then check again",
+            "The ACL rules of the user are in the component redis: run `fwb up`, then check again.",
         )
     if isinstance(error, exceptions.OutOfMemoryError):
         return CheckFailed(
             "a write was refused: used memory is above maxmemory and nothing could be evicted",
             "old keys make room for new ones",
-            "set maxmemory-policy to allkeys-lru and maxmemory to 256mb in redis.conf, then run `fwb up`",
+            set_back("maxmemory-policy", namespace),
         )
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
-        return unreachable(seen, "Redis", namespace, "deployment/redis")
+        return unreachable(seen, "Redis.", namespace, "deployment/redis")
     if isinstance(error, exceptions.RedisError):
-        return CheckFailed(seen, "no error from Redis", f"`kubectl -n {namespace} logs deployment/redis`")
+        return CheckFailed(
+            seen, "no error from Redis", f"Look at `kubectl -n {namespace} logs deployment/redis`."
+        )
     return None
+
+
+def set_back(directive: str, namespace: str) -> str:
+    """What to do where the server runs with another value than the program gives it."""
+    return (
+        f"Somebody changed {directive} by hand. Run `fwb up`, which writes redis.conf anew (maxmemory "
+        "comes from "
+        f"filewallball:redis.maxmemory), and then `kubectl -n {namespace} rollout restart deployment/redis`."
+    )

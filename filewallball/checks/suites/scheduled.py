@@ -36,8 +36,8 @@ def schedule(namespace: str, target: ScheduledTarget, setting: str) -> str:
         raise CheckFailed(
             ", ".join(f"{name} is {_plain(live.get(name))}" for name in wrong),
             ", ".join(f"{name} {_plain(wanted[name])}" for name in wrong),
-            f"somebody edited CronJob {target.cronjob} by hand, during a maintenance perhaps; "
-            f"`fwb up` sets it back; the times are {setting} and timeZone in the stack's file",
+            f"Somebody edited CronJob {target.cronjob} by hand, during a maintenance perhaps. Its times are "
+            f"filewallball:{setting} and filewallball:timeZone. Run `fwb up`, which sets it back.",
         )
     return f"{spec['schedule']} {spec['timeZone']}"
 
@@ -51,7 +51,7 @@ def cronjob(kube: Kube, namespace: str, target: ScheduledTarget) -> Object:
     found = kube.get("batch/v1", "CronJob", target.cronjob, namespace)
     if found is None:
         raise CheckFailed(
-            f"there is no CronJob {target.cronjob}", "one that makes the backups", "run `fwb up`"
+            f"there is no CronJob {target.cronjob}", "one that makes the backups", "Run `fwb up`."
         )
     return found
 
@@ -93,9 +93,9 @@ def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
             f"the newest verified {newest.what} {newest.name} is dated {-age.total_seconds() / 3600:.1f} h "
             "in the future, and hides how old the others are",
             "one of the past",
-            "a clock is or was wrong: compare `date -u` on the nodes and set it right. If the "
+            "A clock is or was wrong: compare `date -u` on the nodes and set it right. If the "
             f"{newest.what} was made by the wrong one, run {newest.remedy}, then move {newest.name} and its "
-            f"{MANIFEST_SUFFIX} out of {newest.where}",
+            f"{MANIFEST_SUFFIX} out of {newest.where}.",
         )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
     if age > timedelta(hours=target.max_age_hours):

@@ -68,8 +68,8 @@ def passwords(config: ChecksConfig) -> str:
         raise CheckFailed(
             "; ".join(wrong),
             "nobody gets in without the password, and applications can't administer the set",
-            "somebody used ACL SETUSER, or the pod is older than its users' file: `kubectl -n "
-            f"{config.namespace} delete pod {wrong[0].split()[0]}` has it start from what is declared",
+            "Somebody used ACL SETUSER, or the pod is older than its users' file: `kubectl -n "
+            f"{config.namespace} delete pod {wrong[0].split()[0]}` has it start from what is declared.",
         )
     tried = len(MEMBER_FORBIDDEN) + len(SENTINEL_FORBIDDEN)
     return (
@@ -101,9 +101,9 @@ def _wrong(
         raise CheckFailed(
             "; ".join(f"{node}: {answers[node]}" for node in refused),
             "the applications' password is taken",
-            f"the Secret {valkey.CREDENTIALS} is newer than the servers: they take the new passwords when all"
+            f"The Secret {valkey.CREDENTIALS} is newer than the servers: they take the new passwords when all"
             f" start anew together, `kubectl -n {config.namespace} delete pod -l"
-            f" app.kubernetes.io/component={valkey.COMPONENT}`, an outage of some ten seconds",
+            f" app.kubernetes.io/component={valkey.COMPONENT}`, an outage of some ten seconds.",
         )
     told = valkey_nodes.all_answered(config, answers)
     return [one for wrong in told.values() for one in wrong]

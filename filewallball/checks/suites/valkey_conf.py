@@ -31,8 +31,9 @@ def configuration(config: ChecksConfig) -> str:
             raise CheckFailed(
                 "; ".join(wrong),
                 "the set runs with the stack's valkey.conf and settings",
-                "somebody used CONFIG SET or SENTINEL SET, or the pod is older than the setting: `kubectl -n "
-                f"{config.namespace} delete pod {wrong[0].split(':')[0]}` has it start from what is declared",
+                "Somebody used CONFIG SET or SENTINEL SET, or the pod is older than the setting: `kubectl -n "
+                f"{config.namespace} delete pod {wrong[0].split(':')[0]}` has it start from what is "
+                "declared.",
             )
         return (
             f"{len(settled)} directives on {len(config[ValkeyTarget].members)} members as declared, "
@@ -133,8 +134,10 @@ def persistence(config: ChecksConfig) -> str:
             raise CheckFailed(
                 "; ".join(wrong),
                 "every member keeps its data on its volume",
-                f"the volume is full or broken: `kubectl -n {config.namespace} logs {first} -c valkey` says "
-                "which; raise valkey.storage.size; until then a power cut loses what isn't saved",
+                f"The volume is full or broken. `kubectl -n {config.namespace} logs {first} -c valkey` "
+                "says which. Until "
+                "it is mended, a power cut loses what isn't saved. Raise "
+                "filewallball:valkey.storage.size, and run `fwb up`.",
             )
         return f"last save and AOF write ended well on {len(told)} members"
 

@@ -108,7 +108,7 @@ def reads_service(config: ChecksConfig) -> Node | None:
 def _node(config: ChecksConfig, address: str, container: str) -> Node:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise ConfigError(f"checks.json: {address!r} is not host:port", "run `fwb up` on the stack again")
+        raise ConfigError(f"checks.json: {address!r} is not host:port", "Run `fwb up` on the stack again.")
     try:
         return Node(host, resolve(host), int(port), container)
     except OSError as error:
@@ -167,36 +167,37 @@ def fault(config: ChecksConfig, node: Node, error: Exception) -> CheckFailed:
         return CheckFailed(
             seen,
             "the checks' user may log in",
-            f"{what}s apply the Secret {valkey.CREDENTIALS} when they start: `kubectl -n {namespace} rollout "
+            f"All {what}s apply the Secret {valkey.CREDENTIALS} when they start: `kubectl -n {namespace} "
+            "rollout "
             f"restart {STATEFULSETS[node.container]}`",
         )
     if isinstance(error, exceptions.NoPermissionError):
         return CheckFailed(
             seen,
             "the checks' user may do what the checks need",
-            f"somebody used ACL SETUSER, or the {what} is older than its users.acl: `kubectl -n {namespace} "
-            f"rollout restart {STATEFULSETS[node.container]}`",
+            f"Somebody used ACL SETUSER, or the {what} is older than its users.acl: `kubectl -n {namespace} "
+            f"rollout restart {STATEFULSETS[node.container]}`.",
         )
     if isinstance(error, exceptions.BusyLoadingError):
-        return CheckFailed(seen, f"every {what} answers", f"it reads its data and is open soon: see {logs}")
+        return CheckFailed(seen, f"every {what} answers", f"It reads its data and is open soon: see {logs}.")
     if "refused" in str(error).lower() and what == "member":
         return CheckFailed(
             seen,
             "every member answers",
-            "a member is closed until its agent has found its place as primary or linked replica: `kubectl "
-            f"-n {namespace} logs {node} -c agent` says what it waits for; {logs} whether the server runs",
+            "A member is closed until its agent has found its place as primary or linked replica: `kubectl "
+            f"-n {namespace} logs {node} -c agent` says what it waits for; {logs} whether the server runs.",
         )
     if "reading from socket" in str(error):
         return CheckFailed(
             f"{node}: no answer within {ANSWER_SECONDS:g} s",
             f"every {what} answers",
-            f"it takes connections and does nothing: the process hangs, or its node is overloaded: `kubectl "
-            f"-n {namespace} get pods -o wide`; `kubectl -n {namespace} delete pod {node}` starts it anew",
+            f"It takes connections and does nothing: the process hangs, or its node is overloaded: `kubectl "
+            f"-n {namespace} get pods -o wide`; `kubectl -n {namespace} delete pod {node}` starts it anew.",
         )
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
-        failed = unreachable(seen, f"every {what}", namespace, f"pod/{node}")
+        failed = unreachable(seen, f"Every {what}.", namespace, f"pod/{node}")
         return CheckFailed(failed.observed, f"every {what} answers", failed.hint)
-    return CheckFailed(seen, f"no error from any {what}", f"{logs} says more")
+    return CheckFailed(seen, f"no error from any {what}", f"Look at {logs}.")
 
 
 class Patience:

@@ -39,10 +39,10 @@ def _quorum(config: ChecksConfig) -> str:
         raise CheckFailed(
             "; ".join(wrong),
             f"each says {wanted}",
-            "a Sentinel that says fewer can't reach others, one that says more knows one that is gone, and "
+            "A Sentinel that says fewer can't reach others, one that says more knows one that is gone, and "
             "one without such a master has lost its configuration: `kubectl -n "
             f"{config.namespace} get pods,networkpolicies`; `kubectl -n {config.namespace} rollout restart "
-            "statefulset/valkey-sentinel` has them start from what is declared",
+            "statefulset/valkey-sentinel` has them start from what is declared.",
         )
     return f"{wanted}, {config[ValkeyTarget].quorum} can have a failover"
 
@@ -74,7 +74,8 @@ def _primary(config: ChecksConfig) -> str:
             raise CheckFailed(
                 f"{node} says {view.flags} of {named}",
                 "every Sentinel sees the primary up, and no failover under way",
-                f"`kubectl -n {config.namespace} logs {node}` says why; a failover ends within seconds",
+                f"A failover ends within seconds. If it doesn't, look at `kubectl -n {config.namespace} "
+                f"logs {node}`.",
             )
     silent = _roles(config, members, named)
     epoch = _epoch(config, views, named)
@@ -103,9 +104,9 @@ def _one_name(config: ChecksConfig, views: Mapping[Node, View], members: list[No
         raise CheckFailed(
             "; ".join(camps),
             f"all {len(views)} Sentinels name the same primary",
-            "they agree as soon as they hear of each other: look for what keeps some apart (`kubectl -n "
+            "They agree as soon as they hear of each other: look for what keeps some apart (`kubectl -n "
             f"{config.namespace} get pods -o wide`, NetworkPolicies, a node); `kubectl -n {config.namespace} "
-            f"delete pod {min(named.values(), key=len)[0]}` has one start from what is declared",
+            f"delete pod {min(named.values(), key=len)[0]}` has one start from what is declared.",
         )
     [endpoint] = named
     for member in members:
@@ -114,8 +115,8 @@ def _one_name(config: ChecksConfig, views: Mapping[Node, View], members: list[No
     raise CheckFailed(
         f"the Sentinels name {endpoint}",
         f"one of the declared members: {_listed(members)}",
-        f"a Service was made anew and has another address since: `kubectl -n {config.namespace} rollout "
-        "restart statefulset/valkey-sentinel`, and the same with statefulset/valkey when that is over",
+        f"A Service was made anew and has another address since: `kubectl -n {config.namespace} rollout "
+        "restart statefulset/valkey-sentinel`, and the same with statefulset/valkey when that is over.",
     )
 
 
@@ -154,8 +155,8 @@ def _roles(config: ChecksConfig, members: list[Node], named: Node) -> str:
         raise CheckFailed(
             f"the Sentinels name {named}; {', '.join(wrong)}",
             "that member says master, and every other one slave",
-            "its agent sets a member right within seconds, if it runs and hears the Sentinels: `kubectl -n "
-            f"{config.namespace} logs {wrong[0].split()[0]} -c agent`",
+            "Its agent sets a member right within seconds, if it runs and hears the Sentinels: `kubectl -n "
+            f"{config.namespace} logs {wrong[0].split()[0]} -c agent`.",
         )
     silent = [str(node) for node in members if node not in roles]
     return f"; no answer from {', '.join(silent)}" if silent else ""
@@ -176,8 +177,8 @@ def _epoch(config: ChecksConfig, views: Mapping[Node, View], named: Node) -> int
         raise CheckFailed(
             f"the primary's epoch: {told}",
             "the same one everywhere",
-            "the lower ones missed a failover: see what keeps them apart (`kubectl -n "
-            f"{config.namespace} get pods -o wide`), and the log of {named}'s container agent",
+            "The lower ones missed a failover: see what keeps them apart (`kubectl -n "
+            f"{config.namespace} get pods -o wide`), and the log of {named}'s container agent.",
         )
     return next(iter(epochs.values()))
 
@@ -193,5 +194,5 @@ def known_primary(config: ChecksConfig) -> tuple[Node, dict[Node, View]]:
         f"no member is named as the primary by more than half of {len(config[ValkeyTarget].sentinels)}"
         " Sentinels",
         "a primary that clients find",
-        "see what valkey-quorum and valkey-primary say",
+        "See what valkey-quorum and valkey-primary say.",
     )

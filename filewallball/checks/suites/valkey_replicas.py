@@ -45,7 +45,8 @@ def replicas(config: ChecksConfig) -> str:
     raise CheckFailed(
         f"a write on {primary} reached {_behind(config, best)}, the best of {ROUNDS} rounds",
         f"all of them within {limit:g} s",
-        f"{slowest} or its node is short of CPU or its network slow: `kubectl -n {config.namespace} top "
+        "Its server or node is short of CPU, or its network is slow. Look at `kubectl -n "
+        f"{config.namespace} top "
         f"pod`, `kubectl -n {config.namespace} logs {slowest} -c valkey`",
     )
 
@@ -80,7 +81,8 @@ def _linked(config: ChecksConfig) -> tuple[Node, list[Node]]:
         raise CheckFailed(
             "; ".join(wrong),
             f"every other member is a replica of {primary}, its link up",
-            f"`kubectl -n {config.namespace} logs {_first(wrong)} -c agent` says what it waits for, and "
+            f"Run `kubectl -n {config.namespace} logs {_first(wrong)} -c agent`, which says what it waits "
+            "for, and "
             f"`-c valkey` why the link fails",
         )
     return primary, others
@@ -148,7 +150,8 @@ def _lags(config: ChecksConfig, primary: Node, others: Sequence[Node]) -> dict[N
                 raise CheckFailed(
                     f"{count} of {len(others)} replicas acknowledged a write within {limit:g} s",
                     "all of them",
-                    f"`kubectl -n {config.namespace} logs {primary} -c valkey` tells of replicas that hang",
+                    f"Look at `kubectl -n {config.namespace} logs {primary} -c valkey`, which tells of "
+                    "replicas that hang.",
                 )
     return lags
 
@@ -213,13 +216,13 @@ def _write_fault(config: ChecksConfig, primary: Node, error: exceptions.RedisErr
         return CheckFailed(
             f"{primary} refused a write: {error}",
             "enough replicas in touch for the primary to take writes",
-            "see what valkey-replicas says",
+            "See what valkey-replicas says.",
         )
     if isinstance(error, exceptions.ReadOnlyError):
         return CheckFailed(
             f"{primary} refused a write as a replica does: {error}",
             "the primary takes writes",
-            "it was replaced at this moment, or valkey-primary says more: check again",
+            "It was replaced at this moment, or valkey-primary says more: check again.",
         )
     return valkey_nodes.fault(config, primary, error)
 
@@ -261,8 +264,8 @@ def _expect_soon(
     raise CheckFailed(
         f"{node} gives {seen!r} {PATIENCE_SECONDS:g} s after {what} on {primary}",
         "replicas follow the primary",
-        f"valkey-replicas tells how far it is behind; `kubectl -n {config.namespace} get endpointslices` "
-        "whether a Service leads to other servers",
+        f"Valkey-replicas tells how far it is behind; `kubectl -n {config.namespace} get endpointslices` "
+        "whether a Service leads to other servers.",
     )
 
 
@@ -276,7 +279,7 @@ def _expect_lifetime(config: ChecksConfig, node: Node, link: Connection, key: st
         raise CheckFailed(
             f"a key written with a TTL of {TTL_MS} ms has one of {left} ms on {node} (-1: none)",
             "the TTL that was asked for",
-            "replicas expire keys by their own clock: compare `date -u` on the nodes, and set it right",
+            "Replicas expire keys by their own clock: compare `date -u` on the nodes, and set it right.",
         )
 
 
@@ -292,6 +295,6 @@ def _expect_refusal(config: ChecksConfig, node: Node, link: Connection, key: str
     raise CheckFailed(
         f"{node} took a write of its own, although it is a replica",
         "replicas take writes from the primary alone",
-        "somebody set replica-read-only to no, see valkey-config; what was written there is lost at the next "
-        f"full copy: `kubectl -n {config.namespace} delete pod {node}`",
+        "Somebody set replica-read-only to no, see valkey-config; what was written there is lost at the next "
+        f"full copy: `kubectl -n {config.namespace} delete pod {node}`.",
     )

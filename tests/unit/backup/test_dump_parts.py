@@ -177,7 +177,7 @@ def test_the_work_directory_is_cleaned_and_private(tmp_path: Path) -> None:
     with work_dir(tmp_path, None) as work:
         assert list(work.path.iterdir()) == []
         assert work.path.stat().st_mode & 0o077 == 0
-        with pytest.raises(UserError, match="Another backup"), work_dir(tmp_path, None):
+        with pytest.raises(UserError, match="Another run"), work_dir(tmp_path, None):
             pass
         assert work.path.is_dir()
     assert not work.path.exists()

@@ -84,8 +84,8 @@ def test_backup_that_is_made_and_agrees(run_backup):
     [
         ({"verified": False}, "was not restored on trial", "fwb up"),
         ({"created": datetime(2026, 1, 1, tzinfo=UTC)}, "before this run", "date -u"),
-        ({"tables": {}}, "nothing of table fwb_check_1_backup", "FWB_DB_NAME"),
-        ({"tables": {"fwb_check_1_backup": Table(2, 1, "x")}}, "2 rows of table", "FWB_DB_NAME"),
+        ({"tables": {}}, "nothing of table fwb_check_1_backup", "Run `fwb up`"),
+        ({"tables": {"fwb_check_1_backup": Table(2, 1, "x")}}, "2 rows of table", "Run `fwb up`"),
     ],
 )
 def test_backup_that_proves_nothing(run_backup, changes, seen, hint):
@@ -102,7 +102,7 @@ def test_backup_job_that_fails_tells_its_step_and_log(run_backup):
     with pytest.raises(CheckFailed) as caught:
         run_backup(cluster)
     assert caught.value.observed == "the backup failed: dump: disk full"
-    assert caught.value.hint == "its log ends with: one | backup: FAILED dump: disk full |   free"
+    assert caught.value.hint == "Its log ends with: one | backup: FAILED dump: disk full |   free."
     assert cluster.deleted == [f"Job {backup.JOB}"]
 
 

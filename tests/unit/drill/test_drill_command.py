@@ -74,7 +74,7 @@ def test_events_on_nodes_are_refused_elsewhere_than_on_a_sandbox(found, tmp_path
     with pytest.raises(ConfigError) as refused:
         command.drill(tmp_path, "dev", ["pod-deleted", "process-frozen", "all-pods"], yes=True)
     assert "process-frozen, all-pods can't run there" in refused.value.message
-    assert f"these can: {', '.join(ON_ANY_CLUSTER)}" in refused.value.hint
+    assert f"These can: {', '.join(ON_ANY_CLUSTER)}" in refused.value.hint
 
 
 def test_without_names_the_possible_events_run_and_the_others_are_named():

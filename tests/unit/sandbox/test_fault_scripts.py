@@ -166,7 +166,7 @@ def test_without_a_sandbox_nothing_can_be_broken(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(host, "check", lambda: None)
     with pytest.raises(UserError, match="sandbox absent does not run") as caught:
         faults.Faults("absent")
-    assert caught.value.hint == "fwb sandbox up --name absent"
+    assert caught.value.hint == "Run `fwb sandbox up --name absent`."
     assert not paths.sandbox_dir("absent").exists()
 
 
