@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 import settings
 from filewallball import cli
+from filewallball.checks.suites import find
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -134,6 +135,12 @@ def test_hints_are_sentences() -> None:
                 if not text[0].isupper() or text[-1] not in ".:…":
                     wrong.append(f"{path.name}:{node.lineno}: {text}")
     assert not wrong
+
+
+def test_the_troubleshooting_page_has_every_check() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    missing = [check.name for suite in find() for check in suite.checks if f"`{check.name}`" not in page]
+    assert missing == []
 
 
 def test_a_wrong_command_or_setting_would_be_found() -> None:
