@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from filewallball.drill.load.recording import Ack, Plan
 
-PREFIX = "fwb:drill:"
+PREFIX = "fwb-drill:"
+"""An application's keys: those that begin with `fwb:` are closed to it."""
 TTL = 1800
 """Seconds after which a key goes by itself, should nobody remove it."""
 BATCH = 500

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filewallball.drill.load.probes import MemberProbe
 
-KEY = "fwb:drill:lone"
+KEY = "fwb-drill:lone"
 
 
 def main() -> None:

@@ -103,8 +103,8 @@ def test_writer_remembers_acknowledgements_and_finds_what_is_lost():
     assert all((count == 2) if seq % 10 == 0 else (count is None) for seq, count in waited.items())
     assert all(ack.sent <= ack.acked for ack in writer.acks)
     assert writer.verify() == []
-    del valkey.data["fwb:drill:r-1:7"]
-    valkey.data["fwb:drill:r-1:1210"] = "something older"
+    del valkey.data["fwb-drill:r-1:7"]
+    valkey.data["fwb-drill:r-1:1210"] = "something older"
     assert writer.verify() == [7, 1210]
     writer.clean_up()
     assert valkey.data == {}
@@ -140,10 +140,10 @@ def test_threads_that_wait_for_a_replica_count_only_what_one_has():
     assert waiters.lost() == 0
     for one in waiters.writers:
         in_vain = next(ack.seq for ack in one.acks if not ack.waited)
-        del valkey.data[f"fwb:drill:r-1:w{waiters.writers.index(one)}:{in_vain}"]
+        del valkey.data[f"fwb-drill:r-1:w{waiters.writers.index(one)}:{in_vain}"]
     assert waiters.lost() == 0, "nobody was told that these are safe"
-    del valkey.data["fwb:drill:r-1:w2:5"]
-    valkey.data["fwb:drill:r-1:w3:5"] = "something older"
+    del valkey.data["fwb-drill:r-1:w2:5"]
+    valkey.data["fwb-drill:r-1:w3:5"] = "something older"
     assert waiters.lost() == 2
     waiters.clean_up()
     assert valkey.data == {}
@@ -221,8 +221,8 @@ def test_round_whose_writes_cannot_be_looked_up(load, serve):
 def test_a_round_counts_what_its_waiting_threads_lost(load):
     _, ask, valkey = load
     ask("start", plan(waiters=1, waiter_rate=100.0)._asdict())
-    wait_until(lambda: "fwb:drill:r-1:w0:5" in valkey.data)
-    valkey.data["fwb:drill:r-1:w0:3"] = "something older"
+    wait_until(lambda: "fwb-drill:r-1:w0:5" in valkey.data)
+    valkey.data["fwb-drill:r-1:w0:3"] = "something older"
     found = Recording.from_json(ask("finish", {"round": "r-1"}))
     assert found.verified
     assert found.lost == []
