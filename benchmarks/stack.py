@@ -56,6 +56,11 @@ class BenchStack:
         self._empty()
         return [Result("up on an empty cluster", "s", ours, 1.25, peer, theirs)]
 
+    def kubectl_alone(self) -> float:
+        """Seconds of kubectl's side, from an empty cluster to a ready stack."""
+        self._empty()
+        return timed(self._kubectl_up)
+
     def noop(self, count: int) -> list[Result]:
         """`up` and `preview` of a stack that is as it should be."""
         self._fwb(UP)

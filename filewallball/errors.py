@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import threading
 from collections.abc import Iterable
+from typing import Any, Self
 
 WORK_BEGUN = threading.Event()
 """Set once this process has changed anything: a bad file ends it with 1 from then on, before with 2."""
@@ -22,6 +24,21 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+    def retold(self, message: str, hint: str) -> Self:
+        """The same error in other words, whatever its own constructor takes."""
+        told = copy.copy(self)
+        told.args, told.message, told.hint = (message,), message, hint
+        return told
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[UserError], arguments: tuple[Any, ...], values: dict[str, Any]) -> UserError:
+    made = kind.__new__(kind, *arguments)
+    made.__dict__.update(values)
+    return made
 
 
 class ConfigError(UserError):

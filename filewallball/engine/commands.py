@@ -72,7 +72,7 @@ def execute(
         if known is None:
             raise
         # what the cluster answers may quote a Secret that only this run knows
-        told = type(known)(reporter.redactor.text(known.message), reporter.redactor.text(known.hint))
+        told = known.retold(reporter.redactor.text(known.message), reporter.redactor.text(known.hint))
         if flags.as_json:
             print(json.dumps({"failures": [str(told)], "exit": told.exit_code}))
         raise told from None

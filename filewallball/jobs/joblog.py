@@ -43,7 +43,7 @@ class Log:
         try:
             yield what
         except UserError as error:
-            raise type(error)(f"{name}: {error.message}", error.hint) from error
+            raise error.retold(f"{name}: {error.message}", error.hint) from error
         except OSError as error:
             hint = f"Look at the room in the work directory ({self._work_size}) and at the image's programs."
             raise UserError(f"{name}: {error}", hint) from error

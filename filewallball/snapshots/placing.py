@@ -75,7 +75,7 @@ class Placing:
         except UserError as error:
             with suppress(RedisError):
                 self._staging.execute_command("FLUSHDB", "ASYNC")
-            raise type(error)(error.message, f"{error.hint} {self._state()}".strip()) from error
+            raise error.retold(error.message, f"{error.hint} {self._state()}".strip()) from error
         finally:
             self._staging.close()
 

@@ -111,4 +111,4 @@ def _nothing_changed() -> Generator[None]:
     try:
         yield
     except UserError as error:
-        raise type(error)(error.message, f"The set was left as it is. {error.hint}".strip()) from error
+        raise error.retold(error.message, f"The set was left as it is. {error.hint}".strip()) from error

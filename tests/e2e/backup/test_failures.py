@@ -244,7 +244,7 @@ def test_two_at_once_in_one_directory(filled: Any) -> None:
     first = filled.start()
     read_until(first, "preflight: ")
     code, output = filled.run()
-    assert (code, "Another backup is at work" in output) == (1, True)
+    assert (code, "Another run is at work" in output) == (1, True)
     first.communicate(timeout=60)
     assert first.returncode == 0
 

@@ -61,7 +61,7 @@ def test_sessions_come_back_by_way_of_the_store(stack: DataStack) -> None:
     assert valkey(stack, leader, "FLUSHDB", "backup", "backup") == ["OK"]
     assert valkey(stack, leader, "SET since the-snapshot") == ["OK"]
     refused = stack.fwb("valkey", "restore", stack.name, "--latest", exit_code=2)
-    assert "add --yes" in refused
+    assert "Add --yes" in refused
     assert valkey(stack, leader, "GET since") == ["the-snapshot"]
 
     restored = stack.fwb("valkey", "restore", stack.name, "--latest", "--yes")
