@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ def never_runs(schedule: str) -> bool:
     return False
 
 
+@cache
 def longest_pause(schedule: str) -> timedelta:
     """The longest time between two runs, clock changes apart, as far as the next runs show it."""
     starts = _local(schedule, datetime(2024, 1, 1), 8 * _YEAR)
