@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from redis.exceptions import RedisError
@@ -48,6 +49,7 @@ class Appointments:
         self._panel = panel
         self._servers = servers
         self._say = say
+        self._pool = ThreadPoolExecutor(max(1, len(layout.members)), "followers")
 
     def appoint(self, target: Pod, named: Opinion, newest: int) -> int:
         """Make `target` the primary of a new epoch, above `newest` and what Sentinels know; return it.
@@ -63,10 +65,10 @@ class Appointments:
                 server.open()
         except (RedisError, OSError) as error:
             raise Failed(f"{target.name} was elected for epoch {epoch} but can't lead: {error}") from error
-        if not agree(self._panel, target, epoch, self._layout.majority):
+        if not agree(self._panel, target, epoch):
             raise Failed(f"too few Sentinels took {target.name} as the primary of epoch {epoch}")
         # Only now: had we slept since the election, somebody else may lead by rights.
-        self._gather(target)
+        wait(self._gather(target))
         return epoch
 
     def hand_over(self, named: Opinion, peers: Mapping[str, View | None], but: Collection[str] = ()) -> None:
@@ -88,16 +90,23 @@ class Appointments:
             successor.lead()
             # From here on this member is no primary, whatever fails: two would be worse than none.
             self._step_down(own, pod)
-            with suppress(RedisError, OSError):  # it takes writes only with a replica, which we are now
-                wait_until(lambda: successor.replicas_online() > 0, ATTACHED_SECONDS)
-            agreed = agree(self._panel, pod, epoch, self._layout.majority)
+            # Before clients come: the pause keeps us from acknowledging what they WAIT for. The voters don't
+            # elect anybody else so soon; had we been asleep, the others may by rights follow somebody else.
+            if time.monotonic() - begun < PAUSE_SECONDS / 2:
+                self._gather(pod, but=self._layout.me)
+            needed = max(1, len(self._layout.members) // 2)  # of replicas, or it takes no writes
+            with suppress(RedisError, OSError):
+                wait_until(lambda: successor.replicas_online() >= needed, ATTACHED_SECONDS)
+            agreed = agree(self._panel, pod, epoch)
             with suppress(RedisError, OSError):
                 own.disconnect_clients()
         self._say(f"handed over to {target} in {(time.monotonic() - begun) * 1000:.0f} ms, epoch {epoch}")
         if not agreed:
             raise Failed(f"too few Sentinels took {target} as the primary of epoch {epoch}")
         self._gather(pod, but=self._layout.me)
-        others = {view.name for view in peers.values() if view and view.ready_to_lead} - {target}
+        others = {view.name for view in peers.values() if view and view.role not in ("down", "stuck")} - {
+            target
+        }
         if others and not self._relieved(successor, others):
             self._say(f"{target} still has no other replica after {RELIEVED_SECONDS:g} s")
 
@@ -148,12 +157,15 @@ class Appointments:
         except (RedisError, OSError) as error:
             raise Failed(f"{server.pod.name} can't be reached: {error}") from error
 
-    def _gather(self, primary: Pod, but: Pod | None = None) -> None:
-        """Have the others follow at once. Those that can't be reached do so by their own agents."""
-        for name, server in self._servers.items():
-            if name != primary.name and server.pod != but:
-                with suppress(RedisError, OSError):
-                    server.follow(primary)
+    def _gather(self, primary: Pod, but: Pod | None = None) -> list[Future[None]]:
+        """Have the others follow, all at once. Those that can't be reached do so by their own agents."""
+
+        def follow(server: Server) -> None:
+            with suppress(RedisError, OSError):
+                server.follow(primary)
+
+        others = [server for server in self._servers.values() if server.pod not in (primary, but)]
+        return [self._pool.submit(follow, server) for server in others]
 
 
 def _successor(peers: Mapping[str, View | None], but: Collection[str]) -> str | None:

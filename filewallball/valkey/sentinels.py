@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -25,6 +25,8 @@ from filewallball.valkey.layout import PORT, SENTINEL_PORT, Layout, Pod
 T = TypeVar("T")
 TIMEOUT = 0.5
 TRIES = 4
+THREADS = 4
+"""For each Sentinel: questions that one which hangs has not answered yet must not hold up the next."""
 
 SPINNING_SHARE = 0.2
 """Of a processor. A Sentinel at work takes about a hundredth; one that spins takes all that it can get."""
@@ -86,11 +88,15 @@ class Work:
 
 
 class Panel:
-    """Connections to all Sentinels; each question goes to all of them at once, half a second at most."""
+    """Connections to all Sentinels; each question goes to all of them at once, half a second at most.
+
+    Where a majority decides, the answers of the others are not waited for: one that hangs must not keep
+    applications waiting.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._pool = ThreadPoolExecutor(len(layout.sentinels), "sentinels")
+        self._pool = ThreadPoolExecutor(THREADS * len(layout.sentinels), "sentinels")
         self._clients: dict[Pod, Any] = {pod: _client(layout, pod) for pod in layout.sentinels}
         self._tuned: dict[Pod, str] = {}
         self._work = {pod: Work() for pod in layout.sentinels}
@@ -129,8 +135,9 @@ class Panel:
                 _, leader, leader_epoch = cast("list[Any]", reply)
                 return str(leader), int(leader_epoch)
 
-            seen = [each for each in self._ask(vote).values() if each]
-            if seen.count((candidate, epoch)) >= self._layout.majority:
+            mine = (candidate, epoch)
+            seen = self._ask_until(vote, lambda votes, mine=mine: votes.count(mine) >= self._layout.majority)
+            if seen.count(mine) >= self._layout.majority:
                 return epoch
             if len(seen) < self._layout.majority:
                 break
@@ -140,19 +147,21 @@ class Panel:
             f" {self._layout.majority} didn't vote for us in epoch {epoch}: {sorted(set(seen))}"
         )
 
-    def announce(self, primary: Pod, epoch: int) -> int:
-        """Tell every Sentinel that `primary` leads since `epoch`; return how many took it."""
+    def announce(self, primary: Pod, epoch: int) -> bool:
+        """Tell every Sentinel that `primary` leads since `epoch`; return whether a majority took it."""
 
-        def tell(pod: Pod, client: Any) -> None:
+        def tell(pod: Pod, client: Any) -> bool:
             # A Sentinel learns of a new configuration from a peer; any other will do as the one that says so.
             peer = next(each for each in self._layout.sentinels if each != pod)
             hello = (peer.host, SENTINEL_PORT, peer.identity, epoch, self._layout.master)
             message = ",".join(map(str, (*hello, primary.host, PORT, epoch)))
             client.execute_command("PUBLISH", "__sentinel__:hello", message)
+            return self._answer(pod, client).host == primary.host
 
-        self._ask(tell)
-        answers = self._ask(self._answer).values()
-        return sum(each.host == primary.host for each in answers if each)
+        def enough(taken: list[bool]) -> bool:
+            return taken.count(True) >= self._layout.majority
+
+        return enough(self._ask_until(tell, enough))
 
     def tune(self) -> None:
         """Set the Sentinels' periods, in those that have started since they were last set."""
@@ -198,6 +207,20 @@ class Panel:
 
     def _ask(self, question: Callable[[Pod, Any], T]) -> dict[Pod, T | None]:
         """The answers of all Sentinels; None for those that gave none."""
+        return dict(zip(self._clients, self._pool.map(self._one(question), self._clients), strict=True))
+
+    def _ask_until(self, question: Callable[[Pod, Any], T], enough: Callable[[list[T]], bool]) -> list[T]:
+        """The answers that came before they were enough; all of them where they never are."""
+        answers: list[T] = []
+        for future in as_completed([self._pool.submit(self._one(question), pod) for pod in self._clients]):
+            if (answer := future.result()) is not None:
+                answers.append(answer)
+            if enough(answers):
+                break
+        return answers
+
+    def _one(self, question: Callable[[Pod, Any], T]) -> Callable[[Pod], T | None]:
+        """The question to one Sentinel; None where it gives no answer."""
 
         def one(pod: Pod) -> T | None:
             try:
@@ -205,7 +228,7 @@ class Panel:
             except (RedisError, OSError):
                 return None
 
-        return dict(zip(self._clients, self._pool.map(one, self._clients), strict=True))
+        return one
 
 
 def _client(layout: Layout, pod: Pod) -> Redis:
@@ -231,10 +254,10 @@ def end_links(call: Callable[..., Any], sentinel: Pod) -> None:
             call("CLIENT", "KILL", "ID", fields[0].removeprefix("id="))
 
 
-def agree(panel: Panel, primary: Pod, epoch: int, majority: int, seconds: float = 3.0) -> bool:
+def agree(panel: Panel, primary: Pod, epoch: int, seconds: float = 3.0) -> bool:
     """Announce until a majority has taken it; False if that doesn't happen in time."""
     deadline = time.monotonic() + seconds
-    while panel.announce(primary, epoch) < majority:
+    while not panel.announce(primary, epoch):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
