@@ -16,14 +16,47 @@ from cronsim import CronSim, CronSimError
 
 _WEEK = timedelta(days=7)
 _YEAR = timedelta(days=366)
+MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""Names that Kubernetes knows for schedules. `@every` is none: it has no fixed times."""
 _MOST = 400
 """Runs looked at to find the longest pause: a year of nights, or at least a week."""
+
+
+def fields_of(schedule: str) -> list[str]:
+    """Minute, hour, day of month, month and day of week."""
+    return MACROS.get(schedule.strip(), schedule).split()
+
+
+def _runs(schedule: str, moment: datetime, *, reverse: bool = False) -> CronSim:
+    """The local times that fit, after `moment` or before it, as Kubernetes reads the schedule.
+
+    Where the day of the month and the day of the week are both given, either will do. To cron `*/2` is as
+    good as `*` in this, and then both must fit; to Kubernetes it is given.
+    """
+    minute, hour, day, month, weekday = fields_of(schedule)
+    day, weekday = _spelt_out(day, 1, 31), _spelt_out(weekday, 0, 6)
+    return CronSim(" ".join((minute, hour, day, month, weekday)), moment, reverse=reverse)
+
+
+def _spelt_out(field: str, low: int, high: int) -> str:
+    parts = field.replace("?", "*").split(",")
+    if any(part in ("*", "*/1") for part in parts):
+        return "*"
+    return ",".join(part.replace("*", f"{low}-{high}") for part in parts)
 
 
 def never_runs(schedule: str) -> bool:
     """Whether no day of any year fits, such as the 31st of February."""
     try:
-        next(CronSim(schedule, datetime(2024, 1, 1)))
+        next(_runs(schedule, datetime(2024, 1, 1)))
     except (CronSimError, StopIteration):
         return True
     return False
@@ -38,7 +71,7 @@ def longest_pause(schedule: str) -> timedelta:
 
 def _local(schedule: str, begin: datetime, span: timedelta) -> Iterator[datetime]:
     """The local times that fit, at most _MOST, of at least a week or two runs."""
-    for count, start in enumerate(CronSim(schedule, begin)):
+    for count, start in enumerate(_runs(schedule, begin)):
         if count > 1 and (start - begin > span or (count > _MOST and start - begin > _WEEK)):
             return
         yield start
@@ -69,7 +102,7 @@ def _changes(zone: ZoneInfo, today: datetime) -> Iterator[datetime]:
 
 
 def _local_around(schedule: str, day: datetime) -> Iterator[datetime]:
-    for start in CronSim(schedule, day - timedelta(minutes=1)):
+    for start in _runs(schedule, day - timedelta(minutes=1)):
         if start >= day + timedelta(days=1):
             return
         yield start
@@ -85,5 +118,5 @@ def _pause(schedule: str, missed: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def _real(schedule: str, missed: datetime, zone: ZoneInfo, *, reverse: bool) -> datetime:
-    runs = CronSim(schedule, missed, reverse=reverse)
+    runs = _runs(schedule, missed, reverse=reverse)
     return next(start.replace(tzinfo=zone).astimezone(UTC) for start in runs if _exists(start, zone))

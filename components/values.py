@@ -147,9 +147,11 @@ def _time_zone(text: str) -> str:
 
 
 def _cron(text: str) -> str:
-    if text.startswith("@") or "TZ=" in text:
-        raise ValueError("only the five fields are understood; write such as '0 2 * * *' and set timeZone")
-    fields = text.split()
+    if "TZ=" in text:
+        raise ValueError("a schedule names no time zone here; write such as '0 2 * * *' and set timeZone")
+    if text.startswith("@") and text not in schedule.MACROS:
+        raise ValueError(f"no name of a schedule; write such as '0 2 * * *', or {', '.join(schedule.MACROS)}")
+    fields = schedule.fields_of(text)
     if len(fields) != len(_CRON_FIELDS):
         raise ValueError(f"a schedule has 5 fields, this has {len(fields)}; write such as '0 2 * * *'")
     for field, (name, low, high) in zip(fields, _CRON_FIELDS, strict=True):
@@ -167,7 +169,7 @@ def _cron_part(part: str, name: str, low: int, high: int) -> bool:
     body, slash, step = part.partition("/")
     if slash and (not step.isdecimal() or int(step) == 0):
         return False
-    if body == "*":
+    if body == "*" or (part == "?" and name.startswith("day")):
         return True
     names = _CRON_NAMES.get(name, [])
     first = 1 if name == "month" else 0

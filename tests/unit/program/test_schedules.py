@@ -39,6 +39,11 @@ def test_the_nights_that_a_time_zone_leaves_out(text: str, zone: str, missed: li
     [
         ("0 2 * * *", 24), ("* * * * *", 1 / 60), ("0 2 * * mon", 168), ("0 9-17 * * mon-fri", 64),
         ("0 2 1 * *", 31 * 24), ("0 0 29 2 *", 1461 * 24),
+        ("@daily", 24), ("@weekly", 168), ("0 2 ? * sun", 168),
+        # both days are given: either will do
+        ("0 2 */2 * mon", 48), ("0 2 13 * fri", 168), ("0 2 1 * */2", 48),
+        # one of them isn't
+        ("0 2 */1 * mon", 168), ("0 2 1,* * fri", 168), ("0 2 */2 * *", 48),
     ],
 )  # fmt: skip
 def test_the_longest_pause(text: str, hours: float) -> None:

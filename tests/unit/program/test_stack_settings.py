@@ -115,7 +115,7 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
         ),
         ({"redis": {"maxmemory": "256Mi"}}, "redis.maxmemory", "such as 256mb"),
         ({"redis": {"maxmemory": "0"}}, "redis.maxmemory", "0 would mean no limit"),
-        ({"backup": {"schedule": "@daily"}}, "backup.schedule", "only the five fields"),
+        ({"backup": {"schedule": "@every 1h"}}, "backup.schedule", "@hourly, @daily"),
         ({"backup": {"schedule": "0 2 * *"}}, "backup.schedule", "this has 4"),
         ({"backup": {"schedule": "*/0 2 * * *"}}, "backup.schedule", "is no minute"),
         ({"backup": {"store": {"bucket": "Upper"}}}, "backup.store.bucket", "not a bucket's name"),
