@@ -17,10 +17,15 @@ Path = tuple[str, ...]
 """Where a value stands in an object, key by key."""
 
 FIRST, MIDDLE, LAST = 0, 1, 6
-# these groups of Kubernetes are named like those of custom resources
-BUILT_IN = frozenset({
-    "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io", "scheduling.k8s.io",
-})  # fmt: skip
+BUILT_IN = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization",
+        "certificates", "coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver",
+        "networking", "node", "rbac.authorization", "resource", "scheduling", "storage", "storagemigration",
+    )
+)  # fmt: skip
+"""Kubernetes' own groups with a dot. Any other is of custom resources (`gateway.networking.k8s.io`)."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,7 @@ def of(api_version: str, name: str) -> Kind:
     if known:
         return known
     # a custom resource goes while its controller still runs
-    custom = group.count(".") > 1 and group not in BUILT_IN
+    custom = "." in group and group not in BUILT_IN
     # somebody else's kind of this name will hold secrets as well
     fields = (SECRET.secret, SECRET.secret_text) if name == SECRET.name else ("", "")
     return Kind(api_version, name, rank=FIRST if custom else MIDDLE, secret=fields[0], secret_text=fields[1])

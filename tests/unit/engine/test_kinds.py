@@ -25,6 +25,10 @@ def test_a_kind_is_known_whatever_its_version() -> None:
     [
         ("batch.example.test/v1alpha1", "Job", table.FIRST),
         ("serving.example.test/v1", "Service", table.FIRST),
+        ("cert-manager.io/v1", "Certificate", table.FIRST),
+        ("gateway.networking.k8s.io/v1", "HTTPRoute", table.FIRST),
+        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", table.MIDDLE),
+        ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", table.MIDDLE),
         ("v1", "ConfigMap", table.MIDDLE),
         ("networking.k8s.io/v1", "NetworkPolicy", table.MIDDLE),
         ("rbac.authorization.k8s.io/v1", "Role", table.MIDDLE),
