@@ -49,12 +49,6 @@ class ChecksConfig:
     def __contains__(self, kind: type[Section]) -> bool:
         return any(isinstance(each, kind) for each in self.sections)
 
-    def having(self, *sections: Section) -> ChecksConfig:
-        """The same with these sections, each in the place of the one of its kind."""
-        kinds = {type(each) for each in sections}
-        kept = [each for each in self.sections if type(each) not in kinds]
-        return dataclasses.replace(self, sections=(*kept, *sections))
-
 
 def load(path: str | None = None) -> ChecksConfig:
     """Read the configuration: `path`, else `$FWB_CHECKS_CONFIG`, else the place where the pod has it."""

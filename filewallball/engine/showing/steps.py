@@ -91,11 +91,6 @@ class Result:
         counted = Counter(step.action for step in self.steps)
         return {action: counted[action] for action in COUNTED if counted[action]}
 
-    @property
-    def changed(self) -> bool:
-        """Whether anything was (or would be) done to the cluster."""
-        return any(step.action in ("create", "update", "replace", "delete") for step in self.steps)
-
     def as_json(self) -> dict[str, Any]:
         """The whole result as plain data."""
         return {

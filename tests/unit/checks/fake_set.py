@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +242,12 @@ class FakeSet:
     def check(self, name: str, change: Callable[[ValkeyTarget], ValkeyTarget] | None = None):
         target = self.config[ValkeyTarget] if change is None else change(self.config[ValkeyTarget])
         [check] = [one for one in ALL if one.name == name]
-        return runner.run_one(check, self.config.having(target))
+        return runner.run_one(check, self.config_with(target))
+
+    def config_with(self, target: ValkeyTarget) -> config.ChecksConfig:
+        """The checks' configuration with another target."""
+        others = [each for each in self.config.sections if not isinstance(each, ValkeyTarget)]
+        return replace(self.config, sections=(*others, target))
 
     def fails(self, name: str) -> Result:
         result = self.check(name)

@@ -409,7 +409,7 @@ def test_a_set_that_is_down_is_waited_for_once(fake, monkeypatch):
     monkeypatch.setattr(valkey_nodes.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(valkey_nodes.time, "sleep", sleep)
     patience = Patience()
-    settling = fake.config.having(dataclasses.replace(fake.config[ValkeyTarget], settle_seconds=10))
+    settling = fake.config_with(dataclasses.replace(fake.config[ValkeyTarget], settle_seconds=10))
 
     def down() -> None:
         raise CheckFailed("down", "up", "start it")
