@@ -13,8 +13,6 @@ CREDENTIALS: Final = "store-credentials"
 ACCESS_KEY: Final = "access-key"
 """The Secret's key that holds the access key; a Secret of the user's own has the same keys."""
 SECRET_KEY: Final = "secret-key"  # noqa: S105 - the key's name
-
-
 SESSION_TOKEN: Final = "session-token"  # noqa: S105 - the usual name of its key
 CA_PATH: Final = "/etc/filewallball-store"
 """Where a pod has the certificates of a private authority."""

@@ -15,7 +15,9 @@ from components.faults import Clash, Fault
 from components.values import AbsolutePath, Cpu, DnsName, ImageCheck, Quantity, quantity_bytes
 
 LEAST_MEMORY = 16 * 2**20
-PLACEHOLDER = "SET-ME"  # what Pulumi.prd.yaml holds until its owner says which cluster and bucket are meant
+"""The smallest memory limit of a container, in bytes."""
+PLACEHOLDER = "SET-ME"
+"""What Pulumi.prd.yaml holds until its owner writes which cluster and bucket to use."""
 
 
 class Model(BaseModel):

@@ -25,7 +25,6 @@ PROBE = "fwb-probe-"
 """What the keys of the small objects start with."""
 
 _ALONE: Any = {"IfNoneMatch": "*"}
-# Another form of the same request would be refused as well.
 _FINAL = frozenset(
     (
         "AccessDenied",
@@ -37,6 +36,7 @@ _FINAL = frozenset(
         "RequestTimeTooSkewed",
     )
 )
+"""Error codes after which another form of the same request would be refused as well."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from filewallball.errors import ConfigError
 
 ROUNDS = 1_000_000
+"""Of PBKDF2, as the Pulumi CLI does it."""
 VERIFIER = "pulumi"
 
 

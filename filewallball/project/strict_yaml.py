@@ -50,8 +50,8 @@ _Loader.yaml_implicit_resolvers = {
 _resolve: Callable[[str, re.Pattern[str], list[str]], None] = _Loader.add_implicit_resolver  # pyright: ignore
 for _kind, (_pattern, _first) in _OURS.items():
     _resolve(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), list(_first))
-# what JSON has no word for, and a configuration is handed on as JSON
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
+"""The types of YAML that JSON has too, since a configuration is handed on as JSON."""
 _Loader.yaml_constructors = {
     tag: make
     for tag, make in yaml.SafeLoader.yaml_constructors.items()

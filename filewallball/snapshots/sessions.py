@@ -28,10 +28,12 @@ from filewallball.snapshots.transfer import USER
 from filewallball.valkey.member import CLOCK_DB
 
 _NO_KEY = -2
+"""PEXPIRETIME's answer for a key that doesn't exist."""
 _CONNECT_SECONDS = 2.0
-# A flush, or a large value, may take a while.
 _ANSWER_SECONDS = 30.0
-_CLIENT: Any = Redis  # half of its commands have no types
+"""Emptying a database, or writing a large value, may take a while."""
+_CLIENT: Any = Redis
+"""Without a type, since half of its commands have none."""
 _AGAIN = "Look at `fwb check STACK valkey-primary valkey-replicas`, then run it again."
 
 

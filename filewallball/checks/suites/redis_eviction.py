@@ -15,10 +15,13 @@ from filewallball.checks.suites.redis_session import CHUNK, Session, set_back, w
 KEYS = 3_000
 """Keys that fill the cache to FILL of its limit. Few enough for Redis' sampled LRU to know them well."""
 FILL = 0.8
+"""A share of maxmemory."""
 PRESSURE = 0.6
 """What is then written on top, as a share of the limit: about half of the older keys have to go."""
 HOT_EVERY = 8
+"""One key out of so many is in use."""
 HOT_SURVIVAL_MIN = 0.9
+"""The least share of the keys in use that must stay."""
 TTL_SECONDS = 600
 """Should this run be killed and none follow, the keys go by themselves."""
 IDLE_SECONDS = 2

@@ -14,11 +14,13 @@ PREFIX = "fwb-drill:"
 TTL = 1800
 """Seconds after which a key goes by itself, should nobody remove it."""
 BATCH = 500
+"""Commands that are sent together."""
 WAIT_MS = 400
 """WAIT gives up after so many milliseconds: less than the client's own patience with a server."""
 CATCH_UP = 0.1
 """A writer that was late by more than this many seconds doesn't make up for it."""
 PAUSE = 0.02
+"""Seconds between two tries."""
 
 
 class Sessions(Protocol):

@@ -16,6 +16,7 @@ PATIENCE = 0.25
 OVERDUE = 6
 """So many silent connections are kept for answers that come late: from a frozen server that wakes up."""
 TTL = 60
+"""Seconds until a probe's key expires."""
 
 
 class MemberProbe:

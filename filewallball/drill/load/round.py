@@ -17,6 +17,7 @@ from filewallball.drill.load.sentinels import Listener
 from filewallball.drill.load.whole import Eye, View
 
 HEARTBEAT = 0.01
+"""Seconds between two beats. One that comes late means that the client itself stood still."""
 LATE_SECONDS = 15.0
 """A thread in the middle of a call that is retried may need so long to end."""
 
