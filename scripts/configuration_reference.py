@@ -59,16 +59,25 @@ AFTERWORD = """
 - **To make a volume larger**, raise `storage.size`. The StorageClass must allow it
   (`allowVolumeExpansion`).
 - **To make a volume smaller**, restore a backup into a new stack. Kubernetes refuses a smaller size.
-- **To use a folder of the node** (`hostPath`), first make the folder for the servers' user: `install -d -o
-  999 -g 999 -m 0700 /srv/mariadb`. The PersistentVolume `<namespace>-mariadb-data` then points at it, and
-  keeps the server on that `node`. If the node is away, the server waits: on another node it would start
-  empty. A volume's node can't be changed. To move the data, restore a backup into a new stack.
+- **To use a folder of the node** (`hostPath`), first make the folder for the servers' user:
+
+  ```console
+  install -d -o 999 -g 999 -m 0700 /srv/mariadb
+  ```
+
+  The PersistentVolume `<namespace>-mariadb-data` then points at it, and keeps the server on that `node`. If
+  the node is away, the server waits: on another node it would start empty. A volume's node can't be changed.
+  To move the data, restore a backup into a new stack.
 - **After `destroy`** the namespace, the claims and the static volumes are still there. The next `up` uses
   them again.
 - **If the namespace was deleted too**, a volume with reclaim policy Retain stays in the phase *Released*,
   and still names the old claim. If the claim names the volume (`volumeName` or `hostPath`), `fwb up`
-  repairs this. Otherwise type `kubectl patch pv NAME --type=json -p
-  '[{"op":"remove","path":"/spec/claimRef/uid"}]'`.
+  repairs this. Otherwise type:
+
+  ```console
+  kubectl patch pv NAME --type=json -p '[{"op":"remove","path":"/spec/claimRef/uid"}]'
+  ```
+
 - **Data of an older installation** may lie in the root of the volume. Move all files into a folder `data`
   on the volume, owned by 999:999. The server says so when it finds such a volume.
 - **The session servers' volumes** are `data-valkey-<n>` and `data-valkey-sentinel-<n>`. When you make the

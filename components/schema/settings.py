@@ -31,7 +31,7 @@ class Settings(Model):
     )
     protect: bool = Field(
         default=False,
-        description="For production. What holds data can't be deleted, images must be named by digest, and"
+        description="For production. Objects with data can't be deleted, images must be named by digest, and"
         " the stack can't be disposable.",
     )
     time_zone: TimeZone = Field(default="Asia/Seoul", description="Time zone of all schedules.")
@@ -40,7 +40,7 @@ class Settings(Model):
     valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
     backup: Backup = Field(description="The nightly backup.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
-    agent: Agent = Field(default=Agent(), description="The image of what runs beside the servers.")
+    agent: Agent = Field(default=Agent(), description="The image of the programs beside the servers.")
     checks: Checks = Field(default=Checks(), description="Limits for the smoke checks.")
 
     def warnings(self, today: datetime) -> Iterator[str]:

@@ -102,7 +102,7 @@ class Toolkit(Model):
 
 
 class Agent(Model):
-    """The image of what runs beside the servers. When it changes, the session servers restart."""
+    """The image of the programs beside the servers. When it changes, the session servers restart."""
 
     image: Image | None = Field(
         default=None,
