@@ -91,7 +91,8 @@ class Redactor:
 
 
 KNOWN = Redactor()
-"""What the configuration that this process has read says is secret: the command line prints none of it."""
+"""Knows what is secret in the configuration that this process has read. The command line prints none of it.
+"""
 
 
 def decoded(value: Any) -> str:

@@ -134,7 +134,8 @@ class Backup(Scheduled):
     """The nightly backup of the database. Each backup is restored and compared before it is uploaded."""
 
     schedule: Cron = Field(
-        default="0 2 * * *", description="When the backup runs, as cron writes it, in timeZone."
+        default="0 2 * * *",
+        description="When the backup runs, in timeZone: five fields as in cron, or a name such as @daily.",
     )
     max_age_hours: MaxAge = Field(
         default=26, description="The checks fail if the newest verified backup is older than this."

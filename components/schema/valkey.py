@@ -45,7 +45,8 @@ class Snapshots(Scheduled):
     """Copies of the sessions. They are stored in the same store as the backups."""
 
     schedule: Cron = Field(
-        default="15 * * * *", description="When a snapshot is taken, as cron writes it, in timeZone."
+        default="15 * * * *",
+        description="When a snapshot is taken, in timeZone: five fields as in cron, or a name such as @hourly.",
     )
     max_age_hours: MaxAge = Field(
         default=3, description="The checks fail if the newest snapshot is older than this."

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROBE = "fwb-probe-"
-"""What the keys of the small objects start with."""
+"""The keys of the small test objects begin with this."""
 
 _ALONE: Any = {"IfNoneMatch": "*"}
 _FINAL = frozenset(

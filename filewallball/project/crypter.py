@@ -16,7 +16,7 @@ from pathlib import Path
 from filewallball.errors import ConfigError
 
 ROUNDS = 1_000_000
-"""Of PBKDF2, as the Pulumi CLI does it."""
+"""Rounds of PBKDF2. The Pulumi CLI uses as many."""
 VERIFIER = "pulumi"
 
 

@@ -14,7 +14,8 @@ from filewallball.errors import ConfigError
 from filewallball.files import read_text
 
 MOST_VALUES = 100_000
-"""What a file may grow to by its aliases: a few lines can stand for more values than memory holds."""
+"""Values that a file may have with all aliases replaced. A few lines can stand for more than fits in memory.
+"""
 
 
 class _Loader(yaml.SafeLoader):

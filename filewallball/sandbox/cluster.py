@@ -40,7 +40,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
 BUSY_SECONDS = 30.0
-"""How long a sandbox that was ready may leave `up` without an answer before it counts as broken."""
+"""How long a sandbox that was ready may not answer `up` before it counts as broken."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PIECE = 4 * 2**20
-"""Bytes in one command; a key that takes more memory goes in pieces."""
+"""Bytes in one command. A key that takes more memory is copied in pieces."""
 _ITEMS = 1000
 """Elements that are copied together at most."""
 _PART = b"fwb:part:%d"

@@ -10,7 +10,7 @@ from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
 WATCH_FOR = 24 * 3600.0
-"""Seconds, more than any run takes."""
+"""How long one watch may last, in seconds: more than any run takes."""
 
 
 class View:

@@ -20,7 +20,7 @@ Object = dict[str, Any]
 # what is being waited for, and whether that has lasted long enough to be worth a line of its own
 Say = Callable[[str, bool], None]
 TICK = 1.0
-"""Seconds until the next look, where no event may come."""
+"""Seconds until the next look, in case that no event comes."""
 LOG_LINES = 15
 STUCK_AFTER = 3.0
 """Seconds. A pod of an old revision that isn't ready may be about to become ready."""
