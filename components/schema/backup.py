@@ -135,7 +135,7 @@ class Backup(Scheduled):
 
     schedule: Cron = Field(
         default="0 2 * * *",
-        description="When the backup runs, in timeZone: five fields as in cron, or a name such as @daily.",
+        description="When the backup runs, in timeZone: five fields as in cron, or a name like @daily.",
     )
     max_age_hours: MaxAge = Field(
         default=26, description="The checks fail if the newest verified backup is older than this."

@@ -46,7 +46,7 @@ class Snapshots(Scheduled):
 
     schedule: Cron = Field(
         default="15 * * * *",
-        description="When snapshots are taken, in timeZone: five fields as in cron, or a name such as @hourly.",
+        description="When snapshots are taken, in timeZone: five fields as in cron, or a name like @hourly.",
     )
     max_age_hours: MaxAge = Field(
         default=3, description="The checks fail if the newest snapshot is older than this."
