@@ -17,9 +17,12 @@ from redis.retry import Retry
 from filewallball.valkey.layout import PORT, Layout, Pod
 
 CLOCK = "fwb:clock"
-CLOCK_DB = 15  # apart from the applications' keys
-NOWHERE = ("127.0.0.1", 1)  # what a member replicates from that has no place yet; valkey.conf says the same
+CLOCK_DB = 15
+"""Apart from the applications' keys."""
+NOWHERE = ("127.0.0.1", 1)
+"""What a member without a place yet replicates from. valkey.conf has the same address."""
 TIMEOUT = 0.5
+"""Seconds for one connection or answer."""
 
 Role = Literal["primary", "replica", "closed", "loading", "stuck", "down"]
 
