@@ -28,6 +28,10 @@ CONF: Final = "valkey.conf"
 CREDENTIALS: Final = "valkey-credentials"
 """The Secret with a password for each of USERS."""
 USERS: Final = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
+CLOCK: Final = "fwb:clock"
+"""A hash that the primary's agent counts up once a second. It says whose data are the freshest."""
+CLOCK_DB: Final = 15
+"""The database of the clock, far from where most applications have their keys."""
 RUN_PATH: Final = "/run/valkey"
 """The folder, in memory, that a server and its agent share."""
 

@@ -6,7 +6,7 @@ clock stays in a database of theirs: a member of an older version has no other, 
 
 from __future__ import annotations
 
-from filewallball.valkey.member import CLOCK, CLOCK_DB
+from facts.valkey import CLOCK, CLOCK_DB
 
 DATABASES = range(16)
 """The databases of applications."""

@@ -20,12 +20,12 @@ from redis.exceptions import (
 )
 
 from facts import valkey
+from facts.valkey import CLOCK_DB
 from filewallball.errors import UserError
 from filewallball.guard.patience import WhileFull
 from filewallball.snapshots.databases import DATABASES, OWN
 from filewallball.snapshots.settings import Address, SetSettings
 from filewallball.snapshots.transfer import USER
-from filewallball.valkey.member import CLOCK_DB
 
 _NO_KEY = -2
 """PEXPIRETIME's answer for a key that doesn't exist."""
