@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 _LABELS = labels(NAME, "checks")
 _TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
 _MINUTES = 10
+"""How long the Job of the checks may run, in minutes."""
 _ROOM = 16 * 2**20
-# Any check may look at pods, to say why something doesn't answer.
+"""Bytes of the writable folder /tmp."""
 _LOOK = (Right("", "pods", ("get", "list")), Right("", "pods/log", ("get",)))
+"""Any check may look at pods and their logs, to say why something doesn't answer."""
 
 
 @dataclass
@@ -122,8 +124,8 @@ def _rights(args: ChecksArgs, rules: list[kinds.PolicyRule]) -> dict[str, kinds.
     }
 
 
-# No CPU limit: throttling would show as latency of the servers.
 _RESOURCES = schema.Resources(cpu="100m", memory="128Mi", memory_limit="256Mi")
+"""There is no CPU limit: throttling would look like latency of the servers."""
 
 
 def _template(image: str, checked: Sequence[Checked], config: str) -> kinds.PodTemplateSpec:

@@ -25,9 +25,9 @@ MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-"""Names that Kubernetes knows for schedules. `@every` is none: it has no fixed times."""
+"""Short names for schedules that Kubernetes knows. `@every` is not among them, as it has no fixed times."""
 _MOST = 400
-"""Runs looked at to find the longest pause: a year of nights, or at least a week."""
+"""How many runs are looked at to find the longest pause: a year of nights, or at least a week."""
 
 
 def fields_of(schedule: str) -> list[str]:

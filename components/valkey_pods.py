@@ -26,10 +26,12 @@ from facts.valkey import (
 if TYPE_CHECKING:
     from components import kinds
 
-# Only what each needs: the servers' file of users, what an agent logs in with, the Sentinels' file of users.
 SERVER_KEYS = ("app", "checks", "backup", "replica", "watch", "agent")
+"""The passwords that a server's file of users needs."""
 AGENT_KEYS = ("agent", "peer")
+"""The passwords with which an agent logs in."""
 SENTINEL_KEYS = ("sentinel", "checks", "peer", "watch")
+"""The passwords that a Sentinel's file of users needs."""
 _SECRETS = secret_folder(CREDENTIALS)
 _TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
 _MOUNTS = {

@@ -12,10 +12,13 @@ from components.schema import Storage
 if TYPE_CHECKING:
     from components import kinds
 
-# The server's pod can't run before its claim is bound, so waiting for the server is enough. Waiting for the
-# claim itself fails: with a class that binds when a pod comes, the provider's create (4.34) waits to see the
-# phase Pending, which a claim that was taken over, or that bound at once, never shows.
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+"""Pulumi must not wait for a claim. Waiting for the server is enough, as its pod can't run before the claim
+is bound.
+
+Waiting for the claim itself fails with a StorageClass that binds when a pod comes: the provider (4.34) waits
+for the phase Pending, and a claim that was taken over, or that was bound at once, is never seen in it.
+"""
 
 
 def claim(

@@ -8,9 +8,9 @@ NAME: Final = "filewallball-backup"
 CRON_JOB: Final = "filewallball-backup-cronjob"
 CONTAINER: Final = "backup"
 MODULE: Final = "filewallball.backup"
-"""What the container runs."""
+"""The Python module that the container runs."""
 CHECK_JOB: Final = "filewallball-backup-check"
-"""The only name under which the checks may look at Jobs and delete them."""
+"""The checks may look at Jobs and delete them under this name only."""
 
 
 class Variables:

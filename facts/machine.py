@@ -8,7 +8,7 @@ from typing import Final
 
 STATE_VARIABLE: Final = "FWB_STATE"
 NO_CHECKS_VARIABLE: Final = "FWB_NO_CHECKS"
-"""Set to 1, the program declares no Job for the checks."""
+"""If it is set to 1, the program declares no Job for the checks."""
 
 
 def state_dir() -> Path:

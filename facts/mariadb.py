@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 NAME: Final = "mariadb"
-"""Of the Service, the StatefulSet and the container."""
+"""The name of the Service, the StatefulSet and the container."""
 PORT: Final = 3306
 RESERVED: Final = "mariadb-reserved"
-"""Whose access label opens RESERVED_PORT, and the name of the policy that does."""
+"""The access label with this name opens RESERVED_PORT. The NetworkPolicy has the same name."""
 RESERVED_PORT: Final = 3307
-"""Where the product's own come in: its places stay free when applications have taken all of theirs."""
+"""The port for the product's own connections. It stays free when applications use all of theirs."""
 CLAIM: Final = "mariadb-data"
 DATABASE: Final = "filewallball_db"
 CREDENTIALS: Final = "mariadb-credentials"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NAME: Final = "redis"
-"""Of the Service, the Deployment and the container."""
+"""The name of the Service, the Deployment and the container."""
 PORT: Final = 6379
 CREDENTIALS: Final = "redis-credentials"
 """The Secret with a password for each of USERS."""

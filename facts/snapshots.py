@@ -8,11 +8,11 @@ NAME: Final = "filewallball-valkey-snapshot"
 CRON_JOB: Final = "filewallball-valkey-snapshot-cronjob"
 CONTAINER: Final = "snapshot"
 MODULE: Final = "filewallball.snapshots"
-"""What the container runs."""
+"""The Python module that the container runs."""
 FOLDER: Final = "valkey/"
-"""What snapshots' keys in the store start with, after the store's own prefix."""
+"""The keys of snapshots in the store begin with this, after the store's own prefix."""
 THROWAWAY_PATH: Final = "/work/throwaway"
-"""The folder of the throw-away server; files/snapshots says it as well."""
+"""The folder of the throw-away server. The scripts in components/files/snapshots name it too."""
 
 
 class Variables:

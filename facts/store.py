@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 NAME: Final = "store"
-"""Of the Service, the Deployment and the container; what a client's access label names."""
+"""The name of the Service, the Deployment and the container, and of the access label."""
 PORT: Final = 7070
 CLAIM: Final = "store-data"
 ENDPOINT: Final = f"http://{NAME}:{PORT}"
 CREDENTIALS: Final = "store-credentials"
 ACCESS_KEY: Final = "access-key"
-"""The Secret's key that holds the access key; a Secret of the user's own has the same keys."""
+"""The key in the Secret that holds the access key. A Secret that the user makes has the same keys."""
 SECRET_KEY: Final = "secret-key"  # noqa: S105 - the key's name
-
-
 SESSION_TOKEN: Final = "session-token"  # noqa: S105 - the usual name of its key
 CA_PATH: Final = "/etc/filewallball-store"
-"""Where a pod has the certificates of a private authority."""
+"""The folder in a pod with the certificates of a private authority."""
 LEASE: Final = "filewallball-store"
-"""The Lease that keeps writers apart where the store can't."""
+"""The name of the Lease that keeps writers apart if the store can't."""
 ADDRESSINGS: Final = ("path", "virtual")
-"""Where the bucket's name stands: https://HOST/BUCKET/KEY or https://BUCKET.HOST/KEY."""
+"""Where a URL has the bucket's name: https://HOST/BUCKET/KEY or https://BUCKET.HOST/KEY."""
 
 
 class Variables:

@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 NAME: Final = "valkey"
-"""Of the servers' StatefulSet, headless Service and container; what a client's access label names."""
+"""The name of the servers' StatefulSet, headless Service and container, and of the access label."""
 SENTINEL: Final = "valkey-sentinel"
-"""Of the Sentinels' StatefulSet and Service."""
+"""The name of the Sentinels' StatefulSet and Service."""
 READS: Final = "valkey-read"
 """The Service that spreads reads over all servers."""
 SENTINEL_CONTAINER: Final = "sentinel"
 AGENT_CONTAINER: Final = "agent"
 COMPONENT: Final = "sessions"
-"""The label app.kubernetes.io/component of all of it."""
+"""The value of the label app.kubernetes.io/component on all objects of the set."""
 MASTER: Final = "valkey-session-master"
-"""What a client asks the Sentinels for."""
+"""The name by which clients ask the Sentinels for the primary."""
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
 AGENT_PORT: Final = 8080
@@ -28,8 +28,12 @@ CONF: Final = "valkey.conf"
 CREDENTIALS: Final = "valkey-credentials"
 """The Secret with a password for each of USERS."""
 USERS: Final = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
+CLOCK: Final = "fwb:clock"
+"""A hash that the primary's agent counts up once a second. It says whose data are the freshest."""
+CLOCK_DB: Final = 15
+"""The database of the clock, far from where most applications have their keys."""
 RUN_PATH: Final = "/run/valkey"
-"""What a server and its agent share, in memory."""
+"""The folder, in memory, that a server and its agent share."""
 
 
 class Variables:

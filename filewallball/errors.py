@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 WORK_BEGUN = threading.Event()
-"""Set once this process has changed anything: a bad file ends it with 1 from then on, before with 2."""
+"""Set once this process has changed anything. A bad file ends the process with exit code 2 before, and with 1
+after.
+"""
 
 
 class UserError(Exception):

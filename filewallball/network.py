@@ -11,7 +11,9 @@ ADMITTED_WITHIN = 10.0
 """Seconds. Policies are carried out some time after a pod has its address, and a pod has to bear with that:
 https://kubernetes.io/docs/concepts/services-networking/network-policies/#pod-lifecycle"""
 ONE_TRY = 1.0
+"""Seconds that one try to connect may take."""
 PAUSE = 0.1
+"""Seconds between two tries."""
 
 Address = tuple[str, int]
 

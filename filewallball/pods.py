@@ -11,7 +11,6 @@ from typing import Any
 Object = dict[str, Any]
 
 CRASH_LOOP = "CrashLoopBackOff"
-# seconds for which a state must last before it counts as certain: what heals by itself does so sooner
 CERTAIN_AFTER = {
     "InvalidImageName": 1.0,
     "ErrImageNeverPull": 3.0,
@@ -25,10 +24,16 @@ CERTAIN_AFTER = {
     "FailedCreate": 15.0,
     "ProvisioningFailed": 30.0,
 }
-# the first crashes may only mean that a server it needs was not up yet
-CRASHES = 2  # restarts, that is three crashes; the third restart would come after more than a minute
-# where the kubelet is told to pause for a second only, no state lasts for long, but the restarts add up
+"""Seconds that a state must last before it counts as certain. What heals by itself does so sooner."""
+CRASHES = 2
+"""Restarts, which means three crashes. The first crashes may only mean that a server it needs wasn't up yet.
+
+The third restart would come after more than a minute.
+"""
 CERTAIN_CRASHES = 5
+"""Restarts. Where the kubelet is told to pause for only a second, no state lasts long, but the restarts add
+up.
+"""
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff")
 
 

@@ -10,10 +10,12 @@ import urllib.parse
 from typing import Any, cast
 
 MASK = "[secret]"
-# shorter values would black out half of every text, and are no secrets worth the name
 SHORTEST = 4
-# one bit hides nothing, and these words stand everywhere
+"""Characters. Shorter values would black out half of every text, and they are too easy to guess to be a
+secret.
+"""
 COMMON = frozenset({"true", "false", "null", "none", "yes", "no"})
+"""These words are in many texts, and they are too easy to guess to be a secret."""
 
 
 class Redactor:
@@ -89,7 +91,8 @@ class Redactor:
 
 
 KNOWN = Redactor()
-"""What the configuration that this process has read says is secret: the command line prints none of it."""
+"""Knows what is secret in the configuration that this process has read. The command line prints none of it.
+"""
 
 
 def decoded(value: Any) -> str:

@@ -24,10 +24,10 @@ INTRODUCTION = """# Configuration
 
 <!-- Made by scripts/configuration_reference.py from settings.py; a test holds the two together. -->
 
-A stack is a file `Pulumi.<stack>.yaml`. Its keys are those of the first table below, each with
-`filewallball:` in front; what is left out has the default. All wrong values are reported together, each
-with its dotted path, what was given, why it is wrong and what to write, and then nothing is changed (exit
-code 2). Whether values fit together is looked at once each is right by itself.
+This page lists every setting of a stack. You need it when you set up a stack or change one.
+
+The settings of a stack are in the file `Pulumi.<stack>.yaml`. Write `filewallball:` in front of each key of
+the first table. A setting that you leave out has its default.
 
 ```yaml
 config:
@@ -42,71 +42,100 @@ config:
       region: eu-central-1
 ```
 
-Values across keys are checked too: MariaDB's `bufferPool` and the `maxmemory` of Redis and Valkey against
-their memory limits, the quorum against the number of Sentinels, `protect` against `disposable` and against
-images without a digest.
+If values are wrong, the command reports all of them at once, changes nothing, and ends with exit code 2.
+For each value it says where it is (its dotted path), what was given, why it is wrong, and what to write.
+
+When each value is right in itself, the command checks whether the values fit together. For example,
+MariaDB's `bufferPool` and the `maxmemory` of Redis and Valkey must fit into their memory limits, `quorum`
+must fit the number of Sentinels, and `protect` allows neither `disposable` nor images without a digest.
+
+After the tables this page explains [volumes](#volumes), [session servers](#session-servers), [how to reach
+the servers](#reaching-the-servers) and [production](#production).
 """
 
 AFTERWORD = """
 ## Volumes
 
-- **Growing**: raise `storage.size`; the StorageClass must allow it (`allowVolumeExpansion`). A volume
-  never shrinks: Kubernetes refuses a smaller size and says so. To shrink, restore a backup into a new
-  stack.
-- **A folder of the node** (`hostPath`): make it first and give it to the servers' user, `install -d -o
-  999 -g 999 -m 0700 /srv/mariadb`. The PersistentVolume `<namespace>-mariadb-data` points at it, and holds
-  the server to that `node`: while the node is away the server waits, rather than start empty elsewhere. A
-  volume's node can't be changed; to move the data, restore a backup into a new stack.
-- **After `destroy`** the namespace, the claims and static volumes are still there, and the next `up`
-  takes them over.
-- **When the namespace is gone too**, a volume with reclaim policy Retain is left in the phase *Released*,
-  still naming the old claim. `fwb up` clears that where the claim names the volume (`volumeName`, or
-  `hostPath`); by hand it is `kubectl patch pv NAME --type=json -p
-  '[{"op":"remove","path":"/spec/claimRef/uid"}]'`.
-- **Data of an older installation** whose files lie in the root of the volume: move all of them into a
-  folder `data` on it, owned by 999:999; the server says so when it finds such a volume.
-- **The session servers' volumes** are `data-valkey-<n>` and `data-valkey-sentinel-<n>`. Those that a smaller
-  set leaves over stay too: a larger one takes them up again, and `destroy --purge` deletes them.
-- The store's volume needs a file system with extended attributes, as ext4 and xfs have.
+- **To make a volume larger**, raise `storage.size`. The StorageClass must allow it
+  (`allowVolumeExpansion`).
+- **To make a volume smaller**, restore a backup into a new stack. Kubernetes refuses a smaller size.
+- **To use a folder of the node** (`hostPath`), first make the folder for the servers' user:
+
+  ```console
+  install -d -o 999 -g 999 -m 0700 /srv/mariadb
+  ```
+
+  The PersistentVolume `<namespace>-mariadb-data` then points at it, and keeps the server on that `node`. If
+  the node is away, the server waits: on another node it would start empty. A volume's node can't be changed.
+  To move the data, restore a backup into a new stack.
+- **After `destroy`** the namespace, the claims and the static volumes are still there. The next `up` uses
+  them again.
+- **If the namespace was deleted too**, a volume with reclaim policy Retain stays in the phase *Released*,
+  and still names the old claim. If the claim names the volume (`volumeName` or `hostPath`), `fwb up`
+  repairs this. Otherwise type:
+
+  ```console
+  kubectl patch pv NAME --type=json -p '[{"op":"remove","path":"/spec/claimRef/uid"}]'
+  ```
+
+- **Data of an older installation** may lie in the root of the volume. Move all files into a folder `data`
+  on the volume, owned by 999:999. The server says so when it finds such a volume.
+- **The session servers' volumes** are `data-valkey-<n>` and `data-valkey-sentinel-<n>`. When you make the
+  set smaller, the volumes of the removed servers stay. A larger set uses them again. `destroy --purge`
+  deletes them.
+- **The store's volume** needs a file system with extended attributes, such as ext4 or xfs.
 
 ## Session servers
 
-- **Growing and shrinking**: change `replicas` or `sentinels` and run `fwb up`. The Sentinels restart one by
-  one, then the servers, the primary's place being handed over first. Do it while `fwb check STACK
-  valkey-quorum` is good, and take away two Sentinels at a time: those left over must be a majority of the old
-  number. While one of them restarts nothing can fail over, a few seconds each.
-- **A restart** of all servers, one by one, comes with a change of the image, `maxmemory`, `logLevel`,
-  `appendOnly`, `savePoints`, `minReplicasMaxLag`, `replicas`, `sentinels`, `quorum`, and the agents' image.
-  Where `agent.image` and `toolkit.image` are both left out, it changes with the agents' own sources alone: a
-  change of a check, a drill or the backup leaves the session servers running. Where only `toolkit.image` is
-  set, the agents run in it, and restart with it: set `agent.image` too. Sentinels and servers never restart
-  at the same time.
-- **Memory**: a save forks, and while it runs each page that is written to is there twice. The memory limit
-  must be 2.25 times `maxmemory` and 128 MiB.
-- **Losses**: a primary takes writes only while it and the replicas in touch are a majority of the servers.
-  One that is cut off notices after `minReplicasMaxLag` and one to three seconds; what it took until then is
-  lost. A client that must know uses `WAIT`: see [sessions.md](sessions.md).
-- **A quorum** above a majority makes failovers rarer, not safer: a majority must vote for each anyway. It
-  also binds the agents: with `quorum: 5` of 5, one lost Sentinel stops failovers and handovers and keeps
-  restarted servers closed. Leave it out.
+[sessions.md](sessions.md) explains how the session servers work.
+
+- **To add or remove servers or Sentinels**, change `replicas` or `sentinels` and run `fwb up`. The
+  Sentinels restart one by one, then the servers, and the primary hands over first. Do it while `fwb check
+  STACK valkey-quorum` is OK. Remove only two Sentinels at a time, because those that are left must be a
+  majority of the old number. While one of them restarts, no fail-over is possible for a few seconds.
+- **These settings restart all servers, one by one**: the image, `maxmemory`, `logLevel`, `appendOnly`,
+  `savePoints`, `minReplicasMaxLag`, `replicas`, `sentinels`, `quorum`, and the agents' image. Sentinels and
+  servers never restart at the same time.
+- **The agents' image**: if `agent.image` and `toolkit.image` are both left out, it changes only when the
+  agents' own sources change. Then a change of a check, a drill or the backup leaves the session servers
+  running. If only `toolkit.image` is set, the agents run in that image and restart when it changes. So set
+  `agent.image` too.
+- **Memory**: the memory limit must be at least 2.25 times `maxmemory` plus 128 MiB. Valkey saves in a
+  second process, and each page of memory that changes during the save is there twice.
+- **Losses**: a primary takes writes only while it and its linked replicas are a majority of the servers. A
+  primary that is cut off notices it after `minReplicasMaxLag` plus one to three seconds. The writes that it
+  took until then are lost. A client that must know uses `WAIT`: see
+  [sessions.md](sessions.md#writes-that-must-not-be-lost).
+- **Quorum**: leave `quorum` out. A higher number than a majority makes fail-overs rarer, but not safer,
+  because a majority must vote for each one anyway. It applies to the agents too. With `quorum: 5` of 5
+  Sentinels, one lost Sentinel stops all fail-overs and handovers, and servers that restart stay closed.
 
 ## Reaching the servers
 
-Nothing in the namespace can be reached unless a pod asks for it by label:
-`filewallball.io/access-mariadb: "true"`, `filewallball.io/access-redis: "true"` and
-`filewallball.io/access-valkey: "true"` (servers and Sentinels). A pod in another namespace needs the label
-too, and its namespace `filewallball.io/client: "true"`. A pod of yours in the namespace itself reaches
-nothing but what its labels open. The application logs in as `filewallball_app` with
-`app-password` of the Secret `mariadb-credentials`, to Redis as the user `app` with `app-password` of
-`redis-credentials`, to the session servers without a user's name with `app-password` of
-`valkey-credentials`, and to their Sentinels with its `sentinel-password`; stack outputs give the commands
-that print them.
+By default no pod can reach a server in the namespace. A pod needs a label for each server that it uses:
+
+- `filewallball.io/access-mariadb: "true"`
+- `filewallball.io/access-redis: "true"`
+- `filewallball.io/access-valkey: "true"` (session servers and Sentinels)
+
+If the pod is in another namespace, that namespace also needs the label `filewallball.io/client: "true"`. A
+pod in the stack's own namespace can connect only to what its labels allow.
+
+| server | user | password |
+| --- | --- | --- |
+| MariaDB | `filewallball_app` | `app-password` of the Secret `mariadb-credentials` |
+| Redis | `app` | `app-password` of the Secret `redis-credentials` |
+| session servers | none | `app-password` of the Secret `valkey-credentials` |
+| Sentinels | none | `sentinel-password` of the Secret `valkey-credentials` |
+
+The stack's outputs hold commands that print these passwords.
 
 ## Production
 
-`protect: true` refuses image tags without a digest: a tag can be moved, and then a restarted pod runs
-what nobody tested. The command that prints the digest stands in the message. The toolkit and
-the agents' image must be pushed to a registry of yours: `toolkit.image`, `agent.image`.
+With `protect: true` every image must be named by its digest. Somebody can move a tag to another image, and
+then a pod that restarts runs an image that nobody tested. The error message has the command that prints the
+digest. Push the toolkit and the agents' image to a registry of yours, and set `toolkit.image` and
+`agent.image`.
 """
 
 
@@ -147,9 +176,9 @@ def _models(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseM
 def _section(path: str, model: type[BaseModel]) -> str:
     title = f"`{path}`" if path else "Keys of a stack"
     if model is schema.Resources:
-        title = "`….resources`"
+        title = "`resources` of every container"
     if model is schema.Storage:
-        title = "`….storage`"
+        title = "`mariadb.storage` and `backup.store.storage`"
     if model is schema.SetStorage:
         title = "`valkey.storage` and `valkey.sentinelStorage`"
     rows = "".join(_row(name, model) for name in model.model_fields)
@@ -189,6 +218,8 @@ def _kind(annotation: Any) -> str:
 
 
 def _inner(annotation: Any) -> type[BaseModel] | None:
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(a for a in get_args(annotation) if a is not type(None))
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 

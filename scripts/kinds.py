@@ -20,7 +20,6 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "components" / "kinds.py"
 
-# apiVersion → kinds that components declare.
 KINDS = {
     "v1": (
         "ConfigMap", "Namespace", "PersistentVolume", "PersistentVolumeClaim", "PodTemplate", "Secret",
@@ -32,8 +31,8 @@ KINDS = {
     "policy/v1": ("PodDisruptionBudget",),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
 }  # fmt: skip
+"""The kinds that components declare, by apiVersion."""
 
-# Only these may be outputs: templates are plain data, since names and hashes are computed from them.
 OUTPUTS = {
     "ObjectMeta": ("name", "namespace"),
     "ObjectReference": ("namespace",),
@@ -41,11 +40,11 @@ OUTPUTS = {
     "Secret": ("data",),
     "Subject": ("namespace",),
 }
+"""Only these may be outputs. Templates are plain data, since names and hashes are computed from them."""
 
-# A claim within a StatefulSet says neither its kind nor its apiVersion.
 RETYPED = {("StatefulSetSpec", "volumeClaimTemplates"): "list[PersistentVolumeClaimTemplate]"}
+"""A claim within a StatefulSet says neither its kind nor its apiVersion."""
 
-# What a function of components/pods.py or kube.py fills in itself; all else is a keyword argument of it.
 FILLED = {
     "Container": (
         "command", "env", "image", "imagePullPolicy", "name", "resources", "securityContext",
@@ -57,13 +56,15 @@ FILLED = {
     ),
     "ServiceSpec": ("ports", "selector"),
 }  # fmt: skip
+"""What a function of components/pods.py or kube.py fills in itself. All else is a keyword argument of it."""
 
-# Written by the cluster alone, or for storage and schedulers of one make that no component uses.
 LEFT_OUT = {"status", "managedFields", "ephemeralContainers", "schedulingGroup", "scheduling", "flexVolume"}
+"""Fields that only the cluster writes, or that are for storage and schedulers which no component uses."""
 LEFT_OUT_TYPES = (
     "AWS", "Azure", "Ceph", "Cinder", "FC", "Flex", "Flocker", "GCE", "GitRepo", "Glusterfs", "ISCSI", "NFS",
     "Photon", "Portworx", "Quobyte", "RBD", "ScaleIO", "StorageOS", "Vsphere", "Windows", "Workload",
 )  # fmt: skip
+"""How the names of such types begin."""
 
 HEAD = '''"""The types of Kubernetes objects, for pyright and editors alone: never imported at run time.
 

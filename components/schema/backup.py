@@ -27,11 +27,15 @@ StoreImage = Annotated[str, image_of("versitygw", "versitygw", r"1\.([89]|\d\d)"
 
 
 class CaBundle(Model):
-    """Certificates of the authority that signed the store's own, in PEM form."""
+    """Certificates (PEM) of the authority that signed the store's certificate."""
 
-    config_map: DnsName | None = Field(default=None, description="Existing ConfigMap that holds them.")
-    secret: DnsName | None = Field(default=None, description="Existing Secret that holds them.")
-    key: DataKey = Field(default="ca.crt", description="Key of the ConfigMap or Secret.")
+    config_map: DnsName | None = Field(
+        default=None, description="Existing ConfigMap that holds them. Set this or secret."
+    )
+    secret: DnsName | None = Field(
+        default=None, description="Existing Secret that holds them. Set this or configMap."
+    )
+    key: DataKey = Field(default="ca.crt", description="Key in the ConfigMap or Secret.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -46,38 +50,42 @@ class CaBundle(Model):
 
 
 class Store(Model):
-    """Where backups go: a bucket of any S3 service, or one kept in the cluster (for development)."""
+    """Where backups are stored: in a bucket of any S3 service, or in the cluster itself (for development)."""
 
     in_cluster: bool = Field(
-        default=False, description="Run an S3 server in the namespace, on a volume of its own."
+        default=False, description="Run an S3 server in the namespace, with its own volume."
     )
     bucket: Bucket | None = Field(
-        default=None, description="Name of the bucket; in the cluster `filewallball-backups`."
+        default=None,
+        description="Name of an existing bucket. With inCluster the default is `filewallball-backups`.",
     )
-    endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service; left out: AWS.")
+    endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service. If not set: AWS.")
     region: Region = Field(default="us-east-1", description="Region of the bucket.")
-    prefix: Prefix = Field(default="", description="What every object's key starts with; ends in /.")
+    prefix: Prefix = Field(default="", description="Text that every object's key begins with. It ends in /.")
     credentials_secret: DnsName | None = Field(
         default=None,
-        description="Existing Secret with access-key and secret-key; left out: the ServiceAccount's role.",
+        description="Existing Secret with the keys access-key and secret-key. If not set: the role of the"
+        " ServiceAccount is used.",
     )
     session_token_key: DataKey | None = Field(
         default=None,
-        description="Key in that Secret with the session token of temporary credentials; left out: none.",
+        description="Key in that Secret with the session token of temporary credentials. If not set: no"
+        " token is sent.",
     )
     ca: CaBundle | None = Field(
-        default=None, description="Where the certificate of a private authority is; left out: public ones."
+        default=None,
+        description="Certificates of a private authority. If not set: only public authorities are trusted.",
     )
     addressing: Literal["path", "virtual"] | None = Field(
         default=None,
-        description="Where the bucket's name stands: path (HOST/BUCKET) or virtual (BUCKET.HOST); left out:"
-        " path where an endpoint is set.",
+        description="Where the URL has the bucket's name: path (HOST/BUCKET) or virtual (BUCKET.HOST). If"
+        " not set: path if an endpoint is set, else boto3's own choice.",
     )
     image: StoreImage = Field(
-        default="ghcr.io/versity/versitygw:v1.8.0", description="S3 server, when in the cluster."
+        default="ghcr.io/versity/versitygw:v1.8.0", description="Image of the S3 server in the cluster."
     )
     storage: Storage = Field(
-        default=Storage(size="5Gi"), description="Volume of the S3 server, when in the cluster."
+        default=Storage(size="5Gi"), description="Volume of the S3 server in the cluster."
     )
     resources: Resources = resources_field("50m", "64Mi", "256Mi")
 
@@ -123,19 +131,25 @@ class Store(Model):
 
 
 class Backup(Scheduled):
-    """The nightly backup of the database: dumped, restored on trial, uploaded."""
+    """The nightly backup of the database. Each backup is restored and compared before it is uploaded."""
 
-    schedule: Cron = Field(default="0 2 * * *", description="When, as cron writes it, in timeZone.")
-    max_age_hours: MaxAge = Field(
-        default=26, description="The newest verified backup must be younger than this, or the checks fail."
+    schedule: Cron = Field(
+        default="0 2 * * *",
+        description="When the backup runs, in timeZone: five fields as in cron, or a name like @daily.",
     )
-    work_size: Quantity = Field(default="2Gi", description="Room on the node for dump and trial restore.")
+    max_age_hours: MaxAge = Field(
+        default=26, description="The checks fail if the newest verified backup is older than this."
+    )
+    work_size: Quantity = Field(
+        default="2Gi", description="Disk space on the node for the dump and the trial restore together."
+    )
     deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
-        default=120, description="A longer run is stopped."
+        default=120, description="A run that takes longer is stopped."
     )
     resources: Resources = resources_field("100m", "256Mi", "768Mi")
     service_account_annotations: Annotations = Field(
         default={},
-        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
+        description="Annotations of the ServiceAccount. eks.amazonaws.com/role-arn names a role that may"
+        " write to the store.",
     )
-    store: Store = Field(description="Where backups go.")
+    store: Store = Field(description="Where backups are stored.")

@@ -15,7 +15,9 @@ from components.faults import Clash, Fault
 from components.values import AbsolutePath, Cpu, DnsName, ImageCheck, Quantity, quantity_bytes
 
 LEAST_MEMORY = 16 * 2**20
-PLACEHOLDER = "SET-ME"  # what Pulumi.prd.yaml holds until its owner says which cluster and bucket are meant
+"""The smallest memory limit of a container, in bytes."""
+PLACEHOLDER = "SET-ME"
+"""What Pulumi.prd.yaml holds until its owner writes which cluster and bucket to use."""
 
 
 class Model(BaseModel):
@@ -111,22 +113,27 @@ def _structured(given: Any) -> Any:
 
 
 class Storage(Model):
-    """A persistent volume: by a StorageClass, an existing one, or a folder of the node."""
+    """A persistent volume. Choose one: a StorageClass, an existing volume, or a folder of the node."""
 
     size: Quantity = Field(
-        default="5Gi", description="May grow later where the StorageClass allows it; never shrinks."
+        default="5Gi",
+        description="Size of the volume. You can make it larger later if the StorageClass allows it, but"
+        " never smaller.",
     )
     storage_class: DnsName | None = Field(
-        default=None, description="StorageClass; left out: the cluster's default."
+        default=None, description="StorageClass of the volume. If not set: the cluster's default."
     )
-    volume_name: DnsName | None = Field(default=None, description="Bind to this existing PersistentVolume.")
+    volume_name: DnsName | None = Field(
+        default=None, description="Name of an existing PersistentVolume to use."
+    )
     host_path: AbsolutePath | None = Field(
         default=None,
-        description="Folder on the node, owned by uid 999; makes a static PersistentVolume of it.",
+        description="Folder on the node, owned by uid 999. A static PersistentVolume is made for it.",
     )
     node: DnsName | None = Field(
         default=None,
-        description="With hostPath: the node that has the folder, by its label kubernetes.io/hostname.",
+        description="Required with hostPath: the node that has the folder, by its label"
+        " kubernetes.io/hostname.",
     )
 
     @model_validator(mode="after")
@@ -158,11 +165,13 @@ class Storage(Model):
 
 
 class Resources(Model):
-    """What a container asks for and may use. There is no CPU limit: throttling costs latency for nothing."""
+    """What a container requests and may use. There is no CPU limit: it would only slow servers down."""
 
     cpu: Cpu = Field(default="100m", description="CPU requested.")
     memory: Quantity = Field(default="128Mi", description="Memory requested.")
-    memory_limit: Quantity = Field(default="256Mi", description="Memory at which the container is stopped.")
+    memory_limit: Quantity = Field(
+        default="256Mi", description="Memory limit. The container is stopped if it uses more."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -16,6 +16,7 @@ CONNECTION = 26 * 2**10
 _MARIADB_CONNECTION = 192 * 2**10
 """An estimate of the bytes of an idle connection to MariaDB 10.11, not a measurement."""
 _MARIADB_BASE = 128 * MIB
+"""Bytes that MariaDB needs beside the buffer pool and its connections."""
 
 MaxConnections = Annotated[int, Field(ge=10, le=10000)]
 ReservedConnections = Annotated[int, Field(ge=32, le=1000)]

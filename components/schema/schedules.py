@@ -13,7 +13,7 @@ from components.schema.base import Model
 from components.values import Cron
 
 LONGEST = 24 * 32
-"""Hours; a month and a day."""
+"""The largest maxAgeHours, in hours: a month and a day."""
 MaxAge = Annotated[int, Field(ge=1, le=LONGEST)]
 
 

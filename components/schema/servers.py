@@ -18,19 +18,21 @@ RedisImage = Annotated[str, image_of("Redis", "redis", r"7\.[0-4]", "7.2", "7")]
 class Mariadb(Model):
     """The database."""
 
-    image: MariadbImage = Field(default="docker.io/library/mariadb:10.11", description="MariaDB 10.11 image.")
-    storage: Storage = Field(default=Storage(), description="Where the data lies.")
+    image: MariadbImage = Field(
+        default="docker.io/library/mariadb:10.11", description="Image of MariaDB 10.11."
+    )
+    storage: Storage = Field(default=Storage(), description="Volume of the data.")
     buffer_pool: Quantity = Field(
-        default="128Mi", description="InnoDB's page cache; at most 60% of the memory limit."
+        default="128Mi", description="InnoDB's page cache. At most 60% of the memory limit."
     )
     max_connections: MaxConnections = Field(
-        default=100, description="Connections that applications may have at once; more are refused."
+        default=100, description="Connections that applications may have at the same time. More are refused."
     )
     reserved_connections: ReservedConnections = Field(
-        default=32, description="Connections kept free beside these, for probes, checks and backups."
+        default=32, description="Connections that are kept free in addition, for probes, checks and backups."
     )
     binlog_days: Annotated[int, Field(ge=1, le=90)] = Field(
-        default=7, description="Days that the binary log is kept."
+        default=7, description="How many days the binary log is kept."
     )
     resources: Resources = resources_field("100m", "384Mi", "640Mi")
 
@@ -52,20 +54,23 @@ class Mariadb(Model):
 
 
 class Redis(Model):
-    """The cache. It keeps nothing on disk: a restart empties it."""
+    """The cache. It keeps nothing on disk, so a restart empties it."""
 
     image: RedisImage = Field(
-        default="docker.io/library/redis:7.2-bookworm", description="Redis 7.0 to 7.4 image."
+        default="docker.io/library/redis:7.2-bookworm", description="Image of Redis 7.0 to 7.4."
     )
     maxmemory: RedisMemory = Field(
-        default="256mb", description="Memory for data; beyond it least recently used keys go."
+        default="256mb",
+        description="Memory for data. When it is full, the least recently used keys are removed.",
     )
     max_connections: MaxConnections = Field(
         default=1000,
-        description="Connections that applications may have at once; the newest beyond are closed.",
+        description="Connections that applications may have at the same time. If there are more, the newest"
+        " are closed.",
     )
     reserved_connections: ReservedConnections = Field(
-        default=100, description="Connections kept free beside these, for probes, checks and the guard."
+        default=100,
+        description="Connections that are kept free in addition, for probes, checks and the guard.",
     )
     resources: Resources = resources_field("100m", "128Mi", "384Mi")
     guard_resources: Resources = resources_field("10m", "32Mi", "96Mi")

@@ -22,26 +22,26 @@ PROJECT = "filewallball"
 
 
 class Settings(Model):
-    """The keys of a stack, each written as `filewallball:<key>` in Pulumi.<stack>.yaml."""
+    """The keys of a stack. Each is written as `filewallball:<key>` in Pulumi.<stack>.yaml."""
 
-    cluster: Cluster = Field(description="Which cluster the stack lives on.")
-    namespace: Namespace = Field(default=PROJECT, description="Namespace that holds everything of the stack.")
+    cluster: Cluster = Field(description="The cluster in which the stack runs.")
+    namespace: Namespace = Field(default=PROJECT, description="Namespace for everything in the stack.")
     disposable: bool = Field(
-        default=False, description="Checks may delete pods, change servers and fill the cache."
+        default=False, description="The checks and drills may delete pods, change servers and fill the cache."
     )
     protect: bool = Field(
         default=False,
-        description="For production: what holds data can't be deleted, images are named by digest, and the"
-        " stack can't be disposable.",
+        description="For production. Objects with data can't be deleted, images must be named by digest, and"
+        " the stack can't be disposable.",
     )
-    time_zone: TimeZone = Field(default="Asia/Seoul", description="Time zone of schedules.")
+    time_zone: TimeZone = Field(default="Asia/Seoul", description="Time zone of all schedules.")
     mariadb: Mariadb = Field(default=Mariadb(), description="The database.")
     redis: Redis = Field(default=Redis(), description="The cache.")
     valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
     backup: Backup = Field(description="The nightly backup.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
-    agent: Agent = Field(default=Agent(), description="The image of what runs beside the servers.")
-    checks: Checks = Field(default=Checks(), description="Limits that the smoke checks hold the stack to.")
+    agent: Agent = Field(default=Agent(), description="The image of the programs beside the servers.")
+    checks: Checks = Field(default=Checks(), description="Limits for the smoke checks.")
 
     def warnings(self, today: datetime) -> Iterator[str]:
         """What will go wrong in the year after `today`, as things stand: each a sentence with what to do."""

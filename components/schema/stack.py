@@ -15,41 +15,44 @@ from facts.machine import sandbox_kubeconfig
 
 
 class Dns(Model):
-    """Where pods ask for names: what their NetworkPolicy opens. The defaults fit the common clusters."""
+    """Where pods may ask for names (their NetworkPolicy). The defaults fit the common clusters."""
 
     namespaces: Annotated[list[DnsLabel], Field(min_length=1)] = Field(
-        default=["kube-system", "openshift-dns"], description="Namespaces in which the cluster's DNS runs."
+        default=["kube-system", "openshift-dns"],
+        description="Namespaces in which the cluster's DNS pods run.",
     )
     ports: Annotated[list[Port], Field(min_length=1)] = Field(
-        default=[53, 5353], description="Ports of the DNS pods, which need not be those of their Service."
+        default=[53, 5353],
+        description="Ports of the DNS pods. They may differ from the ports of the DNS Service.",
     )
     addresses: list[Cidr] = Field(
         default=["169.254.0.0/16"],
-        description="Blocks of addresses that answer beside these pods. The default holds NodeLocal DNSCache"
-        " at its usual addresses; where it answers on the DNS Service's own, add that one, such as"
+        description="Blocks of addresses at which DNS also answers. The default is where NodeLocal DNSCache"
+        " usually is. If it uses the address of the DNS Service, add that address, such as"
         " 10.96.0.10/32.",
     )
 
 
 class Cluster(Model):
-    """Which cluster the stack lives on: a sandbox on this machine, or a context of a kubeconfig."""
+    """The cluster of the stack. Set sandbox or context, and only one of them."""
 
     sandbox: DnsLabel | None = Field(
-        default=None, description="Name of an embedded cluster, made by `fwb sandbox up --name`."
+        default=None, description="Name of a sandbox on this machine, made by `fwb sandbox up --name`."
     )
     context: str | None = Field(
         default=None, description="Context of a kubeconfig, as `kubectl config get-contexts` names it."
     )
     kubeconfig: str | None = Field(
         default=None,
-        description="Path of the kubeconfig; the default is kubectl's own: $KUBECONFIG, then ~/.kube/config.",
+        description="Path of the kubeconfig. If not set, as with kubectl: $KUBECONFIG, or else"
+        " ~/.kube/config.",
     )
 
-    dns: Dns = Field(default=Dns(), description="Where pods ask for names.")
+    dns: Dns = Field(default=Dns(), description="Where pods resolve names.")
     api_server_ports: Annotated[list[Port], Field(min_length=1)] = Field(
         default=[443, 6443, 8443, 16443],
-        description="Ports at which the checks may reach the API server: those of its own process, which a"
-        " NetworkPolicy sees in place of the Service's 443.",
+        description="Ports at which the checks may reach the API server. These are the ports of its own"
+        " process: a NetworkPolicy doesn't see port 443 of its Service.",
     )
 
     @field_validator("context")
@@ -90,21 +93,22 @@ class Cluster(Model):
 
 
 class Toolkit(Model):
-    """The image of this repository's own tools, which backups and checks run in."""
+    """The image of this repository's own tools. Backups and checks run in it."""
 
     image: Image | None = Field(
         default=None,
-        description="Left out: named after this checkout's sources, and built by `fwb up` for a sandbox.",
+        description="If not set: `fwb up` builds the image for a sandbox, and its tag follows the sources.",
     )
 
 
 class Agent(Model):
-    """The image of what runs beside the servers. A change of it restarts the session servers."""
+    """The image of the programs beside the servers. When it changes, the session servers restart."""
 
     image: Image | None = Field(
         default=None,
-        description="Left out: `toolkit.image`, and then every change of that restarts the session servers;"
-        " where that is left out too: named after this checkout's sources, and built by `fwb up`.",
+        description="If not set: `toolkit.image`, and then each change of the toolkit restarts the session"
+        " servers. If that is not set either: `fwb up` builds the image, and its tag follows the"
+        " sources.",
     )
 
     def images(self, path: str = "") -> Iterator[tuple[str, str | None]]:
@@ -112,21 +116,22 @@ class Agent(Model):
 
 
 class Checks(Model):
-    """Limits that the smoke checks hold the stack to."""
+    """Limits for the smoke checks."""
 
     cache_latency_ms: Annotated[float, Field(gt=0)] = Field(
-        default=10, description="p99 of the cache, in milliseconds."
+        default=10, description="Largest 99th percentile (p99) of the cache's answer times, in milliseconds."
     )
     cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.8, description="Least share of reads served."
+        default=0.8, description="Smallest share of reads that find their key in the cache."
     )
     cache_memory: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.8, description="Largest share of maxmemory in use."
     )
     service_account_annotations: Annotations = Field(
         default={},
-        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may read there.",
+        description="Annotations of the ServiceAccount. eks.amazonaws.com/role-arn names a role that may"
+        " read the store.",
     )
     database_latency_ms: Annotated[float, Field(gt=0)] = Field(
-        default=50, description="p99 of a query, in milliseconds."
+        default=50, description="Largest 99th percentile (p99) of the times of queries, in milliseconds."
     )

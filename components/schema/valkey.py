@@ -29,101 +29,113 @@ LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 
 
 class SetStorage(Model):
-    """A volume for each server of a set, named `data-<pod>`."""
+    """A volume for each server, named `data-<pod>`."""
 
     size: Quantity = Field(
-        default="1Gi", description="May grow later where the StorageClass allows it; never shrinks."
+        default="1Gi",
+        description="Size of the volume. You can make it larger later if the StorageClass allows it, but"
+        " never smaller.",
     )
     storage_class: DnsName | None = Field(
-        default=None, description="StorageClass; left out: the cluster's default."
+        default=None, description="StorageClass of the volume. If not set: the cluster's default."
     )
 
 
 class Snapshots(Scheduled):
-    """Copies of the sessions in the backups' store."""
+    """Copies of the sessions. They are stored in the same store as the backups."""
 
-    schedule: Cron = Field(default="15 * * * *", description="When, as cron writes it, in timeZone.")
+    schedule: Cron = Field(
+        default="15 * * * *",
+        description="When snapshots are taken, in timeZone: five fields as in cron, or a name like @hourly.",
+    )
     max_age_hours: MaxAge = Field(
-        default=3, description="The newest snapshot must be younger than this, or the checks fail."
+        default=3, description="The checks fail if the newest snapshot is older than this."
     )
     keep: Annotated[int, Field(ge=2, le=500)] = Field(
-        default=24, description="Newest verified snapshots that are kept."
+        default=24, description="How many verified snapshots are kept, the newest ones."
     )
     work_size: Quantity = Field(
-        default="1Gi", description="Room on the node for two snapshots and the trial load."
+        default="1Gi", description="Disk space on the node for two snapshots and the trial load."
     )
     deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
-        default=30, description="A longer run is stopped."
+        default=30, description="A run that takes longer is stopped."
     )
     resources: Resources = resources_field("50m", "96Mi", "384Mi")
     service_account_annotations: Annotations = Field(
         default={},
-        description="On the ServiceAccount; eks.amazonaws.com/role-arn names a role that may write there.",
+        description="Annotations of the ServiceAccount. eks.amazonaws.com/role-arn names a role that may"
+        " write to the store.",
     )
 
 
 class Valkey(Model):
-    """The session servers: a primary, its replicas, and the Sentinels that decide which is which."""
+    """The session servers: a primary, its replicas, and Sentinels, which decide which is the primary."""
 
-    image: ValkeyImage = Field(default="docker.io/valkey/valkey:8.1", description="Valkey 8.1 image.")
+    image: ValkeyImage = Field(default="docker.io/valkey/valkey:8.1", description="Image of Valkey 8.1.")
     replicas: int = Field(
         default=2,
-        description="Replicas beside the primary, 1 to 6. With one, writes are refused while it restarts.",
+        description="Number of replicas, 1 to 6. With only one, writes are refused while it restarts.",
     )
-    sentinels: int = Field(default=5, description="Sentinels: 3, 5, 7 or 9.")
+    sentinels: int = Field(default=5, description="Number of Sentinels: 3, 5, 7 or 9.")
     quorum: int | None = Field(
         default=None,
-        description="Sentinels that must miss the primary before one replaces it, and that agents need for"
-        " whatever they do; left out: a majority.",
+        description="How many Sentinels must see the primary as down before it is replaced. The agents need"
+        " as many for everything that they do. If not set: a majority.",
     )
     down_after_ms: int = Field(
-        default=1000, description="Silence after which a server counts as down: 500 to 60000 milliseconds."
+        default=1000,
+        description="A server counts as down after so many milliseconds without an answer: 500 to 60000.",
     )
     failover_timeout_ms: int = Field(
         default=5000,
-        description="What a failover may take before another is tried: from twice downAfterMs to 600000"
-        " milliseconds.",
+        description="How many milliseconds a fail-over may take before another one is tried: from twice"
+        " downAfterMs to 600000.",
     )
     min_replicas_max_lag: int = Field(
         default=5,
-        description="Seconds, 2 to 10, after which a silent replica is out of touch. A primary takes writes"
-        " only while it and the replicas in touch are a majority of the servers.",
+        description="A replica counts as lost after so many seconds without a sign of life: 2 to 10. A"
+        " primary takes writes only while it and its replicas that are not lost are a majority of"
+        " the servers.",
     )
     reads_from_replicas: bool = Field(
-        default=True, description="Offer the Service `valkey-read`: all servers that are in place."
+        default=True,
+        description="Create the Service `valkey-read`, which spreads reads over all servers that are ready.",
     )
     log_level: LogLevel = Field(
         default="notice", description="One of debug, verbose, notice, warning, nothing."
     )
     append_only: bool = Field(
-        default=False, description="Log each write as well; a power cut then costs at most a second."
+        default=False,
+        description="Also write each change to a log on disk. A power cut then loses at most one second.",
     )
     save_points: str = Field(
         default="900 1 300 10 60 10000",
-        description="When the data are written to the volume: pairs of seconds since the last save, and of"
-        " changes.",
+        description="When the data are saved to the volume. Each pair means: so many seconds after the last"
+        " save, if there were so many changes.",
     )
     maxmemory: RedisMemory = Field(
-        default="256mb", description="Memory for data; beyond it least recently used keys go."
+        default="256mb",
+        description="Memory for data. When it is full, the least recently used keys are removed.",
     )
     max_connections: MaxConnections = Field(
         default=1000,
-        description="Connections that applications may have at once, to each server and to each Sentinel; the"
-        " newest beyond are closed.",
+        description="Connections that applications may have at the same time, to each server and to each"
+        " Sentinel. If there are more, the newest are closed.",
     )
     reserved_connections: ReservedConnections = Field(
         default=100,
-        description="Connections kept free beside these, for replicas, Sentinels, agents, checks, snapshots.",
+        description="Connections that are kept free in addition, for replicas, Sentinels, agents, checks and"
+        " snapshots.",
     )
     storage: SetStorage = Field(default=SetStorage(), description="Volume of each server.")
     sentinel_storage: SetStorage = Field(
-        default=SetStorage(), description="Volume of each Sentinel: what it has voted for."
+        default=SetStorage(), description="Volume of each Sentinel. It keeps what the Sentinel has voted for."
     )
     resources: Resources = resources_field("100m", "384Mi", "768Mi")
     agent_resources: Resources = resources_field("25m", "48Mi", "128Mi")
     sentinel_resources: Resources = resources_field("50m", "32Mi", "128Mi")
     snapshots: Snapshots = Field(
-        default=Snapshots(), description="Copies of the sessions in the backups' store."
+        default=Snapshots(), description="Copies of the sessions in the store of the backups."
     )
 
     @property

@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Final
 from facts.pods import config_file
 
 NAME: Final = "filewallball-checks"
-"""Of the ConfigMap, the PodTemplate and the ServiceAccount; the Jobs' names begin with it."""
+"""The name of the ConfigMap, the PodTemplate and the ServiceAccount. The Jobs' names begin with it."""
 FILE: Final = "checks.json"
 PATH: Final = config_file(FILE)
 PATH_VARIABLE: Final = "FWB_CHECKS_CONFIG"
 USER: Final = "checks"
-"""The user of the checks on Redis, Valkey and Sentinels."""
+"""The user that the checks log in with on Redis, Valkey and Sentinels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROBE = "fwb-probe-"
-"""What the keys of the small objects start with."""
+"""The keys of the small test objects begin with this."""
 
 _ALONE: Any = {"IfNoneMatch": "*"}
-# Another form of the same request would be refused as well.
 _FINAL = frozenset(
     (
         "AccessDenied",
@@ -37,6 +36,7 @@ _FINAL = frozenset(
         "RequestTimeTooSkewed",
     )
 )
+"""Error codes after which another form of the same request would be refused as well."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from facts import mariadb
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.errors import UserError
 
-# Definitions are compared as text: the session must not change how the server writes them.
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
+"""Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
 _AT_START = (
     f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, "
@@ -52,7 +52,6 @@ class Server:
         return series(self.version)
 
 
-# What changes how a dump is restored or how a definition is written.
 _MIRRORED = (
     "character_set_server",
     "collation_server",
@@ -61,6 +60,7 @@ _MIRRORED = (
     "innodb_strict_mode",
     "lower_case_table_names",
 )
+"""Variables that change how a dump is restored, or how a definition is written."""
 
 
 def series(version: str) -> str:

@@ -21,7 +21,9 @@ from filewallball.errors import UserError
 
 _POSITION = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+);")
 _HEAD = 64 * 1024
+"""Bytes at the start of a dump in which the position of the binary log must stand."""
 _CHUNK = 256 * 1024
+"""Bytes that are read at a time."""
 _HINTS = (
     ("definition has changed", "The schema was changed during the backup. Run it again."),
     ("1412", "The schema was changed during the backup. Run it again."),

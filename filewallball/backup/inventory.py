@@ -17,6 +17,7 @@ from filewallball.errors import UserError
 
 _T = TypeVar("_T")
 _NO_SUCH_EVENT = 1539
+"""MariaDB's error number ER_EVENT_DOES_NOT_EXIST."""
 _LISTS = {
     "trigger": "SELECT TRIGGER_NAME, 'TRIGGER' FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s",
     "routine": "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",

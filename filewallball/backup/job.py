@@ -19,8 +19,11 @@ from filewallball.backup.workdir import WorkDir, human, work_dir
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
 
-# Of the data and indexes that the server reports: the restored copy, its temporary files, the packed dump.
 _ROOM_FACTOR = 1.75
+"""Work space, as a multiple of the data and indexes that the server reports.
+
+It holds the restored copy, its temporary files and the packed dump.
+"""
 
 
 def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:

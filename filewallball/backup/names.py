@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 MANIFEST_SUFFIX = ".manifest.json"
 CHECKS_PREFIX = "fwb_check_"
-"""What the checks call the tables that they plant in the database for a moment."""
+"""The tables that the checks make for a moment have names that begin with this."""
 
 _TIME = "%Y%m%d_%H%M%S"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from filewallball.errors import UserError
 
-# As zlib wants the word gzip.
 GZIP = 16 + zlib.MAX_WBITS
-# How many of the last bytes `ends_complete` looks at.
+"""The number that tells zlib to write the gzip format."""
 TAIL = 256
+"""How many of the last bytes `ends_complete` looks at."""
 _END = re.compile(rb"\n-- Dump completed[^\n]*\n\s*\Z")
 _CHUNK = 256 * 1024
+"""Bytes that are read at a time."""
 
 
 class PackedError(UserError):

@@ -11,7 +11,7 @@ from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.store import AlreadyThere, Store, StoreError
 
 NAME_TRIES = 5
-"""How many names one tries: that of the moment, and those of the seconds after it."""
+"""How many names are tried: that of the present second, and those of the seconds after it."""
 
 
 class About(Protocol):

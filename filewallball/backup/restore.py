@@ -25,19 +25,19 @@ from filewallball.backup.workdir import WorkDir, full
 from filewallball.backup.zones import Zones
 from filewallball.errors import UserError
 
-# Bytes of an empty server: system tables, redo log, undo and temporary space.
 EMPTY_SERVER = 96 * 2**20
+"""Bytes that an empty server takes: system tables, redo log, undo and temporary space."""
 _START_SECONDS = 120.0
-# The kernel's limit for the path of a socket; a work directory on a laptop may be deep.
 _SOCKET_LENGTH = 107
+"""The kernel's limit for the path of a socket, in bytes. A work directory on a laptop may be deep."""
 _LITTLE = 16 * 2**20
+"""Bytes. With less room left, a failed restore is said to have run out of room."""
 _ZONE_UNKNOWN = "Unknown or incorrect time zone"
 _ZONES_HINT = "The backup's user could not copy the server's time zones. As an administrator: " + " ".join(
     f"GRANT SELECT ON mysql.{table} TO …;" for table in zones.TABLES
 )
 _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
 
-# Small rather than quick, and careless about a crash: nothing here outlives the job.
 _OPTIONS = """\
 [mariadbd]
 datadir={data}
@@ -66,6 +66,7 @@ innodb-doublewrite=OFF
 innodb-flush-method=nosync
 innodb-use-native-aio=OFF
 """
+"""Small rather than fast, and not safe against a crash: nothing here outlives the job."""
 
 
 def server_version() -> str:

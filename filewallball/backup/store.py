@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["AlreadyThere", "Store", "StoreError", "Stored"]
 
 PART = 16 * 2**20
-# S3 takes 10,000 parts; some stores take 1,000 (Scaleway).
+"""Bytes of one part of an upload."""
 _MAX_PARTS = 1000
+"""S3 takes 10,000 parts, but some stores take 1,000 (Scaleway)."""
 _CHUNK = 2**20
+"""Bytes that are read at a time."""
 _UNGUARDED = (
     "The store does not honour If-None-Match{parts}. Before an upload its name is looked for instead, and "
     "{held}. What stays unguarded: {left} in the moment between the look and the upload."

@@ -10,9 +10,11 @@ from filewallball.checks.result import CheckFailed
 from filewallball.checks.stats import percentile
 
 ROUNDS = 3
-"""A miss in one round may be the machine's neighbour; a miss in all of them is the server or the network."""
+"""One slow round may be the fault of another program on the machine. If all are slow, it is the server or the
+network.
+"""
 ROUND_SECONDS = 4.0
-"""A round over a very slow path ends early, to be told as slow and not as stuck."""
+"""Over a very slow path a round ends early, so that the check says slow and not stuck."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ Progress = Generator[tuple[PodLog, Result | None]]
 LABELS = f"app.kubernetes.io/name={NAME}"
 ON_DEMAND = f"{NAME}-run-"
 KEEP_SECONDS = 300
-"""Should this command be killed, the cluster removes the finished Job after so long."""
+"""The cluster removes the finished Job after this time, even if this command was killed."""
 DEADLINE_SECONDS = 6 * 3600
 CLOCK_SKEW = timedelta(seconds=10)
 

@@ -12,6 +12,7 @@ from filewallball import redact, terminal
 from filewallball.explain import explained
 
 INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 TRACEBACK = "FWB_TRACEBACK"
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from filewallball.drill.load.recording import Ack, Event, Probe, State
 
 JOIN_SECONDS = 0.3
-"""Two accepted probes of a member not farther apart than this: it accepted writes all the time between."""
+"""If two accepted probes of a member are no farther apart than this, it accepted writes all the time between.
+"""
 
 NO_ANSWER = frozenset({"silent", "closed"})
 """A cut-off member doesn't answer from the outside, and may accept what is sent from the inside."""

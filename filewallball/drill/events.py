@@ -21,15 +21,18 @@ from filewallball.errors import UserError
 Direction = Literal["both", "in", "out"]
 
 TAKEN_OVER_SECONDS = 30.0
-"""So long may the set take to have another primary; the round has failed then."""
+"""The round has failed if the set needs longer to have another primary."""
 FROZEN_AFTERWARDS = 1.5
-"""A frozen primary sleeps on for so long after another has taken over: it wakes up with old business."""
+"""How many seconds a frozen primary stays frozen after another one has taken over. It wakes up with old work.
+"""
 CUT_SECONDS: dict[Direction, float] = {"both": 8.0, "in": 11.5, "out": 11.5}
-"""How long a cut lasts: a lone primary is watched until it has long stopped taking writes, or should have."""
+"""How long a cut lasts, by its direction. A primary that is alone is watched until it should have stopped
+taking writes long ago.
+"""
 BUSY_SECONDS = 30.0
 """How long the machine is kept busy; 20 rounds of it are ten minutes."""
 STEADY = 0.8
-"""Writes flow again when there are so many of what is asked for, in the last second."""
+"""Writes flow again when the last second had this share of the rate that is asked for."""
 
 
 class Faults(Protocol):

@@ -10,7 +10,7 @@ from filewallball.drill.load.recording import Probe, Recording
 from filewallball.drill.results import Round
 
 WARM_UP = 0.3
-"""The first moments of a round don't count for its rate."""
+"""Seconds at the start of a round that don't count for its rate."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Losses = Literal["none", "unwaited", "any", "unsaved"]
 """What may be lost: nothing, nothing that WAIT acknowledged, anything, nothing older than the last save."""
 
 APPEND_ONLY_LOSS = 1.0
-"""With an append-only file no write may be lost that is older than so many seconds."""
+"""With an append-only file, no write may be lost that is older than this, in seconds."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from filewallball.errors import UserError
 
 PROGRAM = "filewallball.drill.load.lone"
 BEFORE_SECONDS = 0.4
-"""The probe has begun to write when the cut comes."""
+"""The probe begins to write this long before the cut."""
 END_SECONDS = 10.0
 
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from filewallball.drill.summary import Summary
 
 FLOOR = 0.001
-"""Seconds; the scale is logarithmic and knows no zero."""
+"""The shortest time in the plot, in seconds. The scale is logarithmic and has no zero."""
 SPREAD = 0.5
-"""The rounds of an event lie side by side, over so much of its row."""
+"""The rounds of an event are side by side, over this share of the row."""
 
 
 def draw(found: Sequence[Summary], path: Path) -> None:

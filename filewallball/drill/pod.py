@@ -30,9 +30,9 @@ PORT = 8079
 PASSWORDS = tuple(password_key(user) for user in Passwords._fields)
 MAX_SECONDS = 12 * 3600
 KEEP_SECONDS = 60
-"""The cluster removes a Job that ended by itself after so long."""
+"""The cluster removes a Job that has ended after this time."""
 START_SECONDS = 120.0
-"""For the way to the pod to open."""
+"""How long the connection to the pod may take to open."""
 TAIL_LINES = 8
 WORK = Work("load", "load")
 POLL_SECONDS = 0.3

@@ -39,7 +39,7 @@ def line(one: Round) -> str:
 
 
 STALL = 0.1
-"""A client that stood still for longer than this is mentioned."""
+"""The report names rounds in which the client stood still for longer than this, in seconds."""
 
 
 def show(found: Sequence[Summary], console: Console) -> None:

@@ -20,20 +20,25 @@ from filewallball.drill.rolls import Rolls
 from filewallball.errors import UserError
 
 RATE = 420.0
-"""Writes a second that the load aims at, to get more than AT_LEAST."""
+"""Writes in a second that the load aims at, to get more than AT_LEAST."""
 AT_LEAST = 400
+"""Acknowledged writes in a second without which a round doesn't begin."""
 READ_RATE = 100.0
+"""Reads a second, of each reader."""
 WAIT_EVERY = 10
+"""One write out of so many is followed by WAIT."""
 WAITERS = 4
+"""Threads that send each write with a WAIT."""
 WAITER_RATE = 50.0
+"""Writes a second, of each of these threads."""
 PRELOAD = 2000
 """Writes that are saved before a power cut, beside those of the steady load until then."""
 AFTER_SAVE_SECONDS = 2.0
-"""What was written since then is what a power cut takes: there should be something."""
+"""The power cut comes this long after the save, so that there is something to lose."""
 SETTLE_SECONDS = 90.0
 STEADY_SECONDS = 60.0
 STAYS_WHOLE = 0.5
-"""The set is whole when it has been for so long."""
+"""The set counts as whole when it has been whole for so many seconds."""
 
 
 class Drill:

@@ -18,7 +18,7 @@ from filewallball.guard.watch import Guard
 
 RUN = Path("/run/redis")
 LOOKED = Path("/tmp/looked")  # noqa: S108 - a volume of the pod's own
-"""Touched at each look: the liveness probe wants it to be young."""
+"""The guard touches this file at each look. The liveness probe fails if the file is old."""
 
 
 class _FromFile(CredentialProvider):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 REDIS_USERS = ("checks", "guard")
 """The product's own users of the cache."""
 CHECKS_NAME = "fwb-check"
-"""How the names start of the checks' connections, some of which log in as an application does."""
+"""The names of the checks' connections begin with this. Some of them log in as an application does."""
 CHECKS_PLACES = 16
-"""How many connections of that name are spared: an application that takes the name gains no more."""
+"""How many connections with that name are spared. An application that uses the name gains no more."""
 
 _LINE = re.compile(r"^id=(\d+) .*? name=(\S*) .*? flags=(\S*) .*? cmd=(\S*) user=(\S*)", re.MULTILINE)
 _NOBODY = "default"

@@ -19,10 +19,12 @@ CROWDED_SECONDS = 0.1
 """The time between two looks while applications have more than their share."""
 LOST_SECONDS = 0.1
 REFUSED_SECONDS = 0.02
-"""The time between two tries to get into a full server, in which each place that comes free is fought for."""
+"""The time between two tries to connect to a full server. Many clients compete for each place that gets free.
+"""
 SAID_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
-"""A server that is busy for seconds must not cost the guard its connection: it would have to come in anew."""
+"""A server that is busy for seconds must not cost the guard its connection, because it could not come back.
+"""
 CONNECT_SECONDS = 1.0
 FULL = "max number of clients reached"
 """What a full server says before it closes a new connection."""

@@ -10,8 +10,8 @@ from filewallball.jobs import manifests
 from filewallball.jobs.following import JobPod, Work, made
 from filewallball.stack import Place
 
-# The cluster removes the finished Job after so long; until then its log can be read again.
 _KEEP_SECONDS = 3600
+"""The cluster removes the finished Job after this time. Until then its log can be read again."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from filewallball.pods import Trouble
 Object = dict[str, Any]
 
 START_SECONDS = 300.0
-"""For a node to be found and an image to be pulled."""
+"""How long it may take to find a node and to pull the image."""
 POLL_SECONDS = 0.3
 REREADS = 10
-"""The last lines may reach the log a moment after the container's end."""
+"""How often the log is read again: its last lines may arrive a moment after the container's end."""
 FORBIDDEN = 403
 OUT_OF_TIME = "DeadlineExceeded"
 _ENDS = ("Complete", "Failed")

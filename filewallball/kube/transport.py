@@ -18,10 +18,11 @@ from filewallball.kube.errors import KubeError, Unreachable
 from filewallball.kube.session import Session
 
 READ_TIMEOUT = 35.0
-# the server's own "not now"
+"""Seconds without a byte of an answer."""
 BUSY = frozenset({429, 503})
-# what it says with 500 when etcd, or a kubelet, was too slow to answer it
+"""Status codes by which the server says "not now"."""
 SLOW = ("etcdserver: ", "error dialing backend")
+"""What the server says with status 500 when etcd or a kubelet was too slow to answer it."""
 Content = Literal["plain", "merge", "json", "strategic", "apply"]
 CONTENT_TYPES: dict[Content, str] = {
     "plain": "application/json",

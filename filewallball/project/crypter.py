@@ -16,6 +16,7 @@ from pathlib import Path
 from filewallball.errors import ConfigError
 
 ROUNDS = 1_000_000
+"""Rounds of PBKDF2. The Pulumi CLI uses as many."""
 VERIFIER = "pulumi"
 
 

@@ -14,7 +14,8 @@ from filewallball.errors import ConfigError
 from filewallball.files import read_text
 
 MOST_VALUES = 100_000
-"""What a file may grow to by its aliases: a few lines can stand for more values than memory holds."""
+"""Values that a file may have with all aliases replaced. A few lines can stand for more than fits in memory.
+"""
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,8 +51,8 @@ _Loader.yaml_implicit_resolvers = {
 _resolve: Callable[[str, re.Pattern[str], list[str]], None] = _Loader.add_implicit_resolver  # pyright: ignore
 for _kind, (_pattern, _first) in _OURS.items():
     _resolve(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), list(_first))
-# what JSON has no word for, and a configuration is handed on as JSON
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
+"""The types of YAML that JSON has too, since a configuration is handed on as JSON."""
 _Loader.yaml_constructors = {
     tag: make
     for tag, make in yaml.SafeLoader.yaml_constructors.items()

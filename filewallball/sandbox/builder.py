@@ -24,7 +24,8 @@ from filewallball.sandbox.oci import (
 )
 from filewallball.sandbox.toolchain import Binaries
 
-VERSION = 2  # part of every archive's name: raise it when the same definition gives another image
+VERSION = 2
+"""Part of every archive's name. Raise it when the same definition makes another image."""
 
 _TITLE = "org.opencontainers.image.title"
 _DESCRIPTION = "org.opencontainers.image.description"

@@ -13,7 +13,8 @@ from filewallball.errors import UserError
 from filewallball.sandbox import network
 from filewallball.sandbox.programs import API_PORT, Node
 
-_LIFETIME = "87600h"  # ten years: a sandbox outlives kubeadm's one year unattended
+_LIFETIME = "87600h"
+"""Ten years. kubeadm's default of one year is too short for a sandbox that nobody looks after."""
 
 
 def prepare(node: Node) -> None:

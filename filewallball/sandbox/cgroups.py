@@ -14,13 +14,16 @@ from pathlib import Path
 from filewallball.errors import UserError
 from filewallball.sandbox import mounts
 
-# What the kubelet insists on, in each version's own names.
 _NEEDED_V1 = ("cpu", "cpuacct", "cpuset", "memory", "pids")
+"""The controllers that the kubelet needs, under the names of cgroups version 1."""
 _REQUIRED_V2 = ("cpuset", "cpu", "memory", "pids")
+"""The same under the names of version 2."""
 _WELCOME_V2 = ("io",)
 
-# Where processes go that stand in the way: the name that Docker's own image, kind and k3s give it.
 _LEAF = "init"
+"""The group that processes are moved to when they stand in the way. Docker's own image, kind and k3s name it
+so.
+"""
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,12 @@ from filewallball.sandbox.programs import Node
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain import Binaries, binaries
 
-# It becomes part of a node's name and of a cgroup's.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+"""A sandbox's name. It becomes part of a node's name and of a cgroup's."""
 
 
 BUSY_SECONDS = 30.0
-"""How long a sandbox that was ready may leave `up` without an answer before it counts as broken."""
+"""How long a sandbox that was ready may not answer `up` before it counts as broken."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from typing import IO
 from filewallball.errors import UserError
 from filewallball.sandbox import host
 
-SUITE = "bookworm"  # of an image whose definition names none
+SUITE = "bookworm"
+"""The release of Debian for an image whose definition names none."""
 _KEYS = Path("/usr/share/keyrings")
 
-# Never of use in a container, and a good part of the size.
 EXCLUDED = (
     "/usr/share/doc/*",
     "/usr/share/info/*",
@@ -28,14 +28,20 @@ EXCLUDED = (
     "/usr/share/locale/*",
     "/usr/share/man/*",
 )
-# Valid whatever the files' times: containers can't write compiled modules, and starting from source is slow.
+"""Files that a container never needs, and that make up a good part of the size."""
 _COMPILE = "python3 -m compileall -q --invalidation-mode unchecked-hash"
-# Merges /usr from the start; otherwise a package comes in that does it later, with all of perl.
+"""Compiled modules that are valid whatever the files' times are.
+
+Containers can't write compiled modules, and starting from source is slow.
+"""
 _MERGED_USR = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
-_FRESH = 24 * 3600.0  # seconds for which a base is used: updates of its packages come with the next one
+"""Merges /usr from the start. Otherwise a package is installed that does it later, and it needs all of perl.
+"""
+_FRESH = 24 * 3600.0
+"""Seconds for which a base layer is used again. Updates of its packages come with the next one."""
 _BASE = threading.Lock()
-# What mmdebstrap leaves that is of its own making, below these.
 _LEFTOVERS = ("var/cache/", "var/lib/apt/", "var/log/", "dev/", "proc/", "sys/", "run/")
+"""Folders in which mmdebstrap leaves files of its own."""
 _ALWAYS = [re.compile(fnmatch.translate(each)) for each in EXCLUDED]
 
 

@@ -26,12 +26,10 @@ from filewallball.sandbox.programs import SYSTEM_PATH
 
 Direction = Literal["both", "in", "out"]
 
-CUT_LIMIT = 900  # seconds
+CUT_LIMIT = 900
+"""The longest time for which a pod may be cut off, in seconds."""
 TABLE = "ip fwb-faults"
 
-# All that passes between pods, Services' addresses translated already, is forwarded, on open connections too.
-# Of what passes between a pod and its node only that which the pod began is cut (the API server): a real cut
-# doesn't come between the kubelet and its probes either, and a failed probe would be another fault.
 _RULES = f"""\
 add table {TABLE}
 add set {TABLE} deaf {{ type ipv4_addr; flags timeout; }}
@@ -44,6 +42,12 @@ add rule {TABLE} forward ip daddr @deaf drop
 add rule {TABLE} forward ip saddr @mute drop
 add rule {TABLE} input ct direction original ip saddr @mute drop
 add rule {TABLE} output ct direction reply ip daddr @deaf drop
+"""
+"""What is cut when pods are cut off from the network.
+
+All that passes between pods is forwarded, on open connections too; the addresses of Services are translated
+by then. Between a pod and its node only what the pod began is cut (to the API server). A real cut doesn't
+come between the kubelet and its probes either, and a failed probe would be another fault.
 """
 _SETS = {"both": ("deaf", "mute"), "in": ("deaf",), "out": ("mute",)}
 

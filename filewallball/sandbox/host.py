@@ -20,7 +20,6 @@ ALTERNATIVE = (
     "to a context of your kubeconfig"
 )
 
-# Program: the Debian package that brings it.
 PROGRAMS = {
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
@@ -30,11 +29,14 @@ PROGRAMS = {
     "runc": "runc",
     "unshare": "util-linux",
 }
-# Kernel limits that several kubelets side by side exceed ("too many open files"); kind asks for the same.
+"""Each program that is needed, with the Debian package that brings it."""
 LIMITS = {
     Path("/proc/sys/fs/inotify/max_user_instances"): 1024,
     Path("/proc/sys/fs/inotify/max_user_watches"): 524288,
 }
+"""Limits of the kernel that several kubelets on one machine exceed ("too many open files"). kind asks for the
+same.
+"""
 _PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 

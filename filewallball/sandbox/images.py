@@ -27,14 +27,18 @@ from filewallball.sandbox.toolchain import Binaries, binaries
 DEFINITIONS = Path(__file__).parent / "images.yaml"
 REPOSITORY = Path(__file__).parents[2]
 
-# Those that images/<name>/image.yaml of the repository defines; their tags follow its sources.
 OURS = "docker.io/filewallball/"
+"""Images that images/<name>/image.yaml of the repository defines. Their tags follow the sources."""
 
-# What the sandbox itself runs.
 OWN = ("registry.k8s.io/pause:3.10.1", "registry.k8s.io/coredns/coredns:v1.14.7")
+"""What the sandbox itself runs."""
 
-_AT_ONCE = 2  # builds: unpacking packages is bound by the processor
-_KEPT = 3  # archives of one image, and of ours in one sandbox: each change of the sources makes another
+_AT_ONCE = 2
+"""Builds at the same time. Unpacking packages is limited by the processor."""
+_KEPT = 3
+"""Archives that are kept of one image, and of our images in one sandbox. Each change of the sources makes
+another.
+"""
 
 
 def normalise(reference: str) -> str:

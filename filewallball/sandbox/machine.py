@@ -23,7 +23,6 @@ LEAST_MEMORY = 2 * GIB
 LEAST_KERNEL = (5, 13)
 """What kube-proxy needs for nftables."""
 
-# Numbers of capabilities (capability.h) that runc, the kubelet or we ourselves use.
 CAPABILITIES = {
     "CHOWN": 0,
     "DAC_OVERRIDE": 1,
@@ -38,7 +37,7 @@ CAPABILITIES = {
     "SYS_ADMIN": 21,
     "MKNOD": 27,
 }
-# They lack what the cluster's database or containers need: locks, shared memory maps, owners or devices.
+"""Numbers of the capabilities (capability.h) that runc, the kubelet or we ourselves use."""
 UNFIT = frozenset(
     {
         "9p",
@@ -55,6 +54,9 @@ UNFIT = frozenset(
         "vfat",
     }
 )
+"""File systems that lack what the cluster's database or containers need: locks, shared memory maps, owners or
+devices.
+"""
 
 
 @dataclass(frozen=True)

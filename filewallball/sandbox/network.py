@@ -11,13 +11,15 @@ from typing import Any
 
 from filewallball.errors import UserError
 
-# Inside a sandbox only; every sandbox has the same, since none is seen from outside.
 POD_SUBNET = "10.244.0.0/24"
+"""Only used inside a sandbox. Every sandbox has the same one, since none is seen from outside."""
 SERVICE_SUBNET = "10.96.0.0/16"
 DNS_ADDRESS = "10.96.0.10"
 
-# Subnets of four addresses: the network, the machine's end, the sandbox's end, the broadcast address.
 _POOL = ipaddress.ip_network("10.213.0.0/22")
+"""Split into subnets of four addresses: the network, the machine's end, the sandbox's end, the broadcast
+address.
+"""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from pathlib import Path
 from filewallball.errors import UserError
 from filewallball.sandbox import supervisor, trials
 
-START_TIMEOUT = 30.0  # seconds for the namespaces to exist
-STOP_TIMEOUT = 60.0  # seconds for everything to end by itself
+START_TIMEOUT = 30.0
+"""Seconds for the namespaces to exist."""
+STOP_TIMEOUT = 60.0
+"""Seconds for everything to end by itself."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from filewallball.sandbox.toolchain import Binaries
 PAUSE = "registry.k8s.io/pause:3.10.1"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 API_PORT = 6443
-# Where the CNI library keeps its state. Each sandbox mounts its own over it. The empty
-# directory stays, since its removal would take the mount away from the sandboxes that run.
 CNI_STATE = Path("/var/lib/cni")
+"""Where the CNI library keeps its state. Each sandbox mounts its own folder over it.
+
+The empty folder stays: removing it would take the mount away from the sandboxes that run.
+"""
 ETCD = "127.0.0.1:2379"
 
-# Debian's default; root's PATH may lack the sbin directories.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Debian's default. root's PATH may lack the sbin directories."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from filewallball.errors import UserError
 from filewallball.sandbox import process
 from filewallball.sandbox.programs import API_PORT, Node
 
-TIMEOUT = 120.0  # seconds for one condition; a quiet machine needs a few
+TIMEOUT = 120.0
+"""Seconds for one condition. A quiet machine needs a few."""
 _POLL = 0.05
+"""Seconds between two looks."""
 _TOO_MANY_STARTS = 3
 
 Note = Callable[[str], None]

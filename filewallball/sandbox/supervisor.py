@@ -19,11 +19,16 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-TICK = 0.05  # seconds between looks at conditions
-LINK_TIMEOUT = 30.0  # seconds for the launcher to hand over the network interface
-POD_GRACE = 20.0  # seconds for the processes in pods to end by themselves
-PROGRAM_GRACE = 10.0  # seconds for a program to end by itself
-BACKOFF_MAX = 10.0  # seconds before a program that keeps dying is started again
+TICK = 0.05
+"""Seconds between looks at conditions."""
+LINK_TIMEOUT = 30.0
+"""Seconds for the launcher to hand over the network interface."""
+POD_GRACE = 20.0
+"""Seconds for the processes in pods to end by themselves."""
+PROGRAM_GRACE = 10.0
+"""Seconds for a program to end by itself."""
+BACKOFF_MAX = 10.0
+"""Seconds before a program that keeps dying is started again."""
 
 
 class Program:

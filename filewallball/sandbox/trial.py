@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# What kube-proxy, the port mapper and our own network policies put into the kernel, in a few lines.
 RULES = """
 table ip fwb-trial {
   map services { type ipv4_addr . inet_proto . inet_service : verdict; }
@@ -39,6 +38,8 @@ table ip fwb-trial {
     reject with icmp admin-prohibited
   }
 }
+"""
+"""A few lines of each kind that kube-proxy, the port mapper and our own network policies put into the kernel.
 """
 
 

@@ -18,7 +18,8 @@ NAMESPACES = ("--pid", "--fork", "--mount", "--net", "--ipc", "--uts", "--propag
 
 OVERLAY, NATIVE = "overlayfs", "native"
 """containerd's ways to put the layers of an image together: by the kernel, or by copying them."""
-_TIMEOUT = 60.0  # seconds; it takes a fraction of one
+_TIMEOUT = 60.0
+"""Seconds. The trials take a fraction of one."""
 
 _PROBLEMS = {
     "mounts": "A sandbox can't mount what it needs: {problem}.",

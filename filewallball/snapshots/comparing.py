@@ -9,9 +9,10 @@ from typing import Any
 
 from filewallball.snapshots.throwaway import Key, Throwaway
 
-# Clocks of nodes differ a little, and a key may expire between two looks.
 _CLOCK_MS = 2000
+"""Clocks of nodes differ a little, and a key may expire between two looks."""
 _NO_KEY = -2
+"""PEXPIRETIME's answer for a key that doesn't exist."""
 
 
 @dataclass

@@ -6,16 +6,16 @@ clock stays in a database of theirs: a member of an older version has no other, 
 
 from __future__ import annotations
 
-from filewallball.valkey.member import CLOCK, CLOCK_DB
+from facts.valkey import CLOCK, CLOCK_DB
 
 DATABASES = range(16)
 """The databases of applications."""
 STAGING = 16
-"""Where a restore prepares what it puts in place. Applications can't select it."""
+"""The database in which a restore prepares the data. Applications can't select it."""
 LOCK = "fwb:restore"
-"""Beside the clock, in CLOCK_DB: there while a restore is at work."""
+"""A key beside the clock, in CLOCK_DB. It exists while a restore runs."""
 OWN = (CLOCK, LOCK)
-"""What is no application's in CLOCK_DB."""
+"""Keys in CLOCK_DB that belong to the product."""
 
 
 def is_own(database: int, key: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 _MODULUS = 1 << 256
+"""Digests of keys are added up modulo this, so that their order makes no difference."""
 
 
 class Digest:

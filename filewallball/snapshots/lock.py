@@ -10,11 +10,11 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from facts.valkey import CLOCK_DB
 from filewallball.errors import UserError
 from filewallball.snapshots.databases import LOCK
 from filewallball.snapshots.sessions import SessionSet, errors
 from filewallball.snapshots.settings import Address
-from filewallball.valkey.member import CLOCK_DB
 
 _SECONDS = 120
 _KEEP_SECONDS = 10.0

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 PIECE = 4 * 2**20
-"""Bytes in one command; a key that takes more memory goes in pieces."""
+"""Bytes in one command. A key that takes more memory is copied in pieces."""
 _ITEMS = 1000
+"""Elements that are copied together at most."""
 _PART = b"fwb:part:%d"
 
 Command = tuple[Any, ...]
 Run = Callable[..., Any]
 
-# Runs the command whose words are ARGV, and sums up its answer.
 _SUM = """
 local function text(value)
     local found = tostring(value)
@@ -33,8 +33,7 @@ local function text(value)
 end
 return redis.sha1hex(text(redis.call(unpack(ARGV))))
 """
-# Runs a command of which some words were written before, in parts, to the lists KEYS. ARGV: the place of each
-# such word in the command, then the command.
+"""Runs the command whose words are ARGV, and returns the checksum of its answer."""
 _JOIN = """
 local words = {unpack(ARGV, #KEYS + 1)}
 for number, key in ipairs(KEYS) do
@@ -43,7 +42,10 @@ for number, key in ipairs(KEYS) do
 end
 return redis.call(unpack(words))
 """
-# What a stream says of itself, but for how it is stored.
+"""Runs a command of which some words were written before, in parts, to the lists KEYS.
+
+ARGV: the place of each such word in the command, then the command.
+"""
 _STREAM = """
 local found = {}
 local info = redis.call('XINFO', 'STREAM', KEYS[1])
@@ -54,7 +56,7 @@ for index = 1, #info, 2 do
 end
 return found
 """
-# A page of what is pending in a group: ids, consumers, deliveries; and whether the message is still there.
+"""What a stream says of itself, without how it is stored."""
 _PENDING = """
 local found = {}
 for index, one in ipairs(redis.call('XPENDING', KEYS[1], unpack(ARGV))) do
@@ -63,6 +65,7 @@ for index, one in ipairs(redis.call('XPENDING', KEYS[1], unpack(ARGV))) do
 end
 return found
 """
+"""A page of a group's pending messages: id, consumer, deliveries, and whether the message is still there."""
 
 
 @dataclass(frozen=True)

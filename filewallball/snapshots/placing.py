@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from facts.valkey import CLOCK_DB
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
@@ -20,7 +21,6 @@ from filewallball.snapshots.pieces import PIECE
 from filewallball.snapshots.sessions import Server, SessionSet, errors
 from filewallball.snapshots.settings import Address
 from filewallball.snapshots.throwaway import Key, Throwaway
-from filewallball.valkey.member import CLOCK_DB
 
 _REPLICA_SECONDS = 60.0
 _FREED_SECONDS = 60.0

@@ -20,18 +20,20 @@ from redis.exceptions import (
 )
 
 from facts import valkey
+from facts.valkey import CLOCK_DB
 from filewallball.errors import UserError
 from filewallball.guard.patience import WhileFull
 from filewallball.snapshots.databases import DATABASES, OWN
 from filewallball.snapshots.settings import Address, SetSettings
 from filewallball.snapshots.transfer import USER
-from filewallball.valkey.member import CLOCK_DB
 
 _NO_KEY = -2
+"""PEXPIRETIME's answer for a key that doesn't exist."""
 _CONNECT_SECONDS = 2.0
-# A flush, or a large value, may take a while.
 _ANSWER_SECONDS = 30.0
-_CLIENT: Any = Redis  # half of its commands have no types
+"""Emptying a database, or writing a large value, may take a while."""
+_CLIENT: Any = Redis
+"""Without a type, since half of its commands have none."""
 _AGAIN = "Look at `fwb check STACK valkey-primary valkey-replicas`, then run it again."
 
 

@@ -30,15 +30,16 @@ from filewallball.snapshots.pieces import PIECE, Command, Piece, pieces
 
 _START_SECONDS = 60.0
 _SCAN = 500
+"""Keys that one SCAN looks at."""
 _NOWHERE = ("127.0.0.1", "1")
 _SCRATCH = STAGING
 _KEY = object()
-# All elements are measured: one large one among many small ones would go unnoticed in a sample.
 _ABOUT = (
     ("MEMORY", "USAGE", _KEY, "SAMPLES", 0),
     ("PEXPIRETIME", _KEY),
     ("OBJECT", "IDLETIME", _KEY),
 )
+"""All elements are measured: a sample would miss one large element among many small ones."""
 _ANSWER_SECONDS = 600.0
 _ENDED = "Was it out of memory? Raise filewallball:valkey.resources.memoryLimit, and run it again."
 

@@ -18,14 +18,20 @@ from filewallball.snapshots.settings import Address
 
 USER = "backup"
 _CONNECT_SECONDS = 5.0
-# The server sends a newline each second while it gets ready.
 _SILENT_SECONDS = 30.0
+"""The server sends a newline each second while it gets ready."""
 _CHUNK = 256 * 1024
+"""Bytes that are read at a time."""
 _LINE = 64 * 1024
+"""Bytes. A longer line isn't an answer of a server."""
 _MARK = 40
-# A primary lists this client in INFO as a replica on port 0, which Sentinels would add to the set for good.
-# A name in place of its address is nothing to them.
+"""Bytes of the mark that ends a snapshot whose size the server doesn't say."""
 _NO_ADDRESS = "snapshot"
+"""Sent as this client's address. Sentinels ignore it, as it is a name.
+
+A primary lists this client in INFO as a replica on port 0, and Sentinels would add its address to the set for
+good.
+"""
 _HINTS = {
     "NOMASTERLINK": "The replica has no link to its primary at the moment: try again in a minute.",
     "LOADING": "The server is still loading its data: try again in a minute.",

@@ -25,9 +25,9 @@ from redis.sentinel import Sentinel
 
 MASTER = "valkey-session-master"
 ATTEMPT_SECONDS = 0.5
-"""How long a connection, or an answer, is waited for in one try."""
+"""How long one try waits for a connection or an answer."""
 PAUSE_SECONDS = 0.025
-"""Between two tries."""
+"""The pause between two tries."""
 _PASSING = ("NOREPLICAS", "MASTERDOWN", "READONLY", "LOADING", "UNBLOCKED")
 
 T = TypeVar("T")

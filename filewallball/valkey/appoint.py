@@ -24,6 +24,7 @@ ATTACHED_SECONDS = 0.5
 RELIEVED_SECONDS = 5.0
 """How long a primary that has handed over stays, at most, until the new one has another replica."""
 RELIEVED_EVERY = 0.05
+"""Seconds between two looks for that."""
 STEP_DOWN_TRIES = 4
 
 Say = Callable[[str], None]

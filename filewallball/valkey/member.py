@@ -14,12 +14,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError
 from redis.retry import Retry
 
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.valkey.layout import PORT, Layout, Pod
 
-CLOCK = "fwb:clock"
-CLOCK_DB = 15  # apart from the applications' keys
-NOWHERE = ("127.0.0.1", 1)  # what a member replicates from that has no place yet; valkey.conf says the same
+NOWHERE = ("127.0.0.1", 1)
+"""What a member without a place yet replicates from. valkey.conf has the same address."""
 TIMEOUT = 0.5
+"""Seconds for one connection or answer."""
 
 Role = Literal["primary", "replica", "closed", "loading", "stuck", "down"]
 

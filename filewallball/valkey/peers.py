@@ -16,6 +16,7 @@ from filewallball.valkey.layout import Pod
 from filewallball.valkey.member import View
 
 TIMEOUT = 0.5
+"""Seconds for one connection or answer."""
 REQUEST_SECONDS = 2.0
 STALE_SECONDS = 3.0
 STALLED_SECONDS = 20.0

@@ -24,6 +24,7 @@ from filewallball.valkey.layout import PORT, SENTINEL_PORT, Layout, Pod
 
 T = TypeVar("T")
 TIMEOUT = 0.5
+"""Seconds for one connection or answer."""
 TRIES = 4
 THREADS = 4
 """For each Sentinel: questions that one which hangs has not answered yet must not hold up the next."""
@@ -32,8 +33,6 @@ SPINNING_SHARE = 0.2
 """Of a processor. A Sentinel at work takes about a hundredth; one that spins takes all that it can get."""
 SPINNING_LOOKS = 2
 
-# In milliseconds. The defaults (ping 1000, ask 1000, publish 2000, info 10000, reconnect 15000, tilt 30000)
-# make up most of the time that a fail-over takes with a down-after of one second.
 TUNING: dict[str, int] = {
     "ping-period": 250,
     "ask-period": 200,
@@ -42,6 +41,11 @@ TUNING: dict[str, int] = {
     "min-link-reconnect-period": 2000,
     "tilt-period": 5000,
 }
+"""Periods in milliseconds, shorter than the defaults.
+
+The defaults (ping 1000, ask 1000, publish 2000, info 10000, reconnect 15000, tilt 30000) make up most of the
+time of a fail-over when down-after is one second.
+"""
 
 
 class NotElected(UserError):

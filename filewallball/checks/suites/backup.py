@@ -28,7 +28,7 @@ from filewallball.kube import Kube, KubeError
 Object = dict[str, Any]
 
 JOB = backup.CHECK_JOB
-"""The only name under which the checks' Role may look at Jobs and delete them."""
+"""The checks' Role allows to look at Jobs and delete them under this name only."""
 POLL_SECONDS = 0.3
 OTHERS_GRACE_SECONDS = 20
 """How long a finished Job of that name may still be read by the run that made it."""
@@ -36,7 +36,7 @@ DEFAULT_DEADLINE_SECONDS = 3600
 LOG_LINES = 8
 _FAILED = "backup: FAILED "
 PLANTED = ("('a')", "('나')", "('🚀')")
-"""Rows put into a table of our own first: an empty database would agree with any restore."""
+"""Rows that the check adds in its own table first: an empty database would agree with any restore."""
 
 
 def schedule(config: ChecksConfig) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from filewallball.checks.result import CheckWarned
 
 SHARE = 0.8
+"""The check warns when this share of the applications' connections is in use."""
 
 
 def judge(used: Mapping[str, int], share: int, setting: str) -> str:

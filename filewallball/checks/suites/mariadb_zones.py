@@ -20,7 +20,9 @@ KNOWN = (
 """UTC, a zone, and the local time there: answers that no later decision of a government changes."""
 
 NO_DATA = "this image has no time-zone data"
-"""What the start of the server says of an image without it (components/files/mariadb/start.sh)."""
+"""The server says this when it starts from an image without time-zone data
+(components/files/mariadb/start.sh).
+"""
 
 
 def time_zones(config: ChecksConfig) -> str:

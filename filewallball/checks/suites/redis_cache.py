@@ -27,8 +27,9 @@ SEED = 20240725
 ENTRIES = 8_000
 LOOKUPS = 80_000
 SKEW = 0.8
+"""How much more often some entries are read than others: the exponent of a Zipf distribution."""
 BATCH = 100
-"""Look-ups under way at once, as from a small fleet of clients."""
+"""Reads that run at the same time, as from a small fleet of clients."""
 TTL_SAMPLES = 60
 TTL_SLACK_MS = 1_000
 

@@ -13,14 +13,17 @@ from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites.redis_session import CHUNK, Session, set_back, writing
 
 KEYS = 3_000
-"""Keys that fill the cache to FILL of its limit. Few enough for Redis' sampled LRU to know them well."""
+"""How many keys fill the cache to FILL. They are few enough that Redis' sampled LRU knows them well."""
 FILL = 0.8
+"""How full the cache is made first, as a share of maxmemory."""
 PRESSURE = 0.6
-"""What is then written on top, as a share of the limit: about half of the older keys have to go."""
+"""What is written then, as a share of maxmemory: about half of the older keys have to go."""
 HOT_EVERY = 8
+"""One key out of so many is in use."""
 HOT_SURVIVAL_MIN = 0.9
+"""The least share of the keys in use that must stay."""
 TTL_SECONDS = 600
-"""Should this run be killed and none follow, the keys go by themselves."""
+"""The keys expire by themselves if this run is killed."""
 IDLE_SECONDS = 2
 """Redis' LRU clock ticks once a second."""
 BATCH_BYTES = 1 << 20

@@ -32,7 +32,7 @@ MEMBER_FORBIDDEN: tuple[Words, ...] = (
     ("SELECT", NONE),
     ("MOVE", NONE, NONE),
     ("COPY", NONE, NONE),
-    ("EXISTS", "fwb:clock", NONE),
+    ("EXISTS", valkey.CLOCK, NONE),
     ("ACL", "LIST"),
     ("MODULE", "LIST"),
     ("CLIENT", "KILL", "ID", "0"),

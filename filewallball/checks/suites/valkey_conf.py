@@ -14,7 +14,7 @@ from filewallball.checks.suites.valkey_nodes import Connection, Node, fields, in
 from filewallball.checks.suites.valkey_primary import known_primary
 
 AT_RUN_TIME = ("bind", "replicaof")
-"""Declared closed and a replica of nothing; set by the member's agent once it has found its place."""
+"""Directives that close the server in its file. The agent sets them once the server has found its place."""
 ANNOUNCED = "replica-announce-ip"
 
 

@@ -25,7 +25,7 @@ from filewallball.guard.choice import CHECKS_NAME
 T = TypeVar("T")
 
 ANSWER_SECONDS = 2.0
-"""A server that takes longer is as good as down: the Sentinels give it about one second."""
+"""A server that takes longer counts as down. The Sentinels give it about one second."""
 POLL_SECONDS = 0.25
 STATEFULSETS = {
     valkey.NAME: f"statefulset/{valkey.NAME}",

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from redis import exceptions
 
 from facts.checks.valkey import ValkeyTarget
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites import valkey_nodes
 from filewallball.checks.suites.valkey_nodes import Connection, Node, fields
-from filewallball.valkey.member import CLOCK, CLOCK_DB
 
 
 def quorum(config: ChecksConfig) -> str:

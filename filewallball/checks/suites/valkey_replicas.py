@@ -21,10 +21,12 @@ from filewallball.checks.suites.valkey_nodes import Connection, Node, info
 from filewallball.checks.suites.valkey_primary import View, known_primary
 
 ROUNDS = 3
-"""A miss in one round may be the machine's neighbour; a miss in all of them is the set or the network."""
+"""One slow round may be the fault of another program on the machine. If all are slow, it is the set or the
+network.
+"""
 POLL_SECONDS = 0.002
 TTL_MS = 60_000
-"""Should this run be killed, its keys go by themselves."""
+"""The keys expire by themselves if this run is killed."""
 TTL_SLACK_MS = 1_000
 PATIENCE_SECONDS = 5.0
 NEVER = float("inf")

@@ -17,7 +17,7 @@ from filewallball.storage import sessions
 
 SECRETS = Path(secret_folder(CREDENTIALS))
 SWITCH_SECONDS = 0.001
-"""Threads take turns this often, so that one that has much to do doesn't make the others look slow."""
+"""Threads take turns this often, so that a busy thread doesn't make the others look slow."""
 
 
 def connect(plan: Plan, passwords: Passwords) -> Sessions:

@@ -10,15 +10,17 @@ from typing import Any, Protocol
 from filewallball.drill.load.recording import Ack, Plan
 
 PREFIX = "fwb-drill:"
-"""An application's keys: those that begin with `fwb:` are closed to it."""
+"""The load's keys begin with this. Keys with `fwb:` are closed to applications."""
 TTL = 1800
-"""Seconds after which a key goes by itself, should nobody remove it."""
+"""Seconds after which a key expires if nobody removes it."""
 BATCH = 500
+"""Commands that are sent together."""
 WAIT_MS = 400
-"""WAIT gives up after so many milliseconds: less than the client's own patience with a server."""
+"""Milliseconds after which WAIT gives up: less than the client waits for a server."""
 CATCH_UP = 0.1
-"""A writer that was late by more than this many seconds doesn't make up for it."""
+"""A writer that is late by more than this many seconds doesn't catch up."""
 PAUSE = 0.02
+"""Seconds between two tries."""
 
 
 class Sessions(Protocol):

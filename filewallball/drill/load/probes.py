@@ -12,10 +12,11 @@ from filewallball.drill.load.resp import Address, Connection, Refusal, Word
 PERIOD = 0.06
 """Seconds between two probes of a member that answers."""
 PATIENCE = 0.25
-"""Seconds until a member counts as silent. Its answer, should it come after all, is recorded as well."""
+"""Seconds after which a member counts as silent. If its answer comes later, it is recorded as well."""
 OVERDUE = 6
-"""So many silent connections are kept for answers that come late: from a frozen server that wakes up."""
+"""How many silent connections are kept open for late answers, as from a frozen server that wakes up."""
 TTL = 60
+"""Seconds until a probe's key expires."""
 
 
 class MemberProbe:

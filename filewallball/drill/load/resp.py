@@ -11,6 +11,7 @@ from typing import Any, cast
 Address = tuple[str, int]
 Word = str | int
 CHUNK = 65536
+"""Bytes that are read at a time."""
 
 
 class Refusal(str):

@@ -17,8 +17,9 @@ from filewallball.drill.load.sentinels import Listener
 from filewallball.drill.load.whole import Eye, View
 
 HEARTBEAT = 0.01
+"""Seconds between two beats. One that comes late means that the client itself stood still."""
 LATE_SECONDS = 15.0
-"""A thread in the middle of a call that is retried may need so long to end."""
+"""A thread in the middle of a call that is tried again may need this long to end."""
 
 
 class Passwords(NamedTuple):

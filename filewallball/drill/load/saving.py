@@ -7,6 +7,7 @@ import time
 from filewallball.drill.load.resp import Address, Connection, Refusal, Word, info
 
 TIMEOUT = 5.0
+"""Seconds for one answer."""
 SAVE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 

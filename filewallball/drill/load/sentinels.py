@@ -19,9 +19,11 @@ CHANNELS = (
 )  # fmt: skip
 """https://valkey.io/topics/sentinel/#pubsub-messages"""
 TIMEOUT = 0.5
+"""Seconds for one answer."""
 PING_AFTER = 1.0
 """Seconds of silence after which a Sentinel is asked whether it is still there."""
 PAUSE = 0.2
+"""Seconds between two tries to connect."""
 
 
 class Listener:

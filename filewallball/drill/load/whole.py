@@ -14,6 +14,7 @@ from filewallball.drill.load.resp import Address, Connection, Refusal, Word, inf
 PERIOD = 0.2
 """Seconds between two looks; the time to full redundancy is as exact as this."""
 TIMEOUT = 0.4
+"""Seconds for one answer."""
 NOT_WELL = ("s_down", "o_down", "disconnected", "failover_in_progress", "force_failover")
 
 

@@ -22,9 +22,12 @@ from filewallball.errors import UserError
 from filewallball.kube import KubeError, UnknownKind
 
 Object = dict[str, Any]
-# what is under way when something fails may still finish, so that one run tells of several faults
 GRACE = 30.0
+"""Seconds for what is under way when something fails. It may still finish, so that one run tells of several
+faults.
+"""
 SERVED_WITHIN = 30.0
+"""Seconds in which the API server must serve a new kind."""
 
 
 class Applier(Base):

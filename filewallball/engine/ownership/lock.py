@@ -17,7 +17,9 @@ from filewallball.kube import Kube, KubeError
 
 LEASE = "coordination.k8s.io/v1"
 SECONDS = 30
+"""How long the lock lasts without being renewed."""
 RENEW_EVERY = 8.0
+"""Seconds between two renewals of the lock."""
 CONTROL_NAMESPACE = "default"
 
 

@@ -20,6 +20,7 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:kubernetes"
 DEFAULT_TIMEOUT = 600.0
+"""Seconds, where a resource has no timeout of its own."""
 USE_THE_CLI = "Install the Pulumi CLI and use it for this stack: https://www.pulumi.com/docs/install/"
 
 Path = tuple[str | int, ...]

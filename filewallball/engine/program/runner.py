@@ -21,8 +21,10 @@ from filewallball.explain import explained
 from filewallball.project import Project, StackConfig
 from filewallball.redact import Redactor
 
-# resources that wait for readiness must never keep the resources that they wait for from starting
 THREADS = 128
+"""Enough that resources which wait for readiness never keep others from starting, since they may be waiting
+for these.
+"""
 
 
 class ProgramError(UserError):

@@ -10,6 +10,7 @@ from filewallball.kube import Kube, KubeError
 
 Object = dict[str, Any]
 WATCH_FOR = 24 * 3600.0
+"""How long one watch may last, in seconds: more than any run takes."""
 
 
 class View:

@@ -17,6 +17,7 @@ from filewallball.kube import Kube
 
 Object = dict[str, Any]
 WORTH_A_LINE_AFTER = 2.0
+"""Seconds that a state must last before a line tells of it."""
 
 
 class Stopped(UserError):

@@ -20,12 +20,14 @@ Object = dict[str, Any]
 # what is being waited for, and whether that has lasted long enough to be worth a line of its own
 Say = Callable[[str, bool], None]
 TICK = 1.0
+"""Seconds until the next look, in case that no event comes."""
 LOG_LINES = 15
-# a pod of an old revision that isn't ready may be about to become so
 STUCK_AFTER = 3.0
-# without a readiness probe a container counts as ready from its start to its crash
+"""Seconds. A pod of an old revision that isn't ready may be about to become ready."""
 SETTLED_AFTER = 1.5
-SETTLED_AFTER_RESTART = 12.0  # longer than the kubelet's first pause between restarts
+"""Seconds. Without a readiness probe a container counts as ready from its start to its crash."""
+SETTLED_AFTER_RESTART = 12.0
+"""Seconds, longer than the kubelet's first pause between restarts."""
 OWN_CLOCKS = ("stuck", "line", "settle")
 
 

@@ -20,8 +20,8 @@ from filewallball.sandbox.toolchain.golang import Go, find_go
 
 HERE = Path(__file__).parent
 
-# What one `go build` makes: our own packages, and the `tool` lines of go.mod.
 PACKAGES = ("./controllers", "./coredns", "./kubernetes", "./pause", "tool")
+"""What one `go build` makes: our own packages, and the `tool` lines of go.mod."""
 PROGRAMS = (
     "containerd",
     "containerd-shim-runc-v2",
@@ -37,7 +37,6 @@ PROGRAMS = (
     "server",
     "versitygw",
 )
-# Further names of programs. That of kubernetes/main.go is whichever program it is called by.
 LINKS = {
     "etcd": "server",
     "kube-apiserver": "kubernetes",
@@ -48,8 +47,9 @@ LINKS = {
     "kubectl": "kubernetes",
     "kubelet": "kubernetes",
 }
-# containerd's: without the snapshotters that a sandbox never uses.
+"""Further names of programs. kubernetes/main.go runs the program that it is called by the name of."""
 TAGS = "no_btrfs,no_devmapper,no_zfs"
+"""Build tags of containerd, which leave out the snapshotters that a sandbox never uses."""
 
 
 class Binaries:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-REPORT_EVERY = 10.0  # seconds between two reports
+REPORT_EVERY = 10.0
+"""Seconds between two reports."""
 
 
 class Estimate:

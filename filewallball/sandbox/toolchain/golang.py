@@ -16,8 +16,8 @@ from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
 
 REQUIREMENTS = Path(__file__).parent / "go-requirements.txt"
-# Below the directory that the wheel is installed into.
 _PROGRAM = Path("go", "bin", "go")
+"""Below the directory into which the wheel is installed."""
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ import valkey_image
 from local_set import MASTER, LocalSet, Process, wait_for
 
 from facts.checks.valkey import ValkeyTarget
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.checks.result import Result
 from filewallball.checks.suites import valkey, valkey_nodes, valkey_replicas
 from filewallball.checks.suites.redis_session import PREFIX
-from filewallball.valkey.member import CLOCK, CLOCK_DB
 
 NET = 21  # the second byte of this module's addresses
 ALL = [check.name for check in valkey.CHECKS]

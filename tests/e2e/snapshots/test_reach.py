@@ -11,9 +11,9 @@ from local_set import wait_for
 from redis.exceptions import NoPermissionError, ResponseError
 from snapshot_lab import Lab
 
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.snapshots.databases import DATABASES, LOCK, STAGING
 from filewallball.snapshots.manifest import Manifest
-from filewallball.valkey.member import CLOCK, CLOCK_DB
 
 LIBRARY = "#!lua name={name}\nserver.register_function('{name}', function(keys, words) return {answer} end)"
 REACH = LIBRARY.format(name="reach", answer="server.call(unpack(words))")

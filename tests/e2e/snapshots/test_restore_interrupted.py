@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from snapshot_lab import Lab
 
+from facts.valkey import CLOCK_DB
 from filewallball.snapshots import catalogue, placing
 from filewallball.snapshots.databases import STAGING
 from filewallball.snapshots.manifest import Manifest
-from filewallball.valkey.member import CLOCK_DB
 
 KEYS = 2000
 

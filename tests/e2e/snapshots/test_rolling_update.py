@@ -8,7 +8,7 @@ from collections.abc import Callable
 from local_set import Process, wait_for
 from snapshot_lab import Lab
 
-from filewallball.valkey.member import CLOCK, CLOCK_DB
+from facts.valkey import CLOCK, CLOCK_DB
 
 
 def as_it_is(text: str) -> str:

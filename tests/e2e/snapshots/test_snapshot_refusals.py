@@ -11,10 +11,10 @@ import pytest
 from local_set import wait_for
 from snapshot_lab import Lab
 
+from facts.valkey import CLOCK_DB
 from filewallball.snapshots import job, placing
 from filewallball.snapshots.databases import STAGING
 from filewallball.snapshots.manifest import Manifest
-from filewallball.valkey.member import CLOCK_DB
 
 
 @pytest.fixture
