@@ -27,7 +27,7 @@ TIMEOUT = 0.5
 """Seconds for one connection or answer."""
 TRIES = 4
 THREADS = 4
-"""For each Sentinel: questions that one which hangs has not answered yet must not hold up the next."""
+"""Threads for each Sentinel. One that hangs keeps threads busy, and the next question needs others."""
 
 SPINNING_SHARE = 0.2
 """Of a processor. A Sentinel at work takes about a hundredth; one that spins takes all that it can get."""
