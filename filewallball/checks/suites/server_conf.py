@@ -48,7 +48,7 @@ def read(path: str, config_map: str) -> Directives:
     except OSError as error:
         raise UserError(
             f"cannot read the declared {path}: {error.strerror}",
-            f"The ConfigMap {config_map} isn't mounted into the checks' pod: run `fwb up`.",
+            f"The ConfigMap {config_map} isn't mounted into the checks' pod. Run `fwb up`, which mounts it.",
         ) from error
 
 

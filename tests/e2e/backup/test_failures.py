@@ -91,7 +91,7 @@ def test_the_store_is_down(filled: Any) -> None:
 
 def test_a_wrong_key(filled: Any, tmp_path: Path) -> None:
     (tmp_path / "other").write_text("wrong")
-    assert "the secret key is wrong" in fails(filled, FWB_STORE_SECRET_KEY_FILE=str(tmp_path / "other"))
+    assert "The secret key is wrong" in fails(filled, FWB_STORE_SECRET_KEY_FILE=str(tmp_path / "other"))
 
 
 def test_no_such_bucket(filled: Any) -> None:

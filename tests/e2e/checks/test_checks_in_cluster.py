@@ -127,7 +127,7 @@ def test_wrong_password_of_the_store(stack):
         found = stack.check("backup-run", "backup-freshness")
     assert found["backup-run"].status == "failed"
     assert "backup failed" in found["backup-run"].observed
-    assert "Its log ends with" in found["backup-run"].hint
+    assert "The log ends with" in found["backup-run"].hint
     assert found["backup-freshness"].status == "failed"
     assert "filewallball:backup.store.credentialsSecret" in found["backup-freshness"].hint
     assert stack.jobs() == []

@@ -109,7 +109,7 @@ def test_all_faults_are_told_together():
         config.parse(json.dumps(wrong))
     for part in ("namespace: missing", "redis.host: missing", "buckett: unknown key, did you mean bucket?"):
         assert part in caught.value.message
-    assert "components/checks.py" in caught.value.hint
+    assert "`fwb up`" in caught.value.hint
 
 
 def test_text_that_is_no_json():
