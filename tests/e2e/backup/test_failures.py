@@ -266,7 +266,7 @@ def test_a_store_that_goes_away_during_the_upload(filled: Any, monkeypatch: pyte
 def test_a_work_directory_that_may_not_be_written(filled: Any, tmp_path: Path) -> None:
     (tmp_path / "work" / ".filewallball-backup.lock").mkdir()
     code, output = filled.run()
-    assert (code, "Look at the pod's volume `work`" in output, "Traceback" in output) == (1, True, False)
+    assert (code, "See that the pod's volume `work`" in output, "Traceback" in output) == (1, True, False)
 
 
 def test_an_image_without_mariadb_dump(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
