@@ -25,7 +25,7 @@ def read_secret(path: str) -> str:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(
-            f"cannot read the secret file {path}: {error.strerror}",
+            f"Cannot read the secret file {path}: {error.strerror}",
             "The Secret isn't mounted into this pod, or it has no such key. Run `fwb up` on the stack again.",
         ) from error
 
@@ -57,7 +57,7 @@ def load(path: str | None = None) -> ChecksConfig:
         text = Path(chosen).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"cannot read the checks' configuration {chosen}: {error.strerror}",
+            f"Cannot read the checks' configuration {chosen}: {error.strerror}",
             f"In a pod, run `fwb up` on the stack again, which mounts the ConfigMap {NAME}. Elsewhere, set "
             f"{PATH_VARIABLE} to a file.",
         ) from error

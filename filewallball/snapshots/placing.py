@@ -81,8 +81,10 @@ class Placing:
 
     def _state(self) -> str:
         """What the set holds when it failed, and what to do."""
-        again = f"Run `fwb valkey restore STACK --name {self._manifest.name}` again: it starts from the "
-        "beginning."
+        again = (
+            f"Run `fwb valkey restore STACK --name {self._manifest.name}` again: it starts from the "
+            "beginning."
+        )
         missing = sorted(self._manifest.databases.keys() - set(self._placed))
         if not missing:
             # But for functions, perhaps, which come last.

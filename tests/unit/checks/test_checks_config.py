@@ -132,5 +132,5 @@ def test_the_file_is_found_by_the_environment(monkeypatch, tmp_path: Path):
 def test_a_secret_that_is_not_mounted(tmp_path: Path):
     (tmp_path / "secret").write_text("p w\n")
     assert config.read_secret(str(tmp_path / "secret")) == "p w"
-    with pytest.raises(ConfigError, match="cannot read the secret file"):
+    with pytest.raises(ConfigError, match="Cannot read the secret file"):
         config.read_secret(str(tmp_path / "none"))
