@@ -224,7 +224,7 @@ def test_a_deadline(filled: Any) -> None:
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "stopped by SIGTERM" in output
+    assert "Stopped by SIGTERM" in output
     assert processes_in(filled.work) == []
     assert_nothing_left(filled)
 

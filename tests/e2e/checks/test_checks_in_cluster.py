@@ -155,7 +155,7 @@ def test_backup_of_another_database(stack):
         broken = stack.check("backup-run")["backup-run"]
     assert broken.status == "failed"
     assert "nothing of table fwb_check_" in broken.observed
-    assert "The CronJob backs up another" in broken.hint
+    assert "it backs up another" in broken.hint
 
 
 def test_backups_that_are_gone_or_damaged(stack):

@@ -57,7 +57,7 @@ def test_stopped_half_way_and_run_again(lab: Lab, taken: Manifest, number: signa
         assert 0 < left <= 120
         lab.as_backup(CLOCK_DB).delete("fwb:restore")
     else:
-        assert "stopped by SIGTERM" in output
+        assert "Stopped by SIGTERM" in output
         assert "Users still have what they had" in output
     # What was staged and left is no part of what is put aside, and the latest is still the one from before.
     assert f"restore: OK {taken.name}" in lab.run("restore", "--latest")
