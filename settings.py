@@ -32,18 +32,22 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
         for path, image in part.images(f"{aliases[name]}.")
     }
     faults: list[Fault] = [
-        (path, image, _pin_advice(image))
+        (path, image, _why_unpinned(image))
         for path, image in images.items()
         if image is None or not image_is_pinned(image)
     ]
     if parts.get("disposable"):
         faults.append(
-            ("disposable", True, "a protected stack isn't disposable; write false for one of the two")
+            (
+                "disposable",
+                True,
+                "a protected stack isn't disposable; write false for one of the two",
+            )
         )
     return faults
 
 
-def _pin_advice(image: str | None) -> str:
+def _why_unpinned(image: str | None) -> str:
     if image is None:
         return "a protected stack needs a pushed image; write its registry/name:tag@sha256:…"
     return (

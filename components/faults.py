@@ -31,7 +31,7 @@ class Clash(ValueError):
         self.faults = faults
 
 
-_ADVICE = {
+_REASONS = {
     "string_type": "not text; write it in quotes",
     "bool_type": "not a switch; write true or false",
     "bool_parsing": "not a switch; write true or false",
@@ -191,8 +191,8 @@ def _why(kind: str, message: str, location: tuple[int | str, ...], model: type[B
         )
     if kind == "value_error":
         return message.removeprefix("Value error, ")
-    if kind in _ADVICE:
-        return _ADVICE[kind]
+    if kind in _REASONS:
+        return _REASONS[kind]
     field = _field_at(model, location)
     if kind in _NUMBERS:
         example = field.default if field else None

@@ -11,7 +11,7 @@ from filewallball.errors import ConfigError
 def read_text(path: Path) -> str:
     """The text of a file. Raises OSError, which names it, and ConfigError for one that isn't UTF-8."""
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # reading a pipe would wait for ever
-        raise ConfigError(f"{path} is not a file", "Name a plain text file.")
+        raise ConfigError(f"{path} is not a file", "Name a file with text.")
     data = path.read_bytes()
     try:
         return data.decode("utf-8")

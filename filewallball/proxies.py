@@ -77,7 +77,7 @@ def _as_url(name: str, proxy: str) -> str:
         good = False
     if not good:
         raise ConfigError(
-            f"the variable {name} is not the URL of a proxy",
+            f"The variable {name} is not the URL of a proxy",
             f"Write it as http://HOST:PORT ({', '.join(SCHEMES)} are known), or unset it.",
         )
     return url

@@ -52,7 +52,7 @@ def _settings(root: Path, stack: str) -> Any:
     if not (folder / "settings.py").is_file():
         raise ConfigError(
             f"{folder} holds no Pulumi program with settings.py",
-            "Run fwb in the folder of Pulumi.yaml, or name it with --cwd.",
+            "Run fwb in the project's folder, or name the folder with --cwd.",
         )
     sys.path.insert(0, str(folder))
     try:

@@ -42,9 +42,7 @@ class CaBundle(Model):
         if (self.config_map is None) == (self.secret is None):
             how = "both are named" if self.secret else "neither is named"
             raise Clash(
-                self.clash(
-                    "configMap", f"{how}; write one of configMap and secret, with the name of an existing one"
-                )
+                self.clash("configMap", f"{how}; write configMap or secret, with the name of an existing one")
             )
         return self
 
@@ -93,7 +91,7 @@ class Store(Model):
     @classmethod
     def _is_set(cls, value: object) -> object:
         if value == PLACEHOLDER:
-            raise ValueError("has not been said yet; write that of an existing bucket")
+            raise ValueError("must be set; write that of an existing bucket")
         return value
 
     @model_validator(mode="after")

@@ -159,7 +159,7 @@ class Storage(Model):
             )
         if self.node and not self.host_path:
             raise Clash(
-                self.clash("node", "means nothing without hostPath; leave it out, or write hostPath: /FOLDER")
+                self.clash("node", "has no use without hostPath; leave it out, or write hostPath: /FOLDER")
             )
         return self
 

@@ -49,16 +49,17 @@ class Settings(Model):
             for missed in part.skipped(self.time_zone, today):
                 yield (
                     f"{PROJECT}:{path}.schedule = {part.schedule!r}: in {self.time_zone} the clocks go"
-                    f" forward on {missed:%Y-%m-%d}, and {missed:%H:%M} doesn't exist that day, so nothing"
-                    f" runs and the newest result gets older than {path}.maxAgeHours {part.max_age_hours}."
-                    " Write an hour that every day has, such as '0 12 * * *', or a timeZone whose clocks"
-                    " never change, such as Etc/UTC."
+                    f" forward on {missed:%Y-%m-%d}, and {missed:%H:%M} doesn't exist that day. So nothing"
+                    f" runs then, and the newest result gets older than {PROJECT}:{path}.maxAgeHours"
+                    f" {part.max_age_hours}. Write an hour that every day has, such as '0 12 * * *', or set"
+                    f" {PROJECT}:timeZone to one whose clocks never change, such as Etc/UTC."
                 )
         if self.toolkit.image and not self.agent.image:
             yield (
-                f"{PROJECT}:agent.image isn't set, so the session servers' agents run in toolkit.image, and"
-                " every change of that restarts the session servers. Build images/agent/Dockerfile, push it,"
-                " and write its registry/name:tag@sha256:… as agent.image."
+                f"{PROJECT}:agent.image isn't set, so the session servers' agents run in"
+                f" {PROJECT}:toolkit.image, and every change of that restarts the session servers. Build"
+                " images/agent/Dockerfile, push it, and write its registry/name:tag@sha256:… as"
+                f" {PROJECT}:agent.image."
             )
 
 

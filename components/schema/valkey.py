@@ -156,32 +156,35 @@ class Valkey(Model):
     @classmethod
     def _some_replicas(cls, count: int) -> int:
         if count < 1:
-            raise ValueError("without a replica a lost primary takes all sessions along; write 1 to 6")
+            raise ValueError("without a replica, all sessions are lost with the primary; write 1 to 6")
         if count > 6:
-            raise ValueError("each replica costs the primary a copy of every write; write 1 to 6")
+            raise ValueError("too many: the primary sends every write to each of them; write 1 to 6")
         return count
 
     @field_validator("sentinels")
     @classmethod
     def _odd_sentinels(cls, count: int) -> int:
         if count < 3:
-            raise ValueError("with fewer than three, losing one leaves no majority; write 3, 5, 7 or 9")
+            raise ValueError("too few: when one is lost, no majority is left; write 3, 5, 7 or 9")
         if count > 9:
-            raise ValueError("each asks all others, and more than nine decide no better; write 3, 5, 7 or 9")
-        if count % 2 == 0:
             raise ValueError(
-                "an even number survives no more losses than one fewer, and can be split in halves; write"
-                f" {count - 1} or {count + 1}"
+                "too many: each asks all others, and more than 9 decide no better; write 3, 5, 7 or 9"
             )
+        if count % 2 == 0:
+            raise ValueError(f"an even number is no safer than one fewer; write {count - 1} or {count + 1}")
         return count
 
     @field_validator("down_after_ms")
     @classmethod
     def _patient(cls, milliseconds: int) -> int:
         if milliseconds < 500:
-            raise ValueError("a busy server pauses that long and would lose its place; write 500 or more")
+            raise ValueError(
+                "too short: a busy server may pause that long, and would be replaced; write 500 or more"
+            )
         if milliseconds > 60_000:
-            raise ValueError("a dead primary would go unnoticed for over a minute; write 60000 or less")
+            raise ValueError(
+                "too long: a dead primary would be noticed after more than a minute; write 60000 or less"
+            )
         return milliseconds
 
     @field_validator("min_replicas_max_lag")
@@ -189,10 +192,12 @@ class Valkey(Model):
     def _noticing(cls, seconds: int) -> int:
         if seconds < 2:
             raise ValueError(
-                "replicas report once a second, so one late word would refuse writes; write 2 to 10"
+                "too short: replicas report once a second, so one late one would stop writes; write 2 to 10"
             )
         if seconds > 10:
-            raise ValueError("a primary that is cut off would take writes that are lost; write 2 to 10")
+            raise ValueError(
+                "too long: a primary that is cut off would take writes that get lost; write 2 to 10"
+            )
         return seconds
 
     @field_validator("log_level", mode="before")
@@ -227,13 +232,13 @@ class Valkey(Model):
         if self.votes < self.majority:
             yield self.clash(
                 "quorum",
-                f"no majority of {self.sentinels} sentinels: a cut-off minority would call the primary down;"
-                f" write {self.majority} to {self.sentinels}, or leave quorum out",
+                f"no majority of {self.sentinels} sentinels: a few that are cut off could replace the "
+                f"primary; write {self.majority} to {self.sentinels}, or leave quorum out",
             )
         if self.votes > self.sentinels:
             yield self.clash(
                 "quorum",
-                f"more than the {self.sentinels} sentinels, so nothing would ever fail over; write"
+                f"more than the {self.sentinels} sentinels, so no failover could ever happen; write"
                 f" {self.majority} to {self.sentinels}, or leave quorum out",
             )
 
@@ -248,7 +253,7 @@ class Valkey(Model):
         elif self.failover_timeout_ms > 600_000:
             yield self.clash(
                 "failoverTimeoutMs",
-                "leaves the set without a primary for over ten minutes when a failover goes wrong; write"
+                "too long: after a failed failover the set would have no primary for over ten minutes; write"
                 f" {least} to 600000",
             )
 

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:  # outside of every step: the work directory itself
         print(
-            f"backup: FAILED {error}\n  Look at the pod's volume `work`: its room and its rights.",
+            f"backup: FAILED {error}\n  See that the pod's volume `work` has room and may be written to.",
             file=sys.stderr,
             flush=True,
         )
@@ -76,8 +76,10 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
     raise Stopped(
-        f"stopped by {signal.Signals(number).name} before the backup was complete; nothing was uploaded.",
-        "Either the deadline of the Job passed (the lines above say what was slow), or its pod was removed.",
+        f"Stopped by {signal.Signals(number).name} before the backup was complete; nothing was uploaded.",
+        "The Job's deadline has passed, or its pod was deleted. If it was the deadline, see above what was "
+        "slow, "
+        "and raise filewallball:backup.deadlineMinutes.",
     )
 
 

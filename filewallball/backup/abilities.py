@@ -113,7 +113,8 @@ class Probing:
         if not found.checksums and not self._comes_back(found, b"first"):
             raise StoreError(
                 "The store does not give back what was stored.",
-                "Look at what stands between here and the store (a proxy, a gateway), and try another store.",
+                "Look for a proxy or gateway between here and the store that changes data, or use another "
+                "store.",
             )
         if not found.guard:
             return found
@@ -157,5 +158,6 @@ class Probing:
         except (BotoCoreError, ClientError) as error:
             if code_of(error)[0] not in ("NoSuchBucket", "NoSuchKey", "InvalidAccessKeyId"):
                 self._say(
-                    f"{self._key}, a small object that was to show what the store can do, stays: {error}"
+                    f"The small object {self._key}, which was to show what the store can do, could not be "
+                    f"deleted: {error}"
                 )

@@ -55,5 +55,5 @@ def check_stored(store: Store, manifest: Manifest) -> None:
 def _damaged(manifest: Manifest, why: str) -> Damaged:
     return Damaged(
         f"{manifest.name} is damaged in the store: {why}",
-        "Make a new backup, and do not restore from this one.",
+        "Do not restore from this one. Run `fwb backup now STACK`, which makes a new one.",
     )

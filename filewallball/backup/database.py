@@ -13,6 +13,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from facts import mariadb
+from filewallball.backup.lease import own_namespace
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.errors import UserError
 
@@ -20,20 +21,23 @@ SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1,
 """Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
 _AT_START = (
-    f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, "
-    "when it"
-    f" starts. Delete its pod {mariadb.NAME}-0."
+    f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, when"
+    f" it starts. Restart it: `kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`."
 )
 _HINTS = {
     1045: "The password is wrong, or the user does not exist." + _AT_START,
     1049: "The database does not exist." + _AT_START,
     1044: "The database does not exist, or the backup's user has no right to it." + _AT_START,
     1142: "The backup's user lacks a right here." + _AT_START,
-    2003: "The server does not answer. Look whether it runs, and whether a NetworkPolicy is in the way.",
-    2013: "The server went away. Look for a restart, out of memory or wait_timeout in its log.",
-    1205: "Something holds a lock for long (a schema change, another backup). Try again when it is done.",
-    1412: "The schema was changed during the backup. Run it again.",
+    2003: "The server does not answer. Look at `kubectl -n {namespace} get pods,networkpolicies`: it must "
+    "run, and let this pod in.",
+    2013: "The server closed the connection. Look for a restart, for out of memory and for wait_timeout in "
+    f"`kubectl -n {{namespace}} logs {mariadb.NAME}-0`.",
+    1205: "Something holds a lock for a long time, such as a schema change or another backup. Run the backup "
+    "again when that has ended.",
+    1412: "The schema was changed during the backup. Run the backup again.",
 }
+_OTHER = f"Look at `kubectl -n {{namespace}} logs {mariadb.NAME}-0`, and run the backup again."
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ def errors(doing: str) -> Generator[None]:
     except pymysql.MySQLError as error:
         code = error.args[0] if error.args else 0
         text = error.args[1] if len(error.args) > 1 else str(error)
-        raise UserError(f"{doing} failed: {text} ({code})", _HINTS.get(code, "")) from error
+        hint = _HINTS.get(code, _OTHER).format(namespace=own_namespace())
+        raise UserError(f"{doing} failed: {text} ({code})", hint) from error
 
 
 @contextmanager
@@ -123,7 +128,8 @@ def preflight(settings: DatabaseSettings) -> Server:
         if not binary_log:
             raise UserError(
                 "The server writes no binary log, so that a snapshot cannot be proven consistent.",
-                "Start it with log-bin (the program's my.cnf does).",
+                "Run `fwb up`, which writes my.cnf with log-bin, and then `kubectl -n "
+                f"{own_namespace()} delete pod {mariadb.NAME}-0`.",
             )
         _check_engines(cursor, settings.name)
         _check_floats(cursor, settings.name)
@@ -158,7 +164,9 @@ def _check_rights(cursor: Cursor, database: str) -> None:
         user = rows(cursor, "SELECT CURRENT_USER()")[0][0]
         raise UserError(
             f"The user {user} lacks {', '.join(missing)}: the backup would be incomplete.",
-            "As an administrator: " + " ".join(f"GRANT {right} TO …;" for right in missing),
+            "The server grants these when it starts. Restart it: "
+            f"`kubectl -n {own_namespace()} delete pod {mariadb.NAME}-0`. For a user of your own, run as an "
+            f"administrator: {' '.join(f'GRANT {right} TO {user};' for right in missing)}",
         )
 
 
@@ -205,8 +213,8 @@ def _check_engines(cursor: Cursor, database: str) -> None:
     if strangers:
         named = ", ".join(f"{table} ({engine or 'unreadable'})" for table, engine in strangers)
         raise UserError(
-            f"Not in InnoDB, and so not part of any snapshot: {named}.",
-            "Convert them: ALTER TABLE … ENGINE=InnoDB. A backup that skipped or tore them would be none.",
+            f"These tables are not in InnoDB: {named}.",
+            "A backup cannot hold them as they are at one moment. Convert each: ALTER TABLE … ENGINE=InnoDB.",
         )
 
 
@@ -224,6 +232,6 @@ def _check_floats(cursor: Cursor, database: str) -> None:
         raise UserError(
             f"FLOAT columns {', '.join(f'{table}.{column}' for table, column in floats)}:"
             " mariadb-dump writes only 6 digits of each value, so a backup would lose the rest.",
-            "Convert them: ALTER TABLE … MODIFY … DOUBLE, with the column's other attributes (NOT NULL,"
-            " DEFAULT, …) as they were; DOUBLE keeps every value and is dumped exactly.",
+            "Convert them to DOUBLE, which is written exactly: ALTER TABLE … MODIFY … DOUBLE, with the "
+            "column's other attributes (NOT NULL, DEFAULT, …) as they are now.",
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, cast
 
+from facts import mariadb
+from filewallball.backup.lease import own_namespace
 from filewallball.backup.manifest import Position
 from filewallball.backup.packed import GZIP, TAIL, ends_complete
 from filewallball.backup.settings import DatabaseSettings
@@ -25,15 +27,21 @@ _HEAD = 64 * 1024
 _CHUNK = 256 * 1024
 """Bytes that are read at a time."""
 _HINTS = (
-    ("definition has changed", "The schema was changed during the backup. Run it again."),
-    ("1412", "The schema was changed during the backup. Run it again."),
-    ("references invalid", "A view or trigger refers to something that is gone. Repair or drop it."),
+    ("definition has changed", "The schema was changed during the backup. Run the backup again."),
+    ("1412", "The schema was changed during the backup. Run the backup again."),
+    ("references invalid", "A view or trigger uses something that no longer exists. Correct or drop it."),
     (
         "Access denied",
-        "The backup's user lacks a right. The server gives it at its start: delete the pod mariadb-0.",
+        "The backup's user lacks a right, which the server grants when it starts. Restart it: "
+        f"`kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`.",
     ),
-    ("Lost connection", "The server went away. Look for a restart or out of memory in its log."),
+    (
+        "Lost connection",
+        "The server closed the connection. Look for a restart or out of memory in "
+        f"`kubectl -n {{namespace}} logs {mariadb.NAME}-0`.",
+    ),
 )
+_OTHER = f"Look at `kubectl -n {{namespace}} logs {mariadb.NAME}-0`, and run the backup again."
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class Dump:
         if not self._opened.wait(timeout):
             raise UserError(
                 f"mariadb-dump opened no snapshot within {timeout:.0f} s.",
-                "Look whether the server is overloaded, and run the backup again..",
+                "The server may be overloaded. Look at its load, and run the backup again.",
             )
         match = _POSITION.search(self._head)
         if match is None:
@@ -116,8 +124,11 @@ class Dump:
             raise self._error
         messages = self._messages.read_text(errors="replace", encoding="utf-8").strip()
         if code != 0:
-            hint = next((hint for sign, hint in _HINTS if sign in messages), "")
-            raise UserError(f"mariadb-dump ended with {code}: {messages[-2000:] or 'no message'}", hint)
+            hint = next((hint for sign, hint in _HINTS if sign in messages), _OTHER)
+            raise UserError(
+                f"mariadb-dump ended with {code}: {messages[-2000:] or 'no message'}",
+                hint.format(namespace=own_namespace()),
+            )
         if not ends_complete(self._tail):
             raise UserError(
                 "The dump ends without its last line, '-- Dump completed'.", "Run the backup again."

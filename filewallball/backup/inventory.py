@@ -122,7 +122,8 @@ def _table(cursor: Cursor, database: str, name: str) -> Table:
     if checksum is None:
         warnings = "; ".join(str(row[2]) for row in rows(cursor, "SHOW WARNINGS"))
         raise UserError(
-            f"Table {name} cannot be read: {warnings}", "CHECK TABLE tells more; repair it first."
+            f"Table {name} cannot be read: {warnings}",
+            "CHECK TABLE tells more. Repair the table, and run the backup again.",
         )
     return Table(int(count), int(checksum), _definition(cursor, database, "TABLE", name))
 
@@ -143,7 +144,7 @@ def _definition(cursor: Cursor, database: str, kind: str, name: str) -> str:
     if text is None:
         raise UserError(
             f"The definition of {kind.lower()} {name} is not readable for the backup's user.",
-            "Grant it SELECT ON mysql.proc, SHOW VIEW, TRIGGER and EVENT.",
+            "Grant that user SELECT ON mysql.proc, SHOW VIEW, TRIGGER and EVENT.",
         )
     # The next number to give out moves on outside of transactions.
     return hashlib.sha256(_AUTO_INCREMENT.sub(r"\1", str(text)).encode()).hexdigest()

@@ -107,12 +107,12 @@ def why_differing(lines: list[str]) -> str:
     """What to do about lines of `inventory.differences`."""
     if all("checksum" in line for line in lines):
         return (
-            "All rows came back, but a value was changed on its way through SQL text. Run the backup again."
-            " If the same table differs again, it probably has text in another character set than utf8mb4,"
-            " of which not every character comes back: look at SHOW CREATE TABLE, and convert it with ALTER"
-            " TABLE … CONVERT TO CHARACTER SET utf8mb4. If another one does, suspect a node's memory or disk."
+            "All rows came back, but at least one value has changed. Run the backup again. If the same table"
+            " differs again, look at its SHOW CREATE TABLE: text in another character set than utf8mb4 may "
+            "not come back. Convert it with ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4. If another table"
+            " differs, test the node's memory and disk."
         )
-    return "Run the backup again; if the schema was being changed, that is why."
+    return "The schema may have been changed meanwhile. Run the backup again."
 
 
 def check_emptied(tables: Mapping[str, Table], earlier: Manifest | None, database: str) -> None:
@@ -125,10 +125,9 @@ def check_emptied(tables: Mapping[str, Table], earlier: Manifest | None, databas
     raise UserError(
         f"The database {database} has no rows now, but {earlier.name} held {before} rows of database"
         f" {earlier.database}.",
-        "Nothing was uploaded. If this should not be, stop the applications, find out why, and restore"
-        f" {earlier.name}. If the rows were deleted on purpose, run `fwb backup now STACK --allow-empty`"
-        " once: from then on an empty database is what the nightly backup expects. The older backups stay"
-        " either way.",
+        "Nothing was uploaded, and the older backups stay. If the rows were deleted on purpose, run"
+        " `fwb backup now STACK --allow-empty` once: then the nightly backup expects an empty database."
+        f" If not, stop the applications, find out why the rows are gone, and restore {earlier.name}.",
     )
 
 

@@ -24,6 +24,14 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _KIND = ("coordination.k8s.io/v1", "Lease")
 
 
+def own_namespace() -> str:
+    """The namespace of the pod that this runs in; elsewhere the word NAMESPACE, for the reader to fill in."""
+    try:
+        return (ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "NAMESPACE"
+
+
 class NoLease(Exception):
     """There is none to be had here; the text says why."""
 
@@ -56,7 +64,8 @@ class Lease:
             if time.monotonic() > deadline:
                 raise StoreError(
                     f"Another job has held the Lease {self._name} for {WAIT_SECONDS / 60:.0f} minutes.",
-                    f"Look what it does: kubectl -n {self._namespace} get lease {self._name} -o yaml.",
+                    f"Look at `kubectl -n {self._namespace} get lease {self._name} -o yaml`, which names it. "
+                    "Run this again when it has ended.",
                 )
             time.sleep(POLL_SECONDS)
         self._thread.start()
@@ -92,7 +101,7 @@ class Lease:
                 return False
             raise StoreError(
                 f"The Lease {self._name}, which keeps others from the store, can't be taken: {error.message}",
-                "The Role of the jobs is part of the program: run `fwb up`.",
+                "Run `fwb up`, which gives the jobs their rights again.",
             ) from error
         return True
 

@@ -52,7 +52,8 @@ class Unpacker:
                 piece = self._stream.unconsumed_tail or self._stream.unused_data
         except zlib.error as error:
             raise PackedError(
-                f"The compressed dump is damaged: {error}.", "Run the backup again; check the disk."
+                f"The compressed dump is damaged: {error}.",
+                "Check the node's disk, and run the backup again.",
             ) from error
 
     def finish(self) -> None:

@@ -38,7 +38,9 @@ def publish(store: Store, path: Path, manifests: Sequence[AboutT], check: Callab
         except AlreadyThere:
             continue
         return manifest
-    raise StoreError(f"{len(manifests)} names from {manifests[0].name} on are taken.", "Run it again.")
+    raise StoreError(
+        f"{len(manifests)} names from {manifests[0].name} on are already in use.", "Run the command again."
+    )
 
 
 def _put(store: Store, path: Path, manifest: AboutT, check: Callable[[AboutT], None]) -> None:

@@ -33,8 +33,9 @@ _SOCKET_LENGTH = 107
 _LITTLE = 16 * 2**20
 """Bytes. With less room left, a failed restore is said to have run out of room."""
 _ZONE_UNKNOWN = "Unknown or incorrect time zone"
-_ZONES_HINT = "The backup's user could not copy the server's time zones. As an administrator: " + " ".join(
-    f"GRANT SELECT ON mysql.{table} TO …;" for table in zones.TABLES
+_ZONES_HINT = (
+    "The backup's user could not copy the server's time zones. Run as an administrator: "
+    + " ".join(f"GRANT SELECT ON mysql.{table} TO …;" for table in zones.TABLES)
 )
 _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
 
@@ -92,7 +93,8 @@ def check_series(server: Server) -> None:
     """Raise UserError if the throw-away server is of another release series than `server`."""
     if (ours := series(server_version())) != server.series:
         raise UserError(
-            f"The server is MariaDB {server.series}, the throw-away server {ours}: that would prove little.",
+            f"The server is MariaDB {server.series}, and the throw-away server is {ours}: that would prove "
+            "little.",
             f"Use a toolkit image with MariaDB {server.series}.",
         )
 

@@ -37,27 +37,27 @@ _TOKEN = (
 _HINTS = {
     "NoSuchBucket": f"Create the bucket, or correct {_STORE}.bucket.",
     "InvalidAccessKeyId": f"The store does not know the access key. Correct it in {_KEYS}.",
-    "SignatureDoesNotMatch": f"Either the secret key is wrong: compare it with {_KEYS}. Or a proxy on the "
-    "way to the store changes requests.",
+    "SignatureDoesNotMatch": f"The secret key is wrong, or a proxy on the way to the store changes requests. "
+    f"Compare the key with {_KEYS}.",
     "AccessDenied": "The credentials may not do this in the bucket. Allow it in the bucket's policy.",
     "ExpiredToken": _TOKEN,
     "InvalidToken": _TOKEN,
-    "RequestTimeTooSkewed": "The clocks of the node and of the store differ too much. Set them right.",
+    "RequestTimeTooSkewed": "The clocks of the node and of the store differ too much. Set the wrong one.",
     "PermanentRedirect": _REGION,
     "TemporaryRedirect": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
     "301": _REGION,
     "307": _REGION,
-    "SlowDown": "The store is overloaded and asked to wait. Run it again later.",
-    "503": "The store is overloaded or being restarted. Run it again later.",
+    "SlowDown": "The store is overloaded. Run the command again later.",
+    "503": "The store is overloaded, or it restarts. Run the command again later.",
 }
-_UNREACHABLE = f"Correct {_STORE}.endpoint, and look whether the store runs and pods can reach it."
+_UNREACHABLE = f"See that the store runs and that pods can reach it, or correct {_STORE}.endpoint."
 _UNTRUSTED = (
-    "The store's certificate is not signed by an authority that is known here. If it is a private one, name "
-    f"its certificate in {_STORE}.ca. Otherwise correct {_STORE}.endpoint to a name that it holds."
+    "The store's certificate is not signed by a known authority, or is for another name. For a private "
+    f"authority, name its certificate in {_STORE}.ca. For another name, correct {_STORE}.endpoint."
 )
-_OTHER = f"Check {_STORE}.endpoint, its region and its credentials, and that the store runs."
+_OTHER = f"See that the store runs, and check {_STORE}.endpoint, {_STORE}.region and {_KEYS}."
 
 
 class StoreError(UserError):
@@ -118,8 +118,7 @@ def _check_bundle(path: str) -> None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"The CA bundle {path} of the store cannot be used: {error.strerror or error}",
-            f"{_STORE}.ca names a ConfigMap or Secret, and the key in it that holds certificates in PEM "
-            "form. Correct it, and run `fwb up`.",
+            f"It must hold certificates in PEM form. Correct what {_STORE}.ca names, and run `fwb up`.",
         ) from error
 
 
@@ -140,9 +139,9 @@ def is_taken(error: Exception) -> bool:
 def explained(error: BotoCoreError | ClientError, verb: str, key: str, where: str) -> StoreError:
     """The error as people need it. `where`: the store in words."""
     if is_taken(error):
-        return AlreadyThere(f"{key} is already in {where}", "It was left as it is.")
+        return AlreadyThere(f"{key} is already in {where}", "It was left as it is. Run the command again.")
     if isinstance(error, FlexibleChecksumError):
-        return StoreError(f"{key} is damaged in the store, {where}: {error}", "Use another one.")
+        return StoreError(f"{key} is damaged in the store, {where}: {error}", "Choose another one.")
     code, status = code_of(error)
     hint = _HINTS.get(code) or _HINTS.get(str(status)) or _OTHER
     if isinstance(error, SSLError):

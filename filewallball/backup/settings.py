@@ -147,9 +147,8 @@ class Reader:
             raise ConfigError(
                 "The environment of this program is wrong:\n"
                 + "\n".join(f"  - {line}" for line in self._wrong),
-                "Nothing has been changed. The stack's program writes these variables, from the settings "
-                "that stand"
-                " in brackets: correct those, and run `fwb up`.",
+                "Nothing has been changed. Correct the settings in brackets, from which these variables are "
+                "written, and run `fwb up`.",
             )
 
     def text(self, name: str) -> str:
@@ -161,20 +160,20 @@ class Reader:
     def port(self, name: str) -> int:
         value = self.environment.get(name) or str(mariadb.PORT)
         if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
-            self.wrong(name, f"{value!r} is no port number (1 to 65535)")
+            self.wrong(name, f"{value!r} is not a port number (1 to 65535)")
             return 0
         return int(value)
 
     def url(self, name: str) -> str | None:
         value = self.environment.get(name) or None
         if value is not None and not re.match(r"https?://[^/]+", value):
-            self.wrong(name, f"{value!r} is no URL, write http://HOST:PORT or https://HOST")
+            self.wrong(name, f"{value!r} is not a URL; write http://HOST:PORT or https://HOST")
         return value
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
         value = self.environment.get(name) or None
         if value is not None and value not in allowed:
-            self.wrong(name, f"{value!r} is none of {', '.join(allowed)}")
+            self.wrong(name, f"{value!r} is not one of {', '.join(allowed)}")
         return value
 
     def secret(self, name: str, *, required: bool = True) -> str | None:
@@ -195,7 +194,7 @@ class Reader:
     def directory(self, name: str) -> Path:
         value = self.text(name)
         if value and not Path(value).is_dir():
-            self.wrong(name, f"{value} is no directory")
+            self.wrong(name, f"{value} is not a directory")
         return Path(value)
 
     def size(self, name: str) -> int | None:
@@ -205,6 +204,6 @@ class Reader:
         size = quantity_bytes(value)
         if size is None:
             self.wrong(
-                name, f"{value!r} is no size, write it like a Kubernetes quantity: 2Gi, 500Mi, 1000000"
+                name, f"{value!r} is not a size; write it as Kubernetes does, such as 2Gi, 500Mi or 1000000"
             )
         return size

@@ -86,7 +86,7 @@ def prove_same(dumped: Position, counted: Position) -> None:
         raise UserError(
             f"The dump's snapshot stands at {dumped.file}:{dumped.position}, the counting session's at"
             f" {counted.file}:{counted.position}: they are not the same moment.",
-            "Run the backup again; if it happens again, look for another tool that ends BACKUP STAGE locks.",
+            "Run the backup again. If it happens again, look for another tool that uses BACKUP STAGE.",
         )
 
 
@@ -110,4 +110,7 @@ def _position(cursor: Cursor) -> Position:
     try:
         return Position(values["binlog_snapshot_file"], int(values["binlog_snapshot_position"]))
     except (KeyError, ValueError):
-        raise UserError(f"The server gives no position of the snapshot: {values}") from None
+        raise UserError(
+            f"The server gives no position of the snapshot: {values}",
+            "Run `fwb up`, which writes my.cnf with log-bin, and restart the server.",
+        ) from None

@@ -30,7 +30,7 @@ _MAX_PARTS = 1000
 _CHUNK = 2**20
 """Bytes that are read at a time."""
 _UNGUARDED = (
-    "The store does not honour If-None-Match{parts}. Before an upload its name is looked for instead, and "
+    "The store does not honour If-None-Match{parts}. So before each upload its name is looked for, and "
     "{held}. What stays unguarded: {left} in the moment between the look and the upload."
 )
 

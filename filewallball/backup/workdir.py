@@ -41,13 +41,13 @@ class WorkDir:
             return
         self._measured = now
         if self.room() < 0:
-            raise full(self.path, "its limit is passed", self.setting)
+            raise full(self.path, "its limit is reached", self.setting)
 
     def need(self, wanted: int, purpose: str) -> None:
         """Raise UserError unless `wanted` bytes are free."""
         room = self.room()
         if room < wanted:
-            why = f"{purpose} needs about {human(wanted)}, {human(max(room, 0))} are free"
+            why = f"{purpose} needs about {human(wanted)}, and {human(max(room, 0))} are free"
             raise full(self.path, why, self.setting)
 
 
@@ -68,7 +68,7 @@ def work_dir(parent: Path, limit: int | None, setting: str = SETTING) -> Generat
         except BlockingIOError:
             raise UserError(
                 f"Another run is at work in {parent}.",
-                "Wait for its end, and then run this again.",
+                "Wait until it has ended, and run the command again.",
             ) from None
         path = parent / "filewallball-backup"
         shutil.rmtree(path, ignore_errors=True)

@@ -58,7 +58,7 @@ def _there(checks: list[runner.Check], names: Sequence[str]) -> list[runner.Chec
     """The checks, if all that were named are among them."""
     if missing := [name for name in names if name not in {check.name for check in checks}]:
         raise ConfigError(
-            f"this stack has nothing for {', '.join(missing)} to check", "Leave it out of the command."
+            f"This stack has nothing for {', '.join(missing)} to check", "Leave it out of the command."
         )
     return checks
 

@@ -25,8 +25,8 @@ def read_secret(path: str) -> str:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(
-            f"cannot read the secret file {path}: {error.strerror}",
-            "The Secret isn't mounted into this pod, or lacks this key: run `fwb up` on the stack again.",
+            f"Cannot read the secret file {path}: {error.strerror}",
+            "The Secret isn't mounted into this pod, or it has no such key. Run `fwb up` on the stack again.",
         ) from error
 
 
@@ -43,7 +43,7 @@ class ChecksConfig:
             if isinstance(each, kind):
                 return each
         raise ConfigError(
-            f"checks.json has no section {kind.SECTION}", "This stack has no such part; leave its checks out."
+            f"checks.json has no section {kind.SECTION}", "This stack has no such part. Leave its checks out."
         )
 
     def __contains__(self, kind: type[Section]) -> bool:
@@ -57,8 +57,9 @@ def load(path: str | None = None) -> ChecksConfig:
         text = Path(chosen).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"cannot read the checks' configuration {chosen}: {error.strerror}",
-            f"It is mounted from the ConfigMap {NAME}; elsewhere set {PATH_VARIABLE} to a file.",
+            f"Cannot read the checks' configuration {chosen}: {error.strerror}",
+            f"In a pod, run `fwb up` on the stack again, which mounts the ConfigMap {NAME}. Elsewhere, set "
+            f"{PATH_VARIABLE} to a file.",
         ) from error
     return parse(text, chosen)
 
@@ -69,14 +70,15 @@ def parse(text: str, source: str = FILE) -> ChecksConfig:
         raw: object = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(
-            f"{source} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+            f"{source} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}",
+            "Run `fwb up` again, which writes it from the stack's settings.",
         ) from error
     faults: list[str] = []
     config = _document(raw, faults)
     if faults or config is None:
         raise ConfigError(
             f"{source} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults),
-            "It is written by components/checks.py from the stack's settings: run `fwb up` again.",
+            "Run `fwb up` again, which writes it from the stack's settings.",
         )
     return config
 

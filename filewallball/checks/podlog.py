@@ -39,7 +39,7 @@ class PodLog:
             tail = "\n".join(self._noise[-TAIL_LINES:])
             raise UserError(
                 f"The checks' pod ended without checking anything: {end}\n{tail}".rstrip(),
-                "Run `fwb up` on the stack again, it renews what the checks need.",
+                "Run `fwb up` on the stack again, which renews what the checks need.",
             )
         for name in self.current:
             yield self._keep(
@@ -48,8 +48,8 @@ class PodLog:
                     "failed",
                     f"the checks' pod ended before this check did: {end}",
                     "it runs to its end",
-                    "for OOMKilled raise the memory limit of the checks; else see its log: "
-                    f"{' | '.join(self._noise[-TAIL_LINES:]) or 'empty'}",
+                    "Run the check again, alone. If that fails too, report it with the end of the pod's log: "
+                    f"{' | '.join(self._noise[-TAIL_LINES:]) or 'it is empty'}.",
                 )
             )
 

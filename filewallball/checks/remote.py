@@ -146,7 +146,7 @@ def _open_for_writing(path: Path) -> None:
         path.open("a", encoding="utf-8").close()
     except OSError as error:
         raise ConfigError(
-            f"cannot write {path}: {error.strerror}", "Name another file with --junit."
+            f"Cannot write {path}: {error.strerror}", "Name another file with --junit."
         ) from error
 
 
@@ -155,5 +155,5 @@ def _write(path: Path, text: str) -> None:
         path.write_text(redact.KNOWN.text(text), encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror}", "Name another file with --junit."
+            f"Cannot write {path}: {error.strerror}", "Name another file with --junit."
         ) from error

@@ -68,7 +68,7 @@ def select(checks: Sequence[Check], names: Sequence[str], *, quick: bool, deep: 
     if unknown:
         raise ConfigError(
             "; ".join(_unknown(name, list(known)) for name in unknown),
-            f"Known are: {', '.join(known)}.",
+            f"Choose from: {', '.join(known)}.",
         )
     if names:
         return [check for check in checks if check.name in names or (deep and check.deep)]
@@ -103,7 +103,8 @@ def _refused(check: Check, *, named: bool) -> Result:
         "failed" if named else "skipped",
         observed=f"refused: it {check.harms}, and this stack is not marked as disposable",
         expected="`filewallball:disposable: true` in the stack's file",
-        hint="set it only where nobody depends on the stack's data, run `fwb up`, and check again",
+        hint="If nobody needs the stack's data, set filewallball:disposable to true, run `fwb up`, and check "
+        "again.",
     )
 
 
@@ -125,7 +126,8 @@ def run_one(check: Check, config: ChecksConfig) -> Result:
             CheckFailed(
                 f"no end after {check.timeout:.0f} s",
                 "the check ends in time",
-                "The server is reachable but stuck or very slow: see `kubectl get pods` and the pod's log.",
+                "The server takes connections, but it hangs or is very slow. Look at "
+                f"`kubectl -n {config.namespace} get pods`, and at the log of the server's pod.",
             )
         )
     except Exception as error:  # noqa: BLE001 (a check must never end the run)
@@ -139,25 +141,24 @@ def _explain_any(check: Check, config: ChecksConfig, error: Exception) -> CheckF
         return CheckFailed(
             error.message,
             "the checks' ServiceAccount may look at what it checks",
-            f"Its Role is part of the program: run `fwb up`; `kubectl -n {config.namespace} describe role "
-            f"{NAME}` shows the rules.",
+            "Run `fwb up`, which gives it its rights again. "
+            f"`kubectl -n {config.namespace} describe role {NAME}` shows them.",
         )
     if isinstance(error, Unreachable):
         return CheckFailed(
             error.message,
             "the checks reach the API server",
             "Run `kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes`, which "
-            "shows "
-            "the port of the API server. If it isn't one of filewallball:cluster.apiServerPorts, add it "
-            "there, and "
-            "run `fwb up`.",
+            "shows the port of the API server. If filewallball:cluster.apiServerPorts doesn't have it, add "
+            "it there, and run `fwb up`.",
         )
     if isinstance(error, UserError):
         return CheckFailed(error.message, "the check can run", error.hint or "Run `fwb up` again.")
     return CheckFailed(
         f"{type(error).__name__}: {error}",
         "no error",
-        f"Nobody foresaw this one: if `fwb check STACK {check.name}` repeats it, report it with this line.",
+        f"This is a fault of the check itself. Run `fwb check STACK {check.name}` again. If it fails again, "
+        "report it with this line.",
     )
 
 

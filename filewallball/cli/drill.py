@@ -42,7 +42,8 @@ def valkey(
         return
     if not stack:
         raise ConfigError(
-            "which stack?", "Run `fwb drill valkey STACK`; STACK is the NAME of a file Pulumi.NAME.yaml."
+            "Which stack?",
+            "Run `fwb drill valkey STACK`, where STACK is the NAME of a file Pulumi.NAME.yaml.",
         )
     options: dict[str, bool] = {"resume": resume, "yes": yes, "as_json": as_json}
     raise typer.Exit(command.drill(cwd, stack, event or [], rounds=rounds, out=out, **options))

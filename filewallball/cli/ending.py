@@ -59,7 +59,7 @@ def _told(error: Exception) -> int:
         return known.exit_code
     print(
         f"fwb: This is a fault of fwb itself: {first}\n"
-        f"  Please report it, with the command{_saved(trace)}. {TRACEBACK}=1 prints all of it.",
+        f"  Please report it, with the command{_saved(trace)}. Set {TRACEBACK}=1 to see all of it.",
         file=sys.stderr,
     )
     return 1

@@ -54,7 +54,7 @@ def drill(
     Raises ConfigError (exit 2, nothing touched) for what can't or mustn't be, UserError if it cannot go on.
     """
     if rounds < 1:
-        raise ConfigError(f"--rounds {rounds}: nothing to do", "Name a number from 1 on.")
+        raise ConfigError(f"--rounds {rounds} is too few", "Give 1 or more.")
     chosen = select(names)
     place = stack.find(project, stack_name)
     refuse_lasting(place)
@@ -83,7 +83,7 @@ def select(names: Sequence[str]) -> list[Event]:
     """The events of these names in the order of all; all of them if none is named. Raises ConfigError."""
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        raise ConfigError(f"there is no event {', '.join(unknown)}", nearest(unknown[0], BY_NAME, "Events"))
+        raise ConfigError(f"There is no event {', '.join(unknown)}", nearest(unknown[0], BY_NAME, "Events"))
     return [event for event in EVENTS if event.name in names or not names]
 
 
@@ -92,8 +92,8 @@ def refuse_lasting(place: Place) -> None:
     if not place.disposable:
         raise ConfigError(
             f"stack {place.stack} isn't marked as disposable, and a drill loses sessions on purpose",
-            f"Drill another stack; for one that nobody needs write `filewallball:disposable: true` in"
-            f" Pulumi.{place.stack}.yaml.",
+            "Drill another stack. If nobody needs this one, write `filewallball:disposable: true` in"
+            f" Pulumi.{place.stack}.yaml, and run `fwb up {place.stack}`.",
         )
 
 
@@ -109,13 +109,14 @@ def possible(place: Place, chosen: Sequence[Event], *, named: bool) -> tuple[lis
     if not cannot:
         return can, []
     text = (
-        f"{place.kube.context} is no sandbox, where processes and networks of nodes are ours to break:"
-        f" {', '.join(cannot)} can't run there"
+        f"{place.kube.context} isn't a sandbox, so that {', '.join(cannot)} can't run there: these events "
+        "break processes and networks of nodes"
     )
     if named:
         able = [event.name for event in EVENTS if not event.on_nodes]
         raise ConfigError(
-            text, f"These can: {', '.join(able)}; all of them on a stack with filewallball:cluster.sandbox."
+            text,
+            f"Choose from: {', '.join(able)}. All events need a stack with filewallball:cluster.sandbox.",
         )
     return can, [text]
 
@@ -124,13 +125,13 @@ def _ask(place: Place, chosen: Sequence[Event], rounds: int, *, yes: bool) -> No
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfigError("a drill asks before it begins, and there is nobody to ask", "Give --yes.")
+        raise ConfigError("A drill asks before it begins, and there is nobody to ask", "Give --yes.")
     lines = [f"This breaks the session servers of {place} on purpose, {rounds} times each:"]
     lines += [f"  {event.name}: {event.what}" for event in chosen]
     # not on stdout, which may be for data
     print("\n".join(lines), "Sessions will be lost. Type yes to go on: ", sep="\n", end="", file=sys.stderr)
     if input().strip().lower() != "yes":
-        raise UserError("nothing was done")
+        raise UserError("Nothing was done", "Type yes to begin, or give --yes.")
 
 
 def _about(set_: Set) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class Scene:
     def nodes(self) -> Faults:
         if self.faults is None:
             raise UserError(
-                "this event needs a sandbox",
-                "Events that need one are marked in `fwb drill valkey STACK --list`.",
+                "This event needs a sandbox",
+                "Choose another one: `fwb drill valkey STACK --list` shows which need none.",
             )
         return self.faults
 
@@ -200,7 +200,7 @@ EVENTS = (
     Event("process-killed", "the primary's process gets SIGKILL", _process_killed, limits.FAILED),
     Event("two-sentinels-and-primary", "two Sentinels and the primary get SIGKILL at once",
           _two_sentinels_and_primary, limits.FAILED),
-    Event("process-frozen", "the primary gets SIGSTOP, and wakes up later", _process_frozen, limits.FAILED,
+    Event("process-frozen", "the primary gets SIGSTOP, and goes on later", _process_frozen, limits.FAILED,
           lone=True),
     Event("network-cut", "the primary's network is cut off", _cut("both"), limits.FAILED, lone=True),
     Event("network-cut-in", "nothing reaches the primary, but it can send", _cut("in"), limits.ONE_WAY,

@@ -55,7 +55,9 @@ class LoneProbe:
         self._thread.join(self._seconds + END_SECONDS)
         self._folder.cleanup()
         if self._error and error is None:
-            raise UserError(f"the probe inside {self._member} failed: {self._error}") from self._error
+            raise UserError(
+                f"The probe inside {self._member} failed: {self._error}", "Run the round again."
+            ) from self._error
 
     def _run(self) -> None:
         try:

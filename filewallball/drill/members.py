@@ -46,7 +46,7 @@ class Set:
         config = place.kube.get("v1", "ConfigMap", CONFIG_MAP, place.namespace)
         checks = place.kube.get("v1", "PodTemplate", CHECKS, place.namespace)
         if config is None or checks is None or not {AGENT, SERVER[MEMBERS]} <= containers.keys():
-            raise UserError(f"the session servers in {place} are of another version", _run_up(place))
+            raise UserError(f"The session servers in {place} are of another version", _run_up(place))
         [toolkit] = checks["template"]["spec"]["containers"]
         return cls(
             place,
@@ -125,7 +125,9 @@ def waiting(reason: Callable[[], str], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while why := reason():
         if time.monotonic() > deadline:
-            raise UserError(f"{what} after {seconds:.0f} s: {why}", "Look at the pods and their logs.")
+            raise UserError(
+                f"{what} after {seconds:.0f} s: {why}", "Run `fwb check STACK`, and do what it says."
+            )
         time.sleep(POLL_SECONDS)
 
 
@@ -137,7 +139,7 @@ def _restarts(pod: Object) -> int:
 def _stateful_set(place: Place, name: str) -> Object:
     found = place.kube.get("apps/v1", "StatefulSet", name, place.namespace)
     if found is None:
-        raise UserError(f"there is no StatefulSet {name} in {place}", _run_up(place))
+        raise UserError(f"There is no StatefulSet {name} in {place}", _run_up(place))
     return found
 
 
@@ -146,7 +148,7 @@ def _addresses(place: Place, stateful_set: str, count: int) -> dict[str, tuple[s
     for name in (f"{stateful_set}-{ordinal}" for ordinal in range(count)):
         service = place.kube.get("v1", "Service", name, place.namespace)
         if service is None:
-            raise UserError(f"there is no Service {name} in {place}", _run_up(place))
+            raise UserError(f"There is no Service {name} in {place}", _run_up(place))
         found[name] = (service["spec"]["clusterIP"], PORTS[stateful_set])
     return found
 

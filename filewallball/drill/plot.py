@@ -37,7 +37,7 @@ def draw(found: Sequence[Summary], path: Path) -> None:
         figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
     except OSError as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror}", "Name another folder with --out."
+            f"Cannot write {path}: {error.strerror}", "Name another folder with --out."
         ) from error
     finally:
         pyplot.close(figure)

@@ -158,7 +158,9 @@ def _answering(load: LoadPod) -> None:
             time.sleep(POLL_SECONDS)
 
 
-_RUN_UP = "Run `fwb up` on the stack, which brings the toolkit's image and the passwords. Then try again."
+_RUN_UP = (
+    "Run `fwb up` on the stack, which brings the toolkit's image and the passwords. Then run the drill again."
+)
 
 
 def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -> Object:

@@ -12,7 +12,7 @@ from filewallball.drill.limits import described
 from filewallball.drill.results import Journal, Round
 from filewallball.drill.summary import COLUMNS, Summary, in_seconds
 
-NO_PLOT = "No plot: matplotlib isn't installed. `.venv/bin/pip install matplotlib` brings it."
+NO_PLOT = "There is no plot: matplotlib isn't installed. Run `.venv/bin/pip install matplotlib`."
 
 
 def line(one: Round) -> str:

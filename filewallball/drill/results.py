@@ -95,10 +95,10 @@ class Journal:
         path = folder / FILE
         if path.exists() != resume:
             raise ConfigError(
-                f"{path} holds the rounds of an earlier drill" if not resume else f"there is no {path}",
-                "Go on with it by --resume, or name another folder with --out."
+                f"{path} holds the rounds of an earlier drill" if not resume else f"There is no {path}",
+                "Add --resume to go on with it, or name another folder with --out."
                 if not resume
-                else "Name the folder of the drill to go on with by --out, or leave --resume out.",
+                else "Name the folder of the earlier drill with --out, or leave --resume out.",
             )
         journal = cls(path, dict(about))
         if resume:
@@ -123,7 +123,7 @@ class Journal:
         for name in ("stack", "namespace", "cluster"):
             if lines[0].get(name) != about.get(name):
                 raise ConfigError(
-                    f"{self.path} is of {name} {lines[0].get(name)}, not {about.get(name)}",
+                    f"{self.path} belongs to the {name} {lines[0].get(name)}, not to {about.get(name)}",
                     "Name another folder with --out.",
                 )
         self.about = lines[0]
@@ -141,10 +141,10 @@ class Journal:
                 out.flush()
                 os.fsync(out.fileno())
         except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror}", _ELSEWHERE) from error
+            raise UserError(f"Cannot write {self.path}: {error.strerror}", _ELSEWHERE) from error
 
 
-_ELSEWHERE = "name another folder with --out"
+_ELSEWHERE = "Name another folder with --out."
 
 
 def folder_made(folder: Path) -> None:
@@ -152,21 +152,21 @@ def folder_made(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}", _ELSEWHERE) from error
+        raise UserError(f"Cannot make the folder {folder}: {error.strerror}", _ELSEWHERE) from error
 
 
 def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}", _ELSEWHERE) from error
+        raise UserError(f"Cannot read {path}: {error.strerror}", _ELSEWHERE) from error
 
 
 def write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}", _ELSEWHERE) from error
+        raise UserError(f"Cannot write {path}: {error.strerror}", _ELSEWHERE) from error
 
 
 def _line(text: str) -> dict[str, Any] | None:

@@ -102,7 +102,7 @@ class Rolls:
         found = self._place.kube.get(*_kind(name), name, self._place.namespace)
         if found is None:
             raise UserError(
-                f"there is no {_kind(name)[1]} {name} in {self._place}",
+                f"There is no {_kind(name)[1]} {name} in {self._place}",
                 f"Run `fwb up {self._place.stack}` first.",
             )
         return found

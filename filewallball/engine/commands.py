@@ -150,7 +150,7 @@ def _ask(names: list[str], reporter: Reporter) -> bool:
 def _native(command: str, root: Path, stack: str, flags: Flags, reporter: Reporter) -> int:
     if flags.purge or flags.take_over:
         raise ConfigError(
-            "--purge and --take-over are for the embedded engine", "Give --engine embedded with them."
+            "--purge and --take-over are for the embedded engine", "Add --engine embedded, or leave them out."
         )
     graph = run.render(root, stack, reporter)
     arguments = [

@@ -25,13 +25,13 @@ Choice = Literal["pulumi", "embedded"]
 def choose(wanted: str) -> Choice:
     """Which engine `auto`, `pulumi` or `embedded` means on this machine."""
     if wanted not in ENGINES:
-        raise ConfigError(f"there is no engine {wanted!r}", nearest(wanted, ENGINES, "Engines"))
+        raise ConfigError(f"There is no engine {wanted!r}", nearest(wanted, ENGINES, "Engines"))
     if wanted == EMBEDDED:
         return EMBEDDED
     installed = shutil.which("pulumi") is not None
     if wanted == NATIVE and not installed:
         raise UserError(
-            "the Pulumi CLI is not on PATH", "Install it from https://www.pulumi.com/docs/install/, or use"
+            "The Pulumi CLI is not on PATH", "Install it from https://www.pulumi.com/docs/install/, or use"
             " `--engine embedded`."
         )  # fmt: skip
     return NATIVE if installed else EMBEDDED
@@ -47,9 +47,9 @@ def run(command: str, root: Path, stack: str, project: str, graph: Graph, argume
         if record and record.engine == EMBEDDED:
             raise UserError(
                 f"stack {stack} of {project} is owned by the embedded engine",
-                "Use `--engine embedded`. To move it to the Pulumi CLI:\n"
-                f"  `fwb destroy {stack} --engine embedded` (what is retained stays),\n"
-                f"  `kubectl -n default delete configmap {store.name}`, then `pulumi up`.",
+                "Use `--engine embedded`. To move it to the Pulumi CLI, run\n"
+                f"  `fwb destroy {stack} --engine embedded` (the data stay),\n"
+                f"  `kubectl -n default delete configmap {store.name}`, and then `pulumi up`.",
             )
         first = command == "up" and record is None
         if first:

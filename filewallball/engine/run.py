@@ -284,7 +284,7 @@ def _remove(run: _Run, kube: Kube, store: Store, session: Session, options: Opti
     if protected:
         raise remove.protection_error(protected)
     if gone and not options.confirm(sorted(str(key_of(obj)) for obj in gone)):
-        raise UserError("nothing was deleted")
+        raise UserError("Nothing was deleted")
     observer = Observer(kube)
     remover = remove.Remover(session, Waiter(kube, observer, run.halt), run.reporter, run.halt)
     with run.profile("deletions"):

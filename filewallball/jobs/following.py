@@ -24,17 +24,17 @@ FORBIDDEN = 403
 OUT_OF_TIME = "DeadlineExceeded"
 _ENDS = ("Complete", "Failed")
 
-_ROOM = "No node has room for it or may take it. Free some room, or add a node."
+_ROOM = "No node has room for the pod, or none may take it. Make room, or add a node."
 _IMAGE = (
-    "The nodes cannot get this image. `fwb up` brings the stack's images into a sandbox. For any other "
-    "cluster push it to a registry that the nodes reach, and name it in the stack's file "
-    "(the toolkit's is filewallball:toolkit.image)."
+    "The nodes cannot get this image. For a sandbox, run `fwb up`, which brings it there. For any other "
+    "cluster, push it to a registry that the nodes reach, and name it in the stack's file (the toolkit's is "
+    "filewallball:toolkit.image)."
 )
 _HINTS = {
     "Unschedulable": _ROOM,
     **dict.fromkeys(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"), _IMAGE),
 }
-_RUN_UP = "Run `fwb up` on the stack, which renews what the pod needs. Then try again."
+_RUN_UP = "Run `fwb up` on the stack, which renews what the pod needs. Then run the command again."
 _AGAIN = "Run the command again."
 
 
@@ -134,7 +134,7 @@ class JobPod:
         if now is not None:
             return pods.exited(now, self._work.container)
         if OUT_OF_TIME in (why := self._given_up()):
-            hint = f"Raise {self._work.deadline}." if self._work.deadline else _AGAIN
+            hint = f"Raise {self._work.deadline}, and run `fwb up`." if self._work.deadline else _AGAIN
             raise JobFailed(_sentence(f"{self._work} Job ended: {why}"), hint)
         raise JobFailed(_sentence(f"{self._work} pod {pod} was deleted meanwhile."), _AGAIN)
 

@@ -19,7 +19,7 @@ class Log:
         self,
         write: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
-        work_size: str = "backup.workSize",
+        work_size: str = "filewallball:backup.workSize",
     ) -> None:
         self._write = write
         self._work_size = work_size
@@ -45,6 +45,9 @@ class Log:
         except UserError as error:
             raise error.retold(f"{name}: {error.message}", error.hint) from error
         except OSError as error:
-            hint = f"Look at the room in the work directory ({self._work_size}) and at the image's programs."
+            hint = (
+                f"See that the work directory has room. If not, raise {self._work_size}, and run `fwb up`. "
+                "If a program is missing, set filewallball:toolkit.image to the image of this version."
+            )
             raise UserError(f"{name}: {error}", hint) from error
         self.say(f"{name}: {', '.join(what)} ({self.clock() - started:.1f} s)")

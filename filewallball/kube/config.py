@@ -43,8 +43,8 @@ def load(kubeconfig: str | Path | None, context: str | None) -> Access:
         path = Path(kubeconfig).expanduser()
         if (found := _read(path)) is None:
             raise ConfigError(
-                f"the kubeconfig {path} does not exist",
-                "Start the cluster that writes it (`fwb sandbox up` for a sandbox), or correct the path.",
+                f"The kubeconfig {path} does not exist",
+                "Start its cluster (`fwb sandbox up` for a sandbox), or correct the path.",
             )
         return _select(found, context, str(path))
     return _from_environment(context)
@@ -64,7 +64,7 @@ def _from_environment(context: str | None) -> Access:
         return _service_account()
     if not read:
         raise ConfigError(
-            "no cluster is configured: "
+            "No cluster is configured: "
             + (
                 f"no file of KUBECONFIG ({os.pathsep.join(listed)}) exists"
                 if listed
@@ -84,7 +84,7 @@ def _read(path: Path) -> Kubeconfig | None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"the kubeconfig {path} cannot be read: {why}", "Correct the path, or the rights of the file."
+            f"The kubeconfig {path} cannot be read: {why}", "Correct the path, or the rights of the file."
         ) from None
     return parse(content, str(path), Path(os.path.abspath(path)).parent)  # noqa: PTH100 - links stay
 
@@ -112,12 +112,12 @@ def _select(config: Kubeconfig, name: str | None, where: str) -> Access:
         raise ConfigError(f"{where} has no current context", f"Name one of: {known}.")
     context = config.contexts.get(name)
     if context is None:
-        raise ConfigError(f"{where} has no context {name!r}", f"It has: {known}.")
+        raise ConfigError(f"{where} has no context {name!r}", f"Name one of: {known}.")
     cluster = config.clusters.get(context.cluster)
     if cluster is None:
         raise ConfigError(
             f"context {name!r} of {where} names the cluster {context.cluster!r}, which isn't there",
-            f"It has: {', '.join(sorted(config.clusters)) or 'none'}.",
+            f"Name one of: {', '.join(sorted(config.clusters)) or 'none'}.",
         )
     _check_cluster(cluster, f"cluster {context.cluster!r} of {where}")
     server = _server(cluster.server, f"cluster {context.cluster!r} of {where}")
@@ -170,7 +170,7 @@ def _check_cluster(cluster: Cluster, where: str) -> None:
     if cluster.insecure and (cluster.authority or cluster.authority_data):
         raise ConfigError(
             f"{where}: insecure-skip-tls-verify is true, and a certificate-authority is given as well",
-            "Keep the certificate-authority alone.",
+            "Keep only the certificate-authority.",
         )
 
 
@@ -197,14 +197,17 @@ def _check_user(user: User, where: str) -> None:
 
 def _check_exec(plugin: Exec, where: str) -> None:
     if not plugin.command:
-        raise ConfigError(f"{where}: exec has no command", "Name the program that gets the credentials.")
+        raise ConfigError(
+            f"{where}: exec has no command", "Write there the program that gets the credentials."
+        )
     if plugin.api_version not in EXEC_VERSIONS:
         raise ConfigError(
-            f"{where}: exec has the apiVersion {plugin.api_version!r}, which kubectl doesn't know (any more)",
-            f"Write one of {', '.join(EXEC_VERSIONS)}; a newer release of {plugin.command} may be needed.",
+            f"{where}: exec has the apiVersion {plugin.api_version!r}, which kubectl doesn't know, or knows "
+            "no longer",
+            f"Write one of {', '.join(EXEC_VERSIONS)}. You may need a newer release of {plugin.command}.",
         )
     if any(not name for name, _ in plugin.environment):
-        raise ConfigError(f"{where}: exec has a variable without name in env", "Give it a name.")
+        raise ConfigError(f"{where}: exec has a variable without name in env", "Write its name.")
     if plugin.interactive_mode not in MODES:
         given = f"is {plugin.interactive_mode!r}" if plugin.interactive_mode else "must be set"
         raise ConfigError(f"{where}: exec: interactiveMode {given}", f"Write one of {', '.join(MODES)}.")
@@ -214,8 +217,8 @@ def _check_login(user: User, where: str) -> None:
     """What kubectl needs where it identifies itself: over https."""
     if user.auth_provider is not None:
         raise ConfigError(
-            f"{where} has the auth-provider {user.auth_provider!r}; Kubernetes has removed these",
-            "Write an exec plugin in its place, as your cluster's provider describes it.",
+            f"{where} has the auth-provider {user.auth_provider!r}; Kubernetes knows none any more",
+            "Use an exec plugin in its place, as your cluster's provider describes.",
         )
     if user.token_file and (user.username or user.password):
         raise ConfigError(f"{where} has a tokenFile and a username with password", "Keep one of the two.")
@@ -227,7 +230,7 @@ def _check_login(user: User, where: str) -> None:
     if not known and not user.exec:
         raise ConfigError(
             f"{where} has no credentials",
-            "Add a token, a client-certificate or an exec plugin; only a server over plain http needs none.",
+            "Add a token, a client-certificate or an exec plugin.",
         )
 
 

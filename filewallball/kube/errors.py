@@ -34,7 +34,7 @@ class UnknownKind(KubeError):
     """The cluster serves no such kind: a misspelt one, or one whose CustomResourceDefinition is missing."""
 
     def __init__(self, api_version: str, kind: str) -> None:
-        super().__init__(404, "UnknownKind", f"the cluster serves no {kind} of {api_version}")
+        super().__init__(404, "UnknownKind", f"The cluster serves no {kind} of {api_version}")
         self.api_version = api_version
         self.kind = kind
 
@@ -44,8 +44,8 @@ class Unreachable(UserError):
 
     def __init__(self, server: str, context: str, why: str) -> None:
         super().__init__(
-            f"cannot reach the cluster at {server} (context {context}): {why}",
-            "Is it running, and is this machine on its network? "
+            f"Cannot reach the cluster at {server} (context {context}): {why}",
+            "See that it runs, and that this machine is on its network. "
             f"`kubectl --context {context} get --raw /readyz` asks the same server.",
         )
         self.server = server

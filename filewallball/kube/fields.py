@@ -19,6 +19,7 @@ import yaml
 from filewallball.errors import ConfigError
 
 EXEC_EXTENSION = "client.authentication.k8s.io/exec"
+_CORRECT = "Correct it, or name another kubeconfig."
 _BLANKS = re.compile(rb"[\r\n]")
 
 
@@ -135,7 +136,7 @@ def _load(content: bytes, where: str) -> Any:
     try:
         return load_yaml(content)
     except ValueError:
-        raise ConfigError(f"{where} is not valid YAML", "Correct it, or name another kubeconfig.") from None
+        raise ConfigError(f"{where} is not valid YAML", _CORRECT) from None
 
 
 class _Fields:
@@ -209,8 +210,8 @@ class _Fields:
         found = "text" if kind == "str" else _KINDS.get(kind, kind)
         path = self._join(key)
         if not path:
-            return ConfigError(f"{self._where} is not a kubeconfig: it holds {found}, not {words}")
-        return ConfigError(f"{self._where}: {path} is {found}, but must be {words}")
+            return ConfigError(f"{self._where} is not a kubeconfig: it holds {found}, not {words}", _CORRECT)
+        return ConfigError(f"{self._where}: {path} is {found}, but must be {words}", _CORRECT)
 
     def _join(self, key: str) -> str:
         return ".".join(each for each in (self._path, key) if each)

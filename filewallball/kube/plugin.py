@@ -79,7 +79,7 @@ class Plugin:
         if done.returncode:
             raise self._error(
                 f"it ended with exit code {done.returncode}",
-                "Its own message stands above; logging in anew often helps.",
+                "See its own message above. Log in again, which often helps.",
             )
         return self._read(done.stdout)
 
@@ -87,15 +87,15 @@ class Plugin:
         try:
             found = load_yaml(printed)
             if not isinstance(found, dict):
-                raise self._garbage("no ExecCredential")
+                raise self._garbage("something that isn't an ExecCredential")
         except ValueError:
             raise self._garbage("neither JSON nor YAML") from None
         answer = cast("dict[str, Any]", found)
         if answer.get("kind") != "ExecCredential" or answer.get("apiVersion") != self._exec.api_version:
-            raise self._garbage(f"no ExecCredential of {self._exec.api_version}")
+            raise self._garbage(f"something that isn't an ExecCredential of {self._exec.api_version}")
         status: Any = answer.get("status")
         if not isinstance(status, dict):
-            raise self._garbage("no status")
+            raise self._garbage("an ExecCredential without status")
         fields = cast("dict[str, Any]", status)
         names = ("token", "clientCertificateData", "clientKeyData", "expirationTimestamp")
         values = [fields.get(name) or "" for name in names]
@@ -114,11 +114,11 @@ class Plugin:
         except ValueError:
             moment = datetime.min
         if moment and moment.tzinfo is None:
-            raise self._garbage("an expirationTimestamp that is none")
+            raise self._garbage("an expirationTimestamp that isn't a time with a time zone")
         return moment
 
     def _garbage(self, what: str) -> UserError:
-        return self._error(f"it printed {what}", "Run it by hand to see what it prints.")
+        return self._error(f"it printed {what}", "Run it by hand, and look at what it prints.")
 
     def _error(self, why: str, hint: str) -> UserError:
         return UserError(

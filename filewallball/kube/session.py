@@ -150,7 +150,7 @@ class _Login:
         except (OSError, ValueError) as error:
             if user.token:
                 return user.token
-            raise UserError(f"{self._where}: the tokenFile cannot be read: {error}") from None
+            raise UserError(f"{self._where}: the tokenFile cannot be read: {error}", _RIGHTS) from None
         if not (found or user.token):
             raise UserError(f"{self._where}: the tokenFile {user.token_file} is empty", "Get a new token.")
         return found or user.token
@@ -168,7 +168,12 @@ class _Login:
                 user.key_data or Path(user.key).read_bytes(),
             )
         except OSError as error:
-            raise UserError(f"{self._where}: the client certificate cannot be read: {error}") from None
+            raise UserError(
+                f"{self._where}: the client certificate cannot be read: {error}", _RIGHTS
+            ) from None
+
+
+_RIGHTS = "Correct the path, or the rights of the file."
 
 
 def _has_certificate(user: User) -> bool:
@@ -191,5 +196,7 @@ def _impersonation(user: User, where: str) -> list[tuple[bytes, bytes]]:
 
 def _one_line(value: str, what: str, where: str) -> str:
     if any((ord(letter) < 32 and letter != "\t") or ord(letter) == 127 for letter in value):
-        raise ConfigError(f"{where}: {what} holds a line break or another sign that no header may hold")
+        raise ConfigError(
+            f"{where}: {what} holds a line break or another sign that no header may hold", "Correct it."
+        )
     return value

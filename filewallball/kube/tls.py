@@ -80,7 +80,7 @@ def _trust(found: ssl.SSLContext, pem: bytes, where: str) -> None:
 def _identify(found: ssl.SSLContext, identity: Identity, where: str) -> None:
     def no_password() -> str:
         raise ConfigError(
-            f"{where}: the client-key is protected by a password, which kubectl can't use either",
+            f"{where}: the client-key is protected by a password, which kubectl doesn't read either",
             "Give a key without password.",
         )
 
@@ -92,5 +92,5 @@ def _identify(found: ssl.SSLContext, identity: Identity, where: str) -> None:
         except ssl.SSLError as error:
             raise ConfigError(
                 f"{where}: the client-certificate and its client-key cannot be used: {error.reason}",
-                "Give both in PEM; the key must be that of the certificate.",
+                "Give both in PEM, and see that the key belongs to the certificate.",
             ) from None

@@ -27,7 +27,7 @@ class Decrypter:
         version, _, rest = salt_state.partition(":")
         salt, _, verifier = rest.partition(":")
         malformed = ConfigError(
-            "The stack's encryptionsalt is malformed.", "Restore it from version control."
+            "The stack's encryptionsalt is malformed.", "Take it back from version control."
         )
         if version != "v1" or not verifier:
             raise malformed
@@ -60,7 +60,7 @@ class Decrypter:
         except (InvalidTag, ValueError):
             pass
         raise ConfigError(
-            "A secure value cannot be decrypted.", "Write it anew with `pulumi config set --secret`."
+            "A secure value cannot be decrypted.", "Write it again with `pulumi config set --secret`."
         )
 
 

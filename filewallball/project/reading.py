@@ -59,7 +59,7 @@ def load_project(root: Path) -> Project:
     path = root / "Pulumi.yaml"
     if not _is_there(path):
         raise ConfigError(
-            f"{root} has no Pulumi.yaml", "Run from the project's folder, or name it with --cwd."
+            f"{root} has no Pulumi.yaml", "Run fwb in the project's folder, or name the folder with --cwd."
         )
     root = root.resolve()
     content = strict_yaml.load(path)
@@ -70,7 +70,7 @@ def load_project(root: Path) -> Project:
     if main.is_dir():
         main = main / "__main__.py"
     if not main.is_file():
-        raise ConfigError(f"the program {main} does not exist", "See `main` in Pulumi.yaml.")
+        raise ConfigError(f"The program {main} does not exist", "Correct `main` in Pulumi.yaml.")
     schema: Any = content.get("config") or {}
     # before there was a schema, `config` named the folder of the stacks' files
     folder = content.get("stackConfigDir") or (schema if isinstance(schema, str) else ".")
@@ -92,7 +92,7 @@ def load_stack(project: Project, stack: str) -> StackConfig:
     path = project.root / project.stack_folder / name
     if not re.fullmatch(r"[\w.-]+", stack) or not _is_there(path):
         hint = nearest(stack, project.stacks(), f"Stacks of {project.name}")
-        raise ConfigError(f"there is no stack {stack!r}", hint)
+        raise ConfigError(f"There is no stack {stack!r}", hint)
     content = strict_yaml.load(path)
     _refuse_environments(content, name)
     given: Any = content.get("config") or {}
@@ -113,7 +113,7 @@ def load_stack(project: Project, stack: str) -> StackConfig:
     if faults:
         raise ConfigError(
             f"{name} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults),
-            f"Correct {name}; Pulumi.yaml says what each key must be.",
+            f"Correct {name}. Pulumi.yaml says what each key must be.",
         )
     return StackConfig(
         {key: _as_text(value) for key, value in values.items()}, sorted(set(secret_keys)), secrets
@@ -231,14 +231,15 @@ class _Opener:
         if provider not in ("", "passphrase", "default") or self._content.get("encryptedkey"):
             named = provider.partition("?")[0] or "a key of a cloud (encryptedkey)"
             raise ConfigError(
-                f"{self._name} keeps its secrets with {named}; fwb opens those of a passphrase only",
+                f"{self._name} keeps its secrets with {named}; fwb opens only those of a passphrase",
                 "Run `pulumi stack change-secrets-provider passphrase` on the stack, or use the Pulumi CLI.",
             )
         salt = self._content.get("encryptionsalt")
         if not isinstance(salt, str):
             raise ConfigError(
                 f"{self._name} has secure values but no encryptionsalt",
-                "Only the passphrase provider is supported here; with another one, use the Pulumi CLI.",
+                "Set one with `pulumi stack change-secrets-provider passphrase`. With another provider, use "
+                "the Pulumi CLI.",
             )
         return salt
 

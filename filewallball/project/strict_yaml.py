@@ -85,7 +85,9 @@ def load(path: Path) -> dict[str, Any]:
             f"{path.name} is nested too deeply", "Write fewer levels below each other."
         ) from None
     except (ValueError, OverflowError) as error:  # of a number that looks like one and isn't
-        raise ConfigError(f"{path.name} holds a number that cannot be read: {error}") from None
+        raise ConfigError(
+            f"{path.name} holds a number that cannot be read: {error}", "Correct it, or write it in quotes."
+        ) from None
     else:
         return content
     finally:

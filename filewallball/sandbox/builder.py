@@ -177,5 +177,6 @@ def _install_requirements(target: Path, pip: dict[str, Any], repository: Path) -
     done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise UserError(
-            f"pip could not install the image's requirements:\n{done.stderr.strip()[-1000:]}", "Run again."
+            f"pip could not install the image's requirements:\n{done.stderr.strip()[-1000:]}",
+            "See that pip reaches its index, and run the command again.",
         )

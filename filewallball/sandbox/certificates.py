@@ -106,6 +106,6 @@ def _kubeadm(node: Node, *arguments: str) -> str:
         shutil.rmtree(node.pki, ignore_errors=True)
         raise UserError(
             f"kubeadm {' '.join(arguments[:4])} failed:\n{done.stderr.strip()}",
-            f"The certificates below {node.directory} were removed; try again.",
+            f"The certificates below {node.directory} were removed. Run the command again.",
         )
     return done.stdout

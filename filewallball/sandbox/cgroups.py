@@ -101,7 +101,7 @@ def _delegate(parent: Path) -> None:
     except OSError as error:
         raise UserError(
             f"The cgroup {parent} can't pass its controllers on: {error.strerror}.",
-            "Start the container with `--privileged --cgroupns=private`. Elsewhere, see which process in "
+            "Start the container with `--privileged --cgroupns=private`. Elsewhere, end the process in  "
             f"{parent}/cgroup.procs can't be moved.",
         ) from error
 
@@ -181,7 +181,8 @@ def clear(name: str, found: list[Hierarchy]) -> None:
     while left := remove(name, found):
         if time.monotonic() > deadline:
             raise UserError(
-                f"cgroups that can't be removed: {', '.join(map(str, left))}", "See which process holds them."
+                f"These cgroups can't be removed: {', '.join(map(str, left))}",
+                "Look at their cgroup.procs, and end the processes that are listed there.",
             )
         kill_all(name, found)
         time.sleep(0.02)

@@ -73,7 +73,7 @@ def up(name: str, progress: Progress | None = None) -> Path:
         running = process.running(directory) is not None
         if running and _serving(name, _version(built), progress):
             for healed in faults.heal_abandoned(name):
-                progress.say(f"ended a fault that nobody watches over: {healed}")
+                progress.say(f"ended a fault that an interrupted run left: {healed}")
             return paths.sandbox_kubeconfig(name)
         images.build(images.OWN, built, progress)
         other = running and readiness.serving(name)
@@ -143,7 +143,7 @@ def names() -> list[str]:
 
 def _unknown(name: str) -> UserError:
     hint = f"{nearest(name, names(), 'Sandboxes')} `fwb sandbox up --name {name}` makes this one."
-    return UserError(f"there is no sandbox {name}", hint)
+    return UserError(f"There is no sandbox {name}", hint)
 
 
 def _serving(name: str, version: str, progress: Progress) -> bool:
@@ -176,8 +176,8 @@ def _version(built: Binaries) -> str:
 def _directory(name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{name!r} can't name a sandbox",
-            "Use up to 32 lower-case letters, digits and dashes, such as `dev-2`.",
+            f"{name!r} can't be the name of a sandbox",
+            "Use up to 32 lower-case letters, digits and dashes, such as dev-2.",
         )
     return paths.sandbox_dir(name)
 

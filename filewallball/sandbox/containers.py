@@ -86,8 +86,8 @@ class Containers:
         }
         if not living:
             raise UserError(
-                f"no container {container} runs in pod {namespace}/{pod} of this sandbox",
-                f"There are: {self._names(namespace)}.",
+                f"No container {container} runs in pod {namespace}/{pod} of this sandbox",
+                f"Choose from: {self._names(namespace)}.",
             )
         return living[max(living, key=_started)]
 
@@ -96,7 +96,7 @@ class Containers:
         try:
             return self.running(namespace, pod, "")
         except UserError as error:
-            raise UserError(f"no pod {namespace}/{pod} runs in this sandbox", error.hint) from None
+            raise UserError(f"No pod {namespace}/{pod} runs in this sandbox", error.hint) from None
 
     def of_pod(self, namespace: str, pod: str) -> list[Container]:
         """The running containers of a pod, without what holds its namespaces."""
@@ -113,7 +113,8 @@ class Containers:
             return str(record["result"]["ips"][0]["address"]).partition("/")[0]
         except (OSError, ValueError, LookupError):
             raise UserError(
-                f"pod {namespace}/{pod} has no address of its own", "Pods of the host's network can't be cut."
+                f"pod {namespace}/{pod} has no address of its own",
+                "Choose a pod that doesn't use the host's network.",
             ) from None
 
     def _names(self, namespace: str) -> str:

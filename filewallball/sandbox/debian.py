@@ -68,7 +68,7 @@ def system_sources(suite: str) -> list[str]:
             host.update_package_lists()  # images of Debian come without lists
     raise UserError(
         "apt on this machine knows no Debian archive to build images from",
-        f"Add Debian's {suite} to apt's sources, run apt-get update, and try again.",
+        f"Add Debian's {suite} to apt's sources, run `apt-get update`, and run the command again.",
     )
 
 
@@ -82,8 +82,8 @@ def ensure_keys(suite: str, keys: Path = _KEYS) -> None:
     host.upgrade("debian-archive-keyring")
     if not list(keys.glob(f"debian-archive-{suite}-*")):
         raise UserError(
-            f"this machine's debian-archive-keyring doesn't know the keys of Debian {suite}",
-            "Install a newer one from Debian's archive, and run again.",
+            f"This machine's debian-archive-keyring doesn't know the keys of Debian {suite}",
+            "Install a newer one from Debian's archive, and run the command again.",
         )
 
 
@@ -145,7 +145,7 @@ def _mmdebstrap(target: Path, suite: str, packages: list[str], options: list[str
         tail = "\n".join(line[:300] for line in done.stderr.strip().splitlines()[-8:])
         raise UserError(
             f"mmdebstrap failed on {', '.join(packages) or 'the base'}:\n{tail}",
-            "Mend apt's sources, and run again.",
+            "Correct apt's sources, and run the command again.",
         )
 
 

@@ -192,7 +192,7 @@ class Faults:
             self._supervisor = process.running(paths.sandbox_dir(self.sandbox))
             if self._supervisor is None:
                 raise UserError(
-                    f"sandbox {self.sandbox} does not run; faults can be made in a sandbox alone",
+                    f"sandbox {self.sandbox} does not run, and faults can be made only in a sandbox",
                     f"Run `fwb sandbox up --name {self.sandbox}`.",
                 )
             self._found = Containers.of(self._supervisor.pid)
@@ -212,7 +212,8 @@ class Faults:
         done = self._nft_command("--file", "-", script=script)
         if done.returncode:
             raise UserError(
-                f"nft refused a cut: {done.stderr.strip()}", "The kernel must offer nftables with conntrack."
+                f"nft refused a cut: {done.stderr.strip()}",
+                "Start a kernel that has nftables with conntrack.",
             )
         return time.time()
 

@@ -15,10 +15,11 @@ from filewallball.sandbox import machine, trials
 from filewallball.sandbox.machine import Fault, Machine
 from filewallball.sandbox.progress import Progress
 
-ALTERNATIVE = (
-    "use any other cluster instead: set `filewallball:cluster: {context: NAME}` in Pulumi.<stack>.yaml "
-    "to a context of your kubeconfig"
+_OTHER_CLUSTER = (
+    "any other cluster: set `filewallball:cluster: {context: NAME}` in Pulumi.STACK.yaml to a context of "
+    "your kubeconfig."
 )
+ALTERNATIVE = f"Use {_OTHER_CLUSTER}"
 
 PROGRAMS = {
     "ip": "iproute2",
@@ -47,10 +48,11 @@ def missing_packages() -> list[str]:
 def check() -> None:
     """Raise ConfigError where a sandbox can't run as the machine is, naming the alternative."""
     if sys.platform != "linux":
-        raise ConfigError("a sandbox needs Linux", ALTERNATIVE)
+        raise ConfigError("A sandbox needs Linux", ALTERNATIVE)
     if os.geteuid() != 0:
         raise ConfigError(
-            "a sandbox needs root: it makes namespaces and cgroups", f"Run as root (sudo), or {ALTERNATIVE}."
+            "A sandbox needs root: it makes namespaces and cgroups",
+            f"Run as root (sudo), or use {_OTHER_CLUSTER}",
         )
     _refuse(machine.faults(Machine(), paths.state_dir(), paths.cache_dir()))
 
@@ -84,7 +86,7 @@ def _refuse(faults: list[Fault]) -> None:
         return
     *others, last = faults
     told = [f"{each.problem}\n  {each.advice}" for each in others]
-    raise ConfigError("\n".join([*told, last.problem]), f"{last.advice}\n  Or {ALTERNATIVE}.")
+    raise ConfigError("\n".join([*told, last.problem]), f"{last.advice}\n  Or use {_OTHER_CLUSTER}")
 
 
 def prepare(progress: Progress) -> None:
@@ -95,13 +97,14 @@ def prepare(progress: Progress) -> None:
         return
     if not shutil.which("apt-get"):
         raise UserError(
-            f"this machine lacks {', '.join(packages)} and has no apt-get", f"Install them, or {ALTERNATIVE}."
+            f"This machine lacks {', '.join(packages)} and has no apt-get",
+            f"Install them, or use {_OTHER_CLUSTER}",
         )
     with progress.step(f"installing {', '.join(packages)} with apt"):
         update_package_lists()
         _apt("install", "--yes", "--no-install-recommends", *packages)
     if still := missing_packages():
-        raise UserError(f"apt installed {', '.join(still)} but not their programs", ALTERNATIVE)
+        raise UserError(f"apt installed {', '.join(still)}, but their programs aren't there", ALTERNATIVE)
 
 
 def _raise_limit(limit: Path, least: int, progress: Progress) -> None:
@@ -136,5 +139,6 @@ def _apt(*arguments: str) -> None:
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
         raise UserError(
-            f"apt-get {arguments[0]} failed:\n{tail}", "Mend apt's sources or its proxy, and run again."
+            f"apt-get {arguments[0]} failed:\n{tail}",
+            "Correct apt's sources or its proxy, and run the command again.",
         )

@@ -66,7 +66,7 @@ def definition(reference: str) -> dict[str, Any]:
         return _own(full, file)
     known = "\n    ".join(sorted(definitions()))
     raise UserError(
-        f"a sandbox can't pull images, and nothing says how to build {reference}",
+        f"A sandbox can't pull images, and nothing says how to build {reference}",
         f"Use one of these, or define yours in {DEFINITIONS.relative_to(REPOSITORY)}:\n    {known}.",
     )
 
@@ -85,7 +85,7 @@ def _own(full: str, file: Path) -> dict[str, Any]:
     if normalise(ours) != full:
         raise UserError(
             f"{full} isn't the {short} image of this checkout, which is {ours}",
-            f"Leave filewallball:{short}.image out of the stack's config, so that it follows the sources.",
+            f"Leave filewallball:{short}.image out of the stack's config, and it follows the sources.",
         )
     return cast("dict[str, Any]", yaml.safe_load(file.read_text(encoding="utf-8")))
 
@@ -246,6 +246,6 @@ def _ctr(identity: process.Identity, built: Binaries, *arguments: str) -> str:
     if done.returncode:
         raise UserError(
             f"ctr {' '.join(arguments[:2])} failed: {done.stderr.strip()}",
-            "See containerd.log of the sandbox.",
+            "Look at containerd.log in the folder of the sandbox.",
         )
     return done.stdout

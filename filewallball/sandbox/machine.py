@@ -148,7 +148,10 @@ def disk_faults(needs: Iterable[tuple[Path, int, str]]) -> list[Fault]:
         if (free := shutil.disk_usage(folder).free) < total:
             purposes = ", ".join(f"{size / GIB:.0f} GiB for {purpose}" for _, size, purpose in shares)
             problem = f"{free / GIB:.1f} GiB are free on the disk of {folder}, too little: {purposes}."
-            advice = "Make room, or set FWB_STATE (state), FWB_CACHE (programs, images) or GOCACHE elsewhere."
+            advice = (
+                "Make room, or set FWB_STATE (state), FWB_CACHE (programs, images) or GOCACHE to a "
+                "folder on another disk."
+            )
             found.append(Fault(problem, advice))
     return found
 
@@ -193,8 +196,8 @@ def _kmsg(machine: Machine) -> Fault | None:
     if machine.exists("/dev/kmsg"):
         return None
     return Fault(
-        "There is no /dev/kmsg, without which the kubelet doesn't start.",
-        "Start the container with `--device /dev/kmsg`, or make a stand-in with `ln -s /dev/null /dev/kmsg`.",
+        "There is no /dev/kmsg, and the kubelet doesn't start without it.",
+        "Start the container with `--device /dev/kmsg`, or run `ln -s /dev/null /dev/kmsg`.",
     )
 
 

@@ -51,8 +51,8 @@ def choose(previous: str | None, taken: Iterable[str]) -> Link:
         if isinstance(subnet, ipaddress.IPv4Network) and not any(subnet.overlaps(each) for each in blocked):
             return Link(subnet)
     raise UserError(
-        f"no free subnet in {_POOL} for a sandbox",
-        "See what uses it with `ip address` and `ip route`; `fwb sandbox down` frees one.",
+        f"No free subnet in {_POOL} for a sandbox",
+        "Run `fwb sandbox down`, which frees one. `ip address` and `ip route` show what uses the others.",
     )
 
 
@@ -81,7 +81,7 @@ def connect(link: Link, pid: int) -> None:
         if done.returncode:
             raise UserError(
                 f"ip {' '.join(arguments)}: {done.stderr.strip()}",
-                "The kernel must allow veth pairs and namespaces.",
+                "Start a kernel that allows veth pairs and network namespaces.",
             )
 
 

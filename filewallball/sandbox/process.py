@@ -76,7 +76,7 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
         time.sleep(0.01)
     launcher.kill()
     raise UserError(
-        f"the sandbox's supervisor did not start:\n{log_tail(log)}",
+        f"The sandbox's supervisor did not start:\n{log_tail(log)}",
         "The machine must allow new pid, mount and network namespaces (unshare), which some containers "
         "don't.",
     )
@@ -95,7 +95,7 @@ def stop(identity: Identity, waiting: Callable[[str], None]) -> None:
     deadline = time.monotonic() + STOP_TIMEOUT
     while identity.alive():
         if time.monotonic() > deadline:
-            waiting("it does not end by itself; killing it")
+            waiting("it does not end by itself, and is killed")
             _send(identity, signal.SIGKILL)
             deadline = time.monotonic() + STOP_TIMEOUT
         time.sleep(0.02)

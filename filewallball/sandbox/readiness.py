@@ -136,12 +136,10 @@ def _wait(node: Node, identity: process.Identity, note: Note, what: str, holds: 
         except UserError:
             pass  # the API server is starting; the deadline and the programs' own deaths say when it won't
         if not identity.alive():
-            raise _failure(node, "supervisor", "ended", "the end of its log says why")
+            raise _failure(node, "supervisor", "ended")
         fail_if_dying(node)
         if time.monotonic() > deadline:
-            raise _failure(
-                node, _program_of(what), f"is not ready: waited {TIMEOUT:.0f} s for {what}", "look at its log"
-            )
+            raise _failure(node, _program_of(what), f"is not ready: waited {TIMEOUT:.0f} s for {what}")
         if time.monotonic() - started > 3:
             note(f"waiting for {what}")
         time.sleep(_POLL)
@@ -165,14 +163,13 @@ def fail_if_dying(node: Node) -> None:
                 node,
                 program,
                 f"has ended {report['starts']} times, last with exit code {report['last_exit']}",
-                "",
             )
 
 
-def _failure(node: Node, program: str, what: str, hint: str) -> UserError:
+def _failure(node: Node, program: str, what: str) -> UserError:
     log = node.directory / "logs" / f"{program}.log"
-    advice = f"whole log: {log}; `fwb sandbox down --purge --name {node.name}` starts from nothing"
     return UserError(
         f"{program} of sandbox {node.name} {what}; its log ends:\n{process.log_tail(log)}",
-        f"{hint}; {advice}" if hint else advice,
+        f"Look at the whole log, {log}. `fwb sandbox down --purge --name {node.name}` deletes the sandbox "
+        "and its data, and the next `fwb sandbox up` makes a new one.",
     )

@@ -27,7 +27,7 @@ _PROBLEMS = {
     "devices": "Containers can't get devices: {problem}.",
     "root": "Containers can't get a root directory of their own (pivot_root): {problem}.",
     "execute": "Programs below {state} can't be run: {problem}.",
-    "veth": "The kernel makes no veth pair, over which a sandbox is reached: {problem}.",
+    "veth": "The kernel makes no veth pair, which a sandbox needs for its network: {problem}.",
     "nft": "The kernel refuses the nftables rules that Services and network policies need: {problem}.",
     "kmsg": "The kubelet can't read /dev/kmsg: {problem}.",
 }
@@ -61,9 +61,7 @@ def run(state: Path, machine: Machine) -> Verdict:
         return Verdict([Fault(f"The sandboxes' state can't be written to {state}: {error}.", advice)], "")
     except subprocess.TimeoutExpired:
         problem = f"What a sandbox needs of the kernel could not be tried within {_TIMEOUT:.0f} s."
-        return Verdict(
-            [Fault(problem, "See what keeps the machine busy, and run the same command again.")], ""
-        )
+        return Verdict([Fault(problem, "End what keeps the machine busy, and run the command again.")], "")
     finally:
         _remove_empty(state, above)
     failed = done.stderr.strip() or f"exit code {done.returncode}"
@@ -133,7 +131,7 @@ def _advice(name: str, machine: Machine) -> str:
     if not machine.exists(f"/lib/modules/{machine.release}"):
         return (
             f"If the kernel was updated, restart the machine: the modules of the running {machine.release} "
-            "are gone. Else start a kernel that has it."
+            "are gone. If not, start a kernel that has it."
         )
     return f"Run `modprobe --all {modules}`; if that fails, start a kernel that has them."
 

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"valkey {chosen.command}: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except OSError as error:  # outside of every step: the work directory itself
-        hint = "Look at the pod's volume `work`: its room and its rights."
+        hint = "See that the pod's volume `work` has room and may be written to."
         print(f"valkey {chosen.command}: FAILED {error}\n  {hint}", file=sys.stderr, flush=True)
         return 1
 
@@ -95,9 +95,7 @@ def _list(*, as_json: bool) -> int:
             _say(json.dumps(about | {"latest": newest is not None and newest.name == entry.name}))
             continue
         state = "verified" if entry.verified else entry.problem or "not verified"
-        before = (
-            f", put aside before {made.before_restore} was restored" if made and made.before_restore else ""
-        )
+        before = f", saved before {made.before_restore} was restored" if made and made.before_restore else ""
         keys = f"{made.keys} keys" if made else ""
         _say(f"{entry.name}  {human(entry.bytes):>10}  {keys:>12}  {state}{before}")
     if not found and not as_json:
@@ -114,8 +112,9 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
     raise Stopped(
-        f"stopped by {signal.Signals(number).name} before its end.",
-        "Either the deadline of the Job passed (the lines above say what was slow), or its pod was removed.",
+        f"Stopped by {signal.Signals(number).name} before its end.",
+        "The Job's deadline has passed, or its pod was deleted. If it was the deadline, see above what was "
+        "slow, and raise filewallball:valkey.snapshots.deadlineMinutes.",
     )
 
 

@@ -45,7 +45,8 @@ def find(store: Store, name: str) -> Manifest:
     if name not in there:
         raise UserError(
             f"There is no snapshot {name} in {store.settings.where}.",
-            f"{nearest(name, reversed(there), 'Snapshots')} `fwb valkey backup list STACK` tells about them.",
+            f"{nearest(name, reversed(there), 'Snapshots')} Choose one that `fwb valkey backup list STACK` "
+            "shows.",
         )
     return _SHELF.find(store, name)
 
@@ -68,7 +69,7 @@ def damaged(manifest: Manifest, why: str) -> Damaged:
     """The error of a snapshot that isn't what it was."""
     return Damaged(
         f"{manifest.name} is damaged in the store: {why}",
-        "Do not restore from this one: `fwb valkey backup list STACK` shows the others.",
+        "Do not restore from this one. `fwb valkey backup list STACK` shows the others.",
     )
 
 

@@ -19,14 +19,14 @@ from filewallball.snapshots.settings import Settings
 from filewallball.snapshots.throwaway import Throwaway, throwaway
 from filewallball.snapshots.transfer import TransferError, Transferred
 
-WORK_SIZE = "valkey.snapshots.workSize"
+WORK_SIZE = "filewallball:valkey.snapshots.workSize"
 
 
 def run(settings: Settings, log: Log) -> Manifest:
     """Take a snapshot and remove those that are too many. Raises UserError; then none was stored."""
     store = Store(settings.store)
     with (
-        work_dir(settings.work_dir, settings.work_size, f"filewallball:{WORK_SIZE}") as work,
+        work_dir(settings.work_dir, settings.work_size, WORK_SIZE) as work,
         throwaway(settings.throwaway) as copy,
     ):
         taken = take(Taking(settings, log, store, work, copy))
@@ -131,8 +131,8 @@ def _transfer(taking: Taking, servers: list[Server], path: Path) -> tuple[Server
 def _check_version(server: Server, copy: Throwaway) -> None:
     if server.version.split(".")[:2] != copy.version.split(".")[:2]:
         raise UserError(
-            f"The set runs Valkey {server.version}, the throw-away server {copy.version}.",
-            "Run `fwb up` to its end: both come from filewallball:valkey.image.",
+            f"The set runs Valkey {server.version}, and the throw-away server runs {copy.version}.",
+            "Both come from filewallball:valkey.image. Run `fwb up`, and wait until it has ended.",
         )
 
 
@@ -143,7 +143,7 @@ def _check_emptiness(sessions: SessionSet, manifest: Manifest, source: Server) -
     if keys := sessions.look(sessions.primary()).keys:
         raise UserError(
             f"{source.address} handed over no keys, but the primary holds {keys}.",
-            "The replica lags, or keys were just written: run it again.",
+            "The replica is behind, or keys were just written. Run the command again.",
         )
 
 

@@ -34,7 +34,7 @@ class Lock:
             if not self._client.set(LOCK, self._token, nx=True, ex=_SECONDS):
                 raise UserError(
                     "Another restore is at work.",
-                    f"Wait for its end. If it was killed, its lock ends {_SECONDS} seconds later.",
+                    f"Wait until it has ended. If it was killed, its lock ends {_SECONDS} seconds later.",
                 )
         self._kept = time.monotonic()
         return self
@@ -64,6 +64,9 @@ class Lock:
             # Gone (a member was flushed, or made room) is as good as held: nobody else has taken it.
             before = self._client.get(LOCK)
             if before not in (None, self._token.encode()):
-                raise UserError("Another restore has begun meanwhile.", "Wait for its end.")
+                raise UserError(
+                    "Another restore has begun meanwhile.",
+                    "Wait until it has ended, and run the command again.",
+                )
             self._client.set(LOCK, self._token, ex=_SECONDS)
         self._kept = time.monotonic()

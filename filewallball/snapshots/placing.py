@@ -57,7 +57,7 @@ class Placing:
         if server.maxmemory and self._manifest.memory > server.maxmemory:
             raise UserError(
                 f"{self._manifest.name} takes {human(self._manifest.memory)}, but the set's maxmemory is"
-                f" {human(server.maxmemory)}: keys would be thrown out again.",
+                f" {human(server.maxmemory)}: keys would be evicted again.",
                 "Raise filewallball:valkey.maxmemory, run `fwb up`, and then restore.",
             )
 
@@ -81,7 +81,10 @@ class Placing:
 
     def _state(self) -> str:
         """What the set holds when it failed, and what to do."""
-        again = f"Run `fwb valkey restore STACK --name {self._manifest.name}` again: it begins anew."
+        again = (
+            f"Run `fwb valkey restore STACK --name {self._manifest.name}` again: it starts from the "
+            "beginning."
+        )
         missing = sorted(self._manifest.databases.keys() - set(self._placed))
         if not missing:
             # But for functions, perhaps, which come last.
@@ -89,7 +92,7 @@ class Placing:
         if self._cleared:
             return f"The set was emptied to make room, and the snapshot isn't in place yet. {again}"
         if self._placed:
-            return f"The snapshot is in place but for database {', '.join(map(str, missing))}. {again}"
+            return f"The snapshot is in place, but not in database {', '.join(map(str, missing))}. {again}"
         return f"Users still have what they had. {again}"
 
     def _make_room(self) -> None:
@@ -100,7 +103,7 @@ class Placing:
             return
         self._log.say(
             f"room: {human(server.counted_memory)} in use and {human(self._manifest.memory)} to come are more"
-            f" than {human(server.maxmemory)}: what the set holds goes first"
+            f" than {human(server.maxmemory)}: the set is emptied first"
         )
         self._cleared = True
         for number in server.keys_of:
@@ -196,7 +199,7 @@ class Placing:
                 raise UserError(
                     f"{', '.join(map(str, behind))} did not catch up with the primary in"
                     f" {_REPLICA_SECONDS:.0f} s.",
-                    "Look at `fwb check STACK valkey-replicas`.",
+                    "Run `fwb check STACK valkey-replicas`, and do what it says.",
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -216,14 +219,18 @@ class Placing:
                 self._log.progress(f"{found[servers[0]].equal} keys equal")
             for address, client in clients.items():
                 if (size := client.dbsize()) > self._manifest.databases[number].keys:
-                    raise UserError(f"{address} has {size} keys in database {STAGING}: another writes there.")
+                    raise UserError(
+                        f"{address} has {size} keys in database {STAGING}: another program writes there.",
+                        "Stop that program.",
+                    )
         return found
 
     def _judge(self, address: Address, found: Compared, evicted: int) -> None:
         if found.differing or found.missing > evicted:
             raise UserError(
                 f"{address} does not hold what the snapshot does: {found.differing} keys differ,"
-                f" {found.missing} are missing, {found.equal} are equal; {evicted} were evicted."
+                f" {found.missing} are missing, {found.equal} are equal; {evicted} were evicted.",
+                "Another program may have changed keys meanwhile.",
             )
 
     def _clear_others(self) -> None:
@@ -241,17 +248,25 @@ class Placing:
             for address in [self._primary, *self._caught_up()]:
                 with self._sessions.raw(address, STAGING) as client:
                     if functions.held(client.execute_command) != wanted:
-                        raise UserError(f"{address} does not hold the functions that the snapshot does.")
+                        raise UserError(
+                            f"{address} does not hold the functions that the snapshot does.",
+                            "Another program may have changed functions meanwhile.",
+                        )
             done += [f"{len(wanted)} libraries in place" if wanted else "none"]
 
     def _checked(self) -> list[str]:
         """One primary, and replicas that have followed it."""
         primary = self._sessions.primary()
         if primary != self._primary:
-            raise UserError(f"{primary} has become the primary in place of {self._primary}.")
+            raise UserError(
+                f"{primary} has become the primary in place of {self._primary}.",
+                "Run `fwb check STACK`, and do what it says.",
+            )
         replicas = self._caught_up()
         if not replicas:
-            raise UserError("No replica is linked to the primary.", "Look at `fwb check STACK`.")
+            raise UserError(
+                "No replica is linked to the primary.", "Run `fwb check STACK`, and do what it says."
+            )
         return [f"one primary, {primary}", f"{len(replicas)} replicas followed it"]
 
 

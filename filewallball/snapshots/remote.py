@@ -42,20 +42,20 @@ def restore(project: Path, stack_name: str, name: str | None, *, latest: bool, y
     """
     if latest == (name is not None):
         raise ConfigError(
-            "say which snapshot: --latest, or --name NAME",
+            "Which snapshot? Give --latest or --name NAME",
             f"Choose one that `fwb valkey backup list {stack_name}` shows.",
         )
     if not yes and not sys.stdin.isatty():
-        raise ConfigError("a restore asks first, and nobody is there to answer", "Add --yes in a script.")
+        raise ConfigError("A restore asks before it begins, and there is nobody to ask", "Give --yes.")
     place = stack.find(project, stack_name)
     if not yes:
         chosen = _chosen(place, name)
         name = str(chosen["name"])
         print(
             f"{name} ({chosen['keys']} keys) will take the place of all sessions in {place}.\n"
-            "What they are now is put aside as a snapshot first. Who logged in since has to log in again.\n"
-            "Where both don't fit into maxmemory together, the set is emptied before: all are logged out\n"
-            "until the restore has ended."
+            "Before that, the sessions of now are saved as another snapshot. Users who have logged in since\n"
+            "then must log in again. If both don't fit into maxmemory together, the set is emptied first:\n"
+            "nobody is logged in until the restore has ended."
         )
         if input("Type yes to go on: ").strip().lower() != "yes":
             print("Nothing was changed.")
@@ -69,15 +69,15 @@ def _chosen(place: Place, name: str | None) -> dict[str, Any]:
     lines: list[str] = []
     code = cron.run(place, POD, ["list", "--json"], lines.append)
     if code != 0:
-        raise UserError("The snapshots cannot be listed:\n" + "\n".join(lines))
+        raise UserError("The snapshots cannot be listed:\n" + "\n".join(lines), "Correct what this says.")
     found: list[dict[str, Any]] = [json.loads(line) for line in lines]
     for one in found:
         if one["name"] == name or (name is None and one["latest"]):
             if not one["verified"]:
-                raise UserError(f"{name} was never loaded by a server.", "Choose a verified one.")
+                raise UserError(f"{name} was never loaded by a server.", "Choose a verified snapshot.")
             return one
     wanted = f"no snapshot {name}" if name else "no verified snapshot with keys"
-    hint = f"`fwb valkey backup list {place.stack}` shows them."
+    hint = f"Choose one that `fwb valkey backup list {place.stack}` shows."
     if name:
         hint = f"{nearest(name, [str(one['name']) for one in found], 'Snapshots')} {hint}"
     raise UserError(f"There is {wanted} in the store.", hint)

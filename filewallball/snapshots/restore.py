@@ -47,7 +47,7 @@ def run(settings: Settings, log: LockedLog, name: str | None) -> Manifest:
     """Restore the snapshot of that name, or the latest. Raises UserError that says what the set holds."""
     store = Store(settings.store)
     with (
-        work_dir(settings.work_dir, settings.work_size, f"filewallball:{WORK_SIZE}") as work,
+        work_dir(settings.work_dir, settings.work_size, WORK_SIZE) as work,
         throwaway(settings.throwaway) as copy,
     ):
         taking = Taking(settings, log, store, work, copy)
@@ -62,9 +62,11 @@ def run(settings: Settings, log: LockedLog, name: str | None) -> Manifest:
                 placing.check_servers()
                 placing.check_room()
                 log.lock = stack.enter_context(Lock(taking.sessions, primary))
-                log.say(f"putting aside what the set holds now, before {manifest.name} takes its place")
+                log.say(
+                    f"saving what the set holds now as a snapshot, before {manifest.name} takes its place"
+                )
                 aside = job.take(taking, before_restore=manifest.name)
-                log.say(f"put aside: `fwb valkey restore STACK --name {aside.name}` brings it back")
+                log.say(f"saved: `fwb valkey restore STACK --name {aside.name}` brings it back")
                 _tried(taking, manifest, path)
             placing.run()
         return manifest
@@ -76,10 +78,10 @@ def _chosen(taking: Taking, name: str | None) -> Manifest:
         if manifest is None:
             raise UserError(
                 f"There is no verified snapshot with keys in {taking.settings.store.where}.",
-                "Look at `fwb valkey backup list STACK`, which shows what there is.",
+                "Look at `fwb valkey backup list STACK`, which shows all snapshots.",
             )
         if not manifest.verified:
-            raise UserError(f"{manifest.name} was never loaded by a server.", "Choose a verified one.")
+            raise UserError(f"{manifest.name} was never loaded by a server.", "Choose a verified snapshot.")
         age = int(time.time() - manifest.created.timestamp()) // 60
         done += [manifest.name, f"{manifest.keys} keys", f"{age} minutes old"]
         return manifest
@@ -102,7 +104,9 @@ def _tried(taking: Taking, manifest: Manifest, path: Path) -> None:
         libraries = functions.digests(taking.copy.functions())
         # An older manifest doesn't know of functions; what its file holds is brought back all the same.
         if found != manifest.databases or (manifest.format > 1 and libraries != manifest.functions):
-            raise catalogue.damaged(manifest, "loaded, it holds something else than when it was taken")
+            raise catalogue.damaged(
+                manifest, "a server that loaded it holds other data than when it was taken"
+            )
         done += [f"{manifest.keys} keys loaded, as when it was taken"]
 
 

@@ -34,7 +34,7 @@ _ANSWER_SECONDS = 30.0
 """Emptying a database, or writing a large value, may take a while."""
 _CLIENT: Any = Redis
 """Without a type, since half of its commands have none."""
-_AGAIN = "Look at `fwb check STACK valkey-primary valkey-replicas`, then run it again."
+_AGAIN = "Run `fwb check STACK valkey-primary valkey-replicas`, do what it says, and run the command again."
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class SessionSet:
                 _AGAIN,
             )
         if self.look(address).role != "master":
-            raise UserError(f"{address} is named as the primary, but is none.", _AGAIN)
+            raise UserError(f"{address} is named as the primary, but it isn't one.", _AGAIN)
         return address
 
     def replicas(self, primary: Address) -> list[Address]:
@@ -157,7 +157,8 @@ class SessionSet:
             ):
                 return None
             raise UserError(
-                f"The Sentinel {sentinel} refuses: {error}", f"Compare the Secret {valkey.CREDENTIALS}."
+                f"The Sentinel {sentinel} refuses: {error}",
+                "Run `fwb check STACK valkey-passwords`, and do what it says.",
             ) from error
         return Address(_text(found[0]), int(found[1])) if found else None
 
@@ -192,18 +193,24 @@ def errors(doing: str) -> Generator[None]:
 def _hint(error: RedisError) -> str:
     text = str(error)
     if isinstance(error, AuthenticationError):
-        return "The password is not the server's: was the Secret changed without a restart?"
+        return (
+            f"The server has another password than the Secret {valkey.CREDENTIALS}, which it reads only when "
+            "it starts. Run `fwb check STACK valkey-passwords`, and do what it says."
+        )
     if isinstance(error, NoPermissionError):
-        return "The user `backup` may not do this: compare the servers' users.acl."
+        return "The user `backup` may not do this. Run `fwb check STACK valkey-passwords`, and do as it says."
     if "DB index is out of range" in text:
-        return "The server runs with older settings: wait until `fwb up` has restarted all session servers."
+        return "The server runs with older settings. Run `fwb up`, and wait until it has ended."
     if "NOREPLICAS" in text:
-        return "The primary takes writes only while a majority of the members is linked: bring them back."
+        return (
+            "The primary takes writes only while it is linked to enough replicas. Run "
+            "`fwb check STACK valkey-replicas`, and do what it says."
+        )
     if isinstance(error, ReadOnlyError | ConnectionError | TimeoutError):
-        return "Another server may have become the primary meanwhile: run it again."
+        return "Another server may have become the primary meanwhile. Run the command again."
     if isinstance(error, ResponseError) and text.startswith("OOM"):
-        return "The primary is out of memory: raise filewallball:valkey.maxmemory."
-    return ""
+        return "The primary has no memory left. Raise filewallball:valkey.maxmemory, and run `fwb up`."
+    return _AGAIN
 
 
 def _is_database(name: str) -> bool:

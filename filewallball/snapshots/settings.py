@@ -71,7 +71,7 @@ def _addresses(read: Reader, name: str) -> tuple[Address, ...]:
     for one in filter(None, read.text(name).split(",")):
         host, _, port = one.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            read.wrong(name, f"{one!r} is no address, write HOST:PORT")
+            read.wrong(name, f"{one!r} is not an address; write HOST:PORT")
             continue
         found.append(Address(host, int(port)))
     return tuple(found)
@@ -80,6 +80,6 @@ def _addresses(read: Reader, name: str) -> tuple[Address, ...]:
 def _count(read: Reader, name: str) -> int:
     value = read.text(name)
     if value and (not value.isascii() or not value.isdigit() or int(value) < 1):
-        read.wrong(name, f"{value!r} is no number of 1 or more")
+        read.wrong(name, f"{value!r} is not a number of 1 or more")
         return 1
     return int(value or "1")

@@ -41,7 +41,10 @@ _ABOUT = (
 )
 """All elements are measured: a sample would miss one large element among many small ones."""
 _ANSWER_SECONDS = 600.0
-_ENDED = "Was it out of memory? Raise filewallball:valkey.resources.memoryLimit, and run it again."
+_ENDED = (
+    "It may have run out of memory. Raise filewallball:valkey.resources.memoryLimit, run `fwb up`, and run "
+    "the command again."
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class Throwaway:
         except ResponseError as error:
             raise UserError(
                 f"The file cannot be loaded by a server ({error}).",
-                "It is worth nothing: the log of the pod's container `throwaway` says where it is damaged.",
+                "The log of the pod's container `throwaway` says where it is damaged. Use "
+                "another snapshot: `fwb valkey backup list STACK` shows them.",
             ) from error
         finally:
             place.unlink(missing_ok=True)
@@ -101,7 +105,7 @@ class Throwaway:
         if dropped or held != read:
             raise UserError(
                 f"The server holds {held} keys, but has read {read + dropped} in the file.",
-                "Run it again; if it happens again, suspect the node's memory.",
+                "Run the command again. If it happens again, test the node's memory.",
             )
 
     def memory(self) -> int:
@@ -239,7 +243,7 @@ def throwaway(folder: Path) -> Generator[Throwaway]:
                 if time.monotonic() > deadline:
                     raise UserError(
                         f"The throw-away server does not answer at {socket} ({error}).",
-                        "The log of the pod's container `throwaway` says why.",
+                        "Look at the log of the pod's container `throwaway`, which says why.",
                     ) from error
                 time.sleep(0.1)
         yield Throwaway(folder, clients)

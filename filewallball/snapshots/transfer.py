@@ -33,12 +33,17 @@ A primary lists this client in INFO as a replica on port 0, and Sentinels would 
 good.
 """
 _HINTS = {
-    "NOMASTERLINK": "The replica has no link to its primary at the moment: try again in a minute.",
-    "LOADING": "The server is still loading its data: try again in a minute.",
-    "WRONGPASS": "The password is not the server's: was the Secret changed without a restart?",
-    "NOAUTH": f"The server wants a password: compare the Secret {valkey.CREDENTIALS}.",
-    "NOPERM": "The user `backup` may not do this: compare the server's users.acl.",
+    "NOMASTERLINK": "The replica has no link to its primary at the moment. Run the command again in a "
+    "minute.",
+    "LOADING": "The server is still loading its data. Run the command again in a minute.",
+    "WRONGPASS": f"The server has another password than the Secret {valkey.CREDENTIALS}, which it reads only "
+    "when it starts. Run `fwb check STACK valkey-passwords`, and do what it says.",
+    "NOAUTH": "The server wants a password, and got none. Run `fwb check STACK valkey-passwords`, and do "
+    "what it says.",
+    "NOPERM": "The user `backup` may not do this. Run `fwb check STACK valkey-passwords`, and do what it "
+    "says.",
 }
+_AGAIN = "The server may have restarted. Run `fwb check STACK valkey-replicas`, and then the command again."
 
 
 class TransferError(UserError):
@@ -79,7 +84,7 @@ def fetch(address: Address, password: str, path: Path, progress: Callable[[int],
     except OSError as error:
         if error.filename is not None or error.errno == 28:  # of the file
             raise
-        raise TransferError(f"{address}: {error}", "The server went away, or can't be reached.") from error
+        raise TransferError(f"{address}: {error}", _AGAIN) from error
     return Transferred(path, size, digest.hexdigest())
 
 
@@ -104,7 +109,7 @@ class Stream:
         """The pieces of the RDB file after PSYNC. Raises TransferError."""
         answer = self._answer("PSYNC")
         if not answer.startswith("FULLRESYNC "):
-            raise TransferError(f"PSYNC was answered with {answer[:80]!r}")
+            raise TransferError(f"PSYNC was answered with {answer[:80]!r}", _AGAIN)
         head = self._line()
         if head.startswith(b"-"):
             raise _refused("PSYNC", head)
@@ -113,7 +118,7 @@ class Stream:
         elif head.startswith(b"$") and head[1:].isdigit():
             yield from self._counted(int(head[1:]))
         else:
-            raise TransferError(f"the data begins with {head[:80]!r}")
+            raise TransferError(f"the data begins with {head[:80]!r}", _AGAIN)
 
     def _answer(self, command: str) -> str:
         line = self._line()
@@ -130,7 +135,7 @@ class Stream:
                 self._buffer = rest
                 return line
             if len(self._buffer) > _LINE:
-                raise TransferError("the server doesn't speak the replication protocol")
+                raise TransferError("the server doesn't speak the replication protocol", _AGAIN)
             self._buffer += self._receive()
 
     def _counted(self, size: int) -> Iterator[bytes]:
@@ -155,12 +160,12 @@ class Stream:
         try:
             piece = self._connection.recv(_CHUNK)
         except TimeoutError:
-            raise TransferError(f"the server was silent for {_SILENT_SECONDS:.0f} s") from None
+            raise TransferError(f"the server was silent for {_SILENT_SECONDS:.0f} s", _AGAIN) from None
         if not piece:
-            raise TransferError("the server closed the connection before the end of the data")
+            raise TransferError("the server closed the connection before the end of the data", _AGAIN)
         return piece
 
 
 def _refused(command: str, line: bytes) -> TransferError:
     text = line.decode(errors="replace").removeprefix("-")
-    return TransferError(f"{command} was refused: {text[:200]}", _HINTS.get(text.partition(" ")[0], ""))
+    return TransferError(f"{command} was refused: {text[:200]}", _HINTS.get(text.partition(" ")[0], _AGAIN))

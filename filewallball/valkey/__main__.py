@@ -13,7 +13,7 @@ from filewallball.errors import ConfigError, UserError
 
 def main(arguments: list[str]) -> int:
     if arguments != ["agent"]:
-        raise ConfigError(f"unknown command {' '.join(arguments)!r}", "The only one is: agent.")
+        raise ConfigError(f"Unknown command {' '.join(arguments)!r}", "Write agent, which is the only one.")
     from filewallball.valkey import peers
     from filewallball.valkey.agent import Agent, layout_summary
     from filewallball.valkey.layout import AGENT_PORT, from_environment

@@ -88,7 +88,9 @@ def from_environment(environment: Mapping[str, str], secrets: Path = SECRETS) ->
     name = _value(environment, Variables.POD)
     me = next((pod for pod in members if pod.name == name), None)
     if me is None:
-        raise ConfigError(f"{Variables.POD} is {name}, which is none of the {len(members)} members")
+        raise ConfigError(
+            f"{Variables.POD} is {name}, which is none of the {len(members)} members", "Run `fwb up`."
+        )
     return Layout(
         me,
         members,
@@ -110,15 +112,15 @@ def _value(environment: Mapping[str, str], name: str) -> str:
         return value
     raise ConfigError(
         f"{name} isn't set",
-        "Components/valkey.py sets it, or the Service of that name does: one that is younger than this"
-        " container is seen after a restart.",
+        "Run `fwb up`, which sets it. If it belongs to a Service that is younger than this container, restart"
+        " the pod.",
     )
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
     value = _value(environment, name)
     if not value.isdecimal() or int(value) < 1:
-        raise ConfigError(f"{name} is {value!r}", "It must be a whole number above 0.")
+        raise ConfigError(f"{name} is {value!r}", "Set it to a whole number above 0.")
     return int(value)
 
 
@@ -126,4 +128,6 @@ def _secret(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"Cannot read {path}: {error.strerror}", "Run `fwb up`, which mounts it."
+        ) from error

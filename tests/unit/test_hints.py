@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import typer
+from messages import Module, all_modules, places_of_hints
 from pydantic import BaseModel
 
 import settings
@@ -24,38 +23,34 @@ SOURCES = [
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"`fwb ([^`]*)`")
 SETTING = re.compile(r"filewallball:([a-z]\w*(?:\.\w+)*)(?![\w:/-])")
-HINTED = {"UserError": 1, "ConfigError": 1, "CheckFailed": 2, "StoreError": 1}
 TYPERS = {"--help", "--install-completion", "--show-completion"}
 """What every typer program has, though not every version tells of it."""
-ERRORS = re.compile(r"(Error|Failed|Refused|unreachable)$")
-
-
-def texts(node: ast.AST) -> Iterator[str]:
-    """Every string below a node; what an f-string puts in is shown as {}. Docstrings are left out."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return
-    if isinstance(node, ast.JoinedStr):
-        parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-        yield "".join(str(part) for part in parts)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(node, ast.JoinedStr):
-            yield from texts(child)
-
-
-def said(path: Path) -> list[str]:
-    return list(texts(ast.parse(path.read_text(encoding="utf-8"))))
-
-
-def errors(path: Path) -> list[str]:
-    """The strings that stand in the arguments of an error."""
-    return [
-        text
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ERRORS.search(ast.unparse(node.func))
-        for text in texts(node)
-    ]
+KUBECTL = re.compile(
+    r"\bkubectl ((?:-\S+ \S+ )*(?:annotate|delete|describe|edit|exec|get|label|logs|patch|rollout|scale|top) "
+    r"[^`;]*)"
+)
+SOMEWHERE = re.compile(r"(^| )(-n|-A|--namespace|--all-namespaces|--raw)\b|\b(nodes?|pv|storageclass(es)?)\b")
+BARE = re.compile(
+    r"(?<![\w:.{}])(redis|valkey|mariadb|backup|toolkit|agent|checks|cluster)\.[a-z]+[A-Z]?\w*(\.\w+)*"
+)
+NAMES = {
+    *("apt", "apt-get", "checks.json", "cluster", "context", "ctr", "destroy", "go", "ip", "kubeadm"),
+    *(
+        "mariadb-dump",
+        "mariadbd",
+        "mmdebstrap",
+        "nft",
+        "pip",
+        "pod",
+        "rolling-image",
+        "runc",
+        "sandbox",
+        "stack",
+    ),
+}
+"""What an error may begin with in lower case: a command, a file, a resource."""
+MODULES = all_modules(SOURCES)
+PLACES = places_of_hints(list(MODULES.values()))
 
 
 def unknown_command(words: str) -> str:
@@ -89,15 +84,36 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
+def bad_hint(text: str) -> bool:
+    """Whether a hint is no sentence: {} stands for what only a run knows."""
+    return not (text[0].isupper() or text[0] in "`{") or not (text.endswith((".", "{}")))
+
+
+def bad_error(text: str) -> bool:
+    """Whether an error begins with a small letter, and not with a name."""
+    return (
+        text[0].islower() and re.split(r"[ :]", text)[0] not in NAMES and not text.startswith("filewallball:")
+    )
+
+
+def bare_settings(text: str) -> list[str]:
+    """The settings that a text names without `filewallball:`, which nobody can copy."""
+    return [each[0] for each in BARE.finditer(text) if known_setting(each[0])]
+
+
+def bad_kubectl(text: str) -> list[str]:
+    """The kubectl commands of a text that don't say in which namespace."""
+    return [found for found in KUBECTL.findall(text) if not SOMEWHERE.search(found)]
+
+
 def test_every_command_and_setting_that_is_named_exists() -> None:
     wrong: list[str] = []
-    for path in (*SOURCES, *PAGES):
-        every = [path.read_text(encoding="utf-8")] if path.suffix == ".md" else said(path)
-        for text in every:
-            wrong += [
-                f"{path.name}: {why}" for found in COMMAND.findall(text) if (why := unknown_command(found))
-            ]
-            wrong += [f"{path.name}: no {name}" for name in SETTING.findall(text) if not known_setting(name)]
+    told = [(path, text) for path, module in MODULES.items() for text in module.texts()]
+    told += [(page, page.read_text(encoding="utf-8")) for page in PAGES]
+    for path, text in told:
+        commands = [why for found in COMMAND.findall(text) if (why := unknown_command(found))]
+        settings_ = [f"no {name}" for name in SETTING.findall(text) if not known_setting(name)]
+        wrong += [f"{path.name}: {why}" for why in (*commands, *settings_)]
     assert not wrong
 
 
@@ -105,36 +121,44 @@ def test_no_error_sends_the_reader_to_what_only_the_program_writes() -> None:
     inside = re.compile(
         r"FWB_(DB|STORE|WORK|VALKEY)\w*|store-credentials|\b(in|edit|change) (redis|valkey|sentinel)\.conf"
     )
-    bare = re.compile(
-        r"(?<![\w:.{}])(redis|valkey|mariadb|backup|toolkit|agent|checks|cluster)\.[a-z]+[A-Z]?\w*(\.\w+)*"
-    )
     wrong: list[str] = []
-    for path in SOURCES:
-        if (
-            path.parts[len(ROOT.parts)] != "filewallball"
-        ):  # the schema's faults name settings by their path alone
-            continue
-        for text in errors(path):
-            wrong += [f"{path.name}: {text}"] if inside.search(text) else []
-            wrong += [f"{path.name}: {each[0]} without filewallball:" for each in bare.finditer(text)
-                      if known_setting(each[0])]  # fmt: skip
+    for path, module in MODULES.items():
+        for line, text in module.errors() if path.is_relative_to(ROOT / "filewallball") else ():
+            wrong += [f"{path.name}:{line}: {text}"] if inside.search(text) else []
+            wrong += [f"{path.name}:{line}: {each} without filewallball:" for each in bare_settings(text)]
     assert not wrong
+
+
+def test_warnings_name_settings_as_the_file_does() -> None:
+    """The list of refused values has paths alone: it says which file they are in."""
+    module = MODULES[ROOT / "components" / "schema" / "settings.py"]
+    texts = [text for text in module.texts() if ". " in text]
+    assert any("filewallball:agent.image" in text for text in texts)
+    assert not [each for text in texts for each in bare_settings(text)]
 
 
 def test_hints_are_sentences() -> None:
-    """The last argument of an error that is a plain text begins with a capital and ends as a sentence."""
-    wrong: list[str] = []
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and ast.unparse(node.func) in HINTED):
-                continue
-            place = HINTED[ast.unparse(node.func)]
-            hint = node.args[place] if len(node.args) > place else None
-            if isinstance(hint, ast.Constant) and isinstance(hint.value, str) and hint.value:
-                text = hint.value
-                if not text[0].isupper() or text[-1] not in ".:…":
-                    wrong.append(f"{path.name}:{node.lineno}: {text}")
-    assert not wrong
+    """A capital, a full stop. Those that are put together, or stand in tables, likewise."""
+    told = [(path, *each) for path, module in MODULES.items() for each in module.hints(PLACES)]
+    assert len(told) > 450, "they are found no longer"
+    assert not [f"{path.name}:{line}: {text}" for path, line, text in told if bad_hint(text)]
+
+
+def test_errors_begin_with_a_capital_or_a_name() -> None:
+    # these two are told behind the name of a server
+    told = [(path, *each) for path, module in MODULES.items() for each in module.beginnings(PLACES)]
+    told = [
+        each for each in told if not str(each[0]).endswith(("snapshots/transfer.py", "valkey/appoint.py"))
+    ]
+    assert len(told) > 120, "they are found no longer"
+    assert not [f"{path.name}:{line}: {text}" for path, line, text in told if bad_error(text)]
+
+
+def test_kubectl_is_told_where() -> None:
+    wrong = [(path.name, each) for path, module in MODULES.items() for text in module.texts()
+             for each in bad_kubectl(text)]  # fmt: skip
+    # the prefix of a stack output ends in the namespace
+    assert [each for each in wrong if each[0] != "stackoutputs.py"] == []
 
 
 def test_the_troubleshooting_page_has_every_check() -> None:
@@ -149,3 +173,54 @@ def test_a_wrong_command_or_setting_would_be_found() -> None:
     assert not unknown_command("check STACK valkey-quorum --quick")
     assert not known_setting("valkey.maxMemory")
     assert known_setting("valkey.snapshots.maxAgeHours")
+    assert bare_settings("raise redis.maxmemory") == ["redis.maxmemory"]
+    assert not bare_settings("raise filewallball:redis.maxmemory")
+
+
+PLANTED = """
+PLACE = "filewallball:redis"
+_HINTS = {1: "look at it.", 2: f"Raise {PLACE}.maxMemory."}
+_ROWS = [("sign", "never a hint")]
+_MORE_HINTS = [("sign", "Look at it")]
+
+class Odd(UserError):
+    pass
+
+def judge(seen: str, hint: str) -> None:
+    raise Odd("there is none", hint)
+
+def advice(code: int) -> str:
+    return "Run `kubectl get pods`." if code else "Do it" + " now"
+
+judge("x", f"look at {PLACE}.")
+judge("x", hint=_HINTS[1])
+raise Odd("stack dev has none", "Raise it, " + "please")
+"""
+
+
+def test_planted_hints_are_found() -> None:
+    """Each rule fails: on an f-string, a table, a sum, an alternative, a parameter, an own error."""
+    base = Module.read("class UserError(Exception):\n    def __init__(self, message, hint=''): ...")
+    planted = Module.read(PLANTED)
+    places = places_of_hints([base, planted])
+    assert (places["Odd"], places["judge"]) == (1, 1)
+    assert {text for _, text in planted.hints(places) if bad_hint(text)} == {
+        "look at it.",
+        "Look at it",
+        "Do it now",
+        "look at filewallball:redis.",
+        "Raise it, please",
+    }
+    texts = list(planted.texts())
+    assert [name for text in texts for name in SETTING.findall(text) if not known_setting(name)] == [
+        "redis.maxMemory"
+    ]
+    assert [each for text in texts for each in bad_kubectl(text)] == ["get pods"]
+    assert [text for _, text in planted.beginnings(places) if bad_error(text)] == ["there is none"]
+
+
+def test_which_kubectl_commands_are_whole() -> None:
+    for good in ("-n {} get pods", "get pods -A", "get nodes -L x", "--context {} get --raw /readyz"):
+        assert bad_kubectl(f"Run `kubectl {good}`.") == []
+    for bad in ("get pods", "logs valkey-0 -c agent", "delete pod {}", "top pod"):
+        assert bad_kubectl(f"Run `kubectl {bad}`.") == [bad]

@@ -41,7 +41,7 @@ PLANTED = ("('a')", "('나')", "('🚀')")
 
 def schedule(config: ChecksConfig) -> str:
     """The CronJob will start at the declared times."""
-    return scheduled.schedule(config.namespace, config[BackupTarget], "backup.schedule")
+    return scheduled.schedule(config.namespace, config[BackupTarget], "filewallball:backup.schedule")
 
 
 def run_now(config: ChecksConfig) -> str:
@@ -74,13 +74,14 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
         raise CheckFailed(
             f"{manifest.name} was not restored on trial",
             "a backup that was restored into a throw-away server and agreed",
-            "The toolkit image is older than this check: run `fwb up`, which rolls it.",
+            "The toolkit image is older than this check. Run `fwb up`, which renews it.",
         )
     if manifest.created < begin:
         raise CheckFailed(
             f"{manifest.name} was made at {manifest.created:%Y-%m-%d %H:%M:%S} UTC, before this run",
             "a new backup",
-            "The Job reported an old name, or the nodes' clocks differ: compare `date -u` on them.",
+            "The clocks of the nodes differ, or the Job named an old backup. Compare `date -u` on the nodes, "
+            "and set the wrong clock.",
         )
     found = manifest.tables.get(planted)
     if found is None or found.rows != len(PLANTED):
@@ -88,8 +89,8 @@ def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
             f"{manifest.name} holds {f'{found.rows} rows of' if found else 'nothing of'} table {planted}, "
             f"which had {len(PLANTED)} rows when the Job began",
             "all that is in the database",
-            f"The CronJob backs up {manifest.database} on a server that its own variables name, and not what "
-            "applications use. Somebody changed it by hand. Run `fwb up`, which sets it back.",
+            "Somebody changed the CronJob by hand: it backs up another server than the one that applications "
+            f"use, or another database ({manifest.database}). Run `fwb up`, which sets it back.",
         )
 
 
@@ -111,7 +112,7 @@ def _create(kube: Kube, config: ChecksConfig, cron_job: Object) -> Object:
             raise CheckFailed(
                 f"Job {JOB} of another run doesn't end",
                 "one such run at a time",
-                f"Run `kubectl -n {config.namespace} delete job {JOB}`, then check again.",
+                f"Run `kubectl -n {config.namespace} delete job {JOB}`, and run the check again.",
             )
         time.sleep(POLL_SECONDS)
 
@@ -130,8 +131,9 @@ def _finish(kube: Kube, config: ChecksConfig, job: Object) -> list[str]:
         raise CheckFailed(
             error.message,
             "the Job made from the CronJob runs",
-            f"Mend what the message names, then run `fwb up`; `kubectl -n {config.namespace} describe "
-            f"cronjob {config[BackupTarget].cronjob}` shows its image, volumes and Secrets.",
+            "Look at the image, the volumes and the Secrets in `kubectl -n "
+            f"{config.namespace} describe cronjob {config[BackupTarget].cronjob}`. Correct what the message "
+            "names, and run `fwb up`.",
         ) from error
     except JobFailed as error:
         raise CheckFailed(error.message, "it runs to its end", error.hint) from error
@@ -144,7 +146,8 @@ def _finish(kube: Kube, config: ChecksConfig, job: Object) -> list[str]:
     raise CheckFailed(
         f"the backup failed: {why}",
         "the Job made from the CronJob succeeds",
-        f"Its log ends with: {' | '.join(log[-LOG_LINES:]) or 'nothing'}.",
+        "Correct what the log names, and run `fwb check STACK backup-run` again. The log ends with: "
+        f"{' | '.join(log[-LOG_LINES:]) or 'nothing'}.",
     )
 
 
@@ -155,7 +158,8 @@ def _name_in(log: list[str]) -> str:
         raise CheckFailed(
             f"the Job succeeded without naming a backup; its log ends with {' | '.join(log[-LOG_LINES:])!r}",
             "`backup: OK <name>`",
-            "The CronJob runs something else than the toolkit's backup: run `fwb up`.",
+            "Somebody changed the CronJob by hand: it runs another program than the backup. Run `fwb up`, "
+            "which sets it back.",
         )
     return match[1]
 
@@ -188,7 +192,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
             error.hint or "Run `fwb backup now STACK`, which makes another backup.",
         )
     if isinstance(error, StoreError):
-        in_cluster = f"`kubectl -n {config.namespace} get pods` shows whether the store runs"
+        in_cluster = f"Look at `kubectl -n {config.namespace} get pods`, which shows whether the store runs."
         return CheckFailed(error.message, "the store answers", error.hint or in_cluster)
     return mariadb_session.explain(config, error)
 

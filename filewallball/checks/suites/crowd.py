@@ -13,7 +13,8 @@ SHARE = 0.8
 def judge(used: Mapping[str, int], share: int, setting: str) -> str:
     """What was seen, for each server by name; raises CheckWarned where less than a fifth is left.
 
-    share: connections that applications may have to one server. setting: the one that says so.
+    share: connections that applications may have to one server. setting: the whole name of the one that
+    says so.
     """
     seen = ", ".join(f"{server}: {count} of {share} connections in use" for server, count in used.items())
     if max(used.values()) < SHARE * share:
@@ -21,6 +22,6 @@ def judge(used: Mapping[str, int], share: int, setting: str) -> str:
     raise CheckWarned(
         seen,
         f"less than {SHARE:.0%} of those that applications may have",
-        "Look for an application that opens connections and doesn't close them; if all are needed, raise"
-        f" `filewallball:{setting}` and run `fwb up`",
+        "Look for an application that opens connections and doesn't close them. If it needs them all, raise "
+        f"{setting}, and run `fwb up`.",
     )

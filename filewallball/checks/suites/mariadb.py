@@ -44,13 +44,23 @@ def transactions(config: ChecksConfig) -> str:
             query(writer, f"CREATE TABLE `{table}` (id INT PRIMARY KEY, state VARCHAR(20) NOT NULL)")
             engine = _engine(reader, table)
             query(writer, f"INSERT INTO `{table}` VALUES (1, 'new')")
-            _expect("another connection, before the commit,", _states(reader, table), [], engine)
+            _expect(
+                "another connection, before the commit,", _states(reader, table), [], engine, config.namespace
+            )
             writer.commit()
-            _expect("another connection, after the commit,", _states(reader, table), ["new"], engine)
+            _expect(
+                "another connection, after the commit,",
+                _states(reader, table),
+                ["new"],
+                engine,
+                config.namespace,
+            )
             query(writer, f"UPDATE `{table}` SET state = 'changed' WHERE id = 1")
-            _expect("the writer itself", _states(writer, table), ["changed"], engine)
+            _expect("the writer itself", _states(writer, table), ["changed"], engine, config.namespace)
             writer.rollback()
-            _expect("the writer, after its rollback,", _states(writer, table), ["new"], engine)
+            _expect(
+                "the writer, after its rollback,", _states(writer, table), ["new"], engine, config.namespace
+            )
             writer.commit()
     return f"commit, isolation and rollback seen ({engine})"
 
@@ -68,14 +78,15 @@ def _states(connection: pymysql.Connection[pymysql.cursors.Cursor], table: str) 
     return [str(state) for (state,) in query(connection, f"SELECT state FROM `{table}`")]
 
 
-def _expect(who: str, seen: list[str], expected: list[str], engine: str) -> None:
+def _expect(who: str, seen: list[str], expected: list[str], engine: str, namespace: str) -> None:
     if seen != expected:
         raise CheckFailed(
             f"{who} sees {seen} in a table of the engine {engine}",
             str(expected),
             "Somebody changed "
             f"{'transaction_isolation' if engine == 'InnoDB' else 'default_storage_engine'} by hand. "
-            f"Run `fwb up`, which writes my.cnf anew, and then delete the pod {mariadb.NAME}-0.",
+            f"Run `fwb up`, which writes my.cnf anew, and then `kubectl -n {namespace} delete pod "
+            f"{mariadb.NAME}-0`.",
         )
 
 
@@ -98,8 +109,8 @@ def speed(config: ChecksConfig) -> str:
 
         limit = target.latency_limit_ms
         hint = (
-            "see whether MariaDB or its node is short of CPU or memory (`kubectl top pod`), its disk is "
-            "slow, or something holds it up (SHOW PROCESSLIST, the slow query log)"
+            f"Look at `kubectl -n {config.namespace} top pod`: MariaDB or its node may have too little CPU "
+            "or memory. If not, its disk may be slow, or a query may hold it up: look at SHOW PROCESSLIST."
         )
         reads = latency.judge("read", read, READ_SAMPLES, limit, hint)
         writes = latency.judge("write and commit", write, WRITE_SAMPLES, limit, hint)
@@ -110,8 +121,9 @@ def text(config: ChecksConfig) -> str:
     """Korean, emoji and rare characters come back as they went in, and count as one character each."""
     target = config[MariadbTarget]
     hint = (
-        "set character-set-server=utf8mb4 and collation-server=utf8mb4_unicode_ci in my.cnf, run `fwb up`, "
-        f"and for an older schema ALTER DATABASE {target.database} CHARACTER SET utf8mb4"
+        "Somebody changed a character set by hand. Run `fwb up`, which writes my.cnf anew, and then "
+        f"`kubectl -n {config.namespace} delete pod {target.statefulset}-0`. If the schema has the wrong "
+        f"one, run ALTER DATABASE {target.database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci."
     )
     with tables(config) as run, connected(target) as connection:
         wrong = _wrong_character_sets(connection)

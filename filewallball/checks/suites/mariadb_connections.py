@@ -27,8 +27,9 @@ def connections(config: ChecksConfig) -> str:
         raise CheckFailed(
             f"max_connections is {limit}",
             f"{target.max_connections}, as declared",
-            "Somebody used SET GLOBAL, or the container may open too few files: `kubectl -n"
-            f" {config.namespace} logs statefulset/{target.statefulset}` shows it at the start",
+            "Somebody used SET GLOBAL, or the container may not open enough files. Look at the beginning of "
+            f"`kubectl -n {config.namespace} logs statefulset/{target.statefulset}`. If it says nothing, run "
+            f"`kubectl -n {config.namespace} rollout restart statefulset/{target.statefulset}`.",
         )
     used = sum(str(user) not in _NOT_APPLICATIONS for (user,) in users)
     try:
@@ -39,4 +40,4 @@ def connections(config: ChecksConfig) -> str:
         if error.args[0] not in _FULL:
             raise
         used = max(used, target.max_connections)
-    return crowd.judge({"mariadb": used}, target.max_connections, "mariadb.maxConnections")
+    return crowd.judge({"mariadb": used}, target.max_connections, "filewallball:mariadb.maxConnections")

@@ -43,15 +43,17 @@ def bound_volume(kube: Kube, config: ChecksConfig) -> str:
     """Raises CheckFailed unless the claim is there and bound."""
     name, namespace = config[MariadbTarget].claim, config.namespace
     claim = kube.get("v1", "PersistentVolumeClaim", name, namespace)
-    describe = f"Run `kubectl -n {namespace} describe pvc {name}`, which says what it waits for"
     if claim is None:
-        raise CheckFailed(f"there is no claim {name}", "a bound claim", "Run `fwb up`, it makes the claim.")
+        raise CheckFailed(
+            f"there is no claim {name}", "a bound claim", "Run `fwb up`, which makes the claim."
+        )
     if claim["status"].get("phase") != "Bound":
         phase = claim["status"].get("phase", "unknown")
         raise CheckFailed(
             f"claim {name} is {phase}",
             "Bound",
-            f"{describe}. Look at filewallball:mariadb.storage.storageClass.",
+            f"Look at `kubectl -n {namespace} describe pvc {name}`, which says what it waits for. If it is "
+            "the StorageClass, set filewallball:mariadb.storage.storageClass.",
         )
     size = claim["status"].get("capacity", {}).get("storage", "?")
     return f"claim {name} bound, {size}"
@@ -73,7 +75,7 @@ def mounting_pod(kube: Kube, config: ChecksConfig) -> str:
         raise CheckFailed(
             f"StatefulSet {name} mounts {', '.join(claims) or 'no claim'}",
             f"it keeps its data on the claim {claim}",
-            "Run `fwb up`, which mounts the claim; without it the data dies with the pod.",
+            "Without the claim the data are lost with the pod. Run `fwb up`, which mounts it.",
         )
     return f"{name}-0"
 
@@ -99,7 +101,7 @@ def _survive(kube: Kube, config: ChecksConfig, pod: str, uid: str) -> float:
         raise CheckFailed(
             f"after the pod was deleted the row reads {rows or 'nothing'}",
             f"{mark}, as written and committed before",
-            "The data directory isn't on the volume, or the volume was replaced: "
+            "The data directory isn't on the volume, or the volume was replaced. Look at "
             f"`kubectl -n {config.namespace} describe pod {pod}`.",
         )
     return spent
@@ -116,7 +118,8 @@ def _wait_for_successor(kube: Kube, config: ChecksConfig, pod: str, uid: str) ->
     raise CheckFailed(
         f"pod {pod} wasn't ready again {RESTART_SECONDS:.0f} s after it was deleted: {pods.state(now)}",
         "the StatefulSet brings it back",
-        f"Why is said by `kubectl -n {config.namespace} describe pod {pod}` and by its log. Look at both.",
+        f"Look at `kubectl -n {config.namespace} describe pod {pod}` and at "
+        f"`kubectl -n {config.namespace} logs {pod}`, which say why.",
     )
 
 

@@ -17,15 +17,16 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from facts import mariadb
 from facts.checks.mariadb import MariadbTarget
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites.mariadb_session import DENIED, Tables, connected, query, tables
 
 HINT = (
-    "grant rights on the own schema only (ON `{schema}`.*, with _ written as \\_) without GRANT OPTION: "
-    "SHOW GRANTS FOR {user} lists them. The init file of the component mariadb does so at every start: "
-    "`kubectl -n {namespace} rollout restart statefulset/{statefulset}`, and REVOKE what was added by hand"
+    "Somebody granted more by hand. SHOW GRANTS FOR {user} lists all rights: REVOKE those that aren't ON "
+    "`{schema}`.* (_ is written there as \\_), and GRANT OPTION. Then run "
+    "`kubectl -n {namespace} rollout restart statefulset/{statefulset}`, which grants what the user needs."
 )
 
 
@@ -48,7 +49,7 @@ def privileges(config: ChecksConfig) -> str:
     with tables(config) as run:
         table = run.name("privileges")
         with connected(target) as app:
-            steps = _work(app, run)
+            steps = _work(app, run, config.namespace)
             attempts = forbidden(target.database, run.run)
             excess = [what for what in (_try(app, one) for one in attempts) if what]
             excess += excess_grants([str(row[0]) for row in query(app, "SHOW GRANTS")], target.database)
@@ -77,7 +78,7 @@ def _excessive(config: ChecksConfig, user: str, excess: Sequence[str]) -> CheckF
     return CheckFailed(f"{user} can {', '.join(excess)}", "its own work and no more", hint)
 
 
-def _work(connection: Connection[Cursor], run: Tables) -> int:
+def _work(connection: Connection[Cursor], run: Tables, namespace: str) -> int:
     """Everything that an application with migrations does."""
     table, view, function, event = (run.name(what) for what in ("privileges", "view", "function", "event"))
     steps = (
@@ -105,8 +106,8 @@ def _work(connection: Connection[Cursor], run: Tables) -> int:
             raise CheckFailed(
                 f"an event of the application did not run within {EVENT_SECONDS} s",
                 "it runs every second",
-                "Somebody turned the scheduler off: SHOW VARIABLES LIKE 'event_scheduler' must be ON. Delete "
-                "the server's pod, and it starts as my.cnf says.",
+                "Somebody turned the scheduler off: SHOW VARIABLES LIKE 'event_scheduler' must say ON. Run "
+                f"`kubectl -n {namespace} delete pod {mariadb.NAME}-0`: the server starts as my.cnf says.",
             )
         time.sleep(POLL_SECONDS)
     query(connection, f"DROP EVENT `{event}`")

@@ -165,27 +165,28 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
         return CheckFailed(
             seen,
             f"{target.app_user} may log in and use {target.database}, {target.monitor_user} may log in",
-            f"MariaDB applies users and the Secret {mariadb.CREDENTIALS} when it starts: "
-            f"`kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`.",
+            f"MariaDB reads the Secret {mariadb.CREDENTIALS} and makes its users only when it starts. "
+            f"Restart it: `kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`.",
         )
     if code in DENIED:
         return CheckFailed(
             seen,
             f"{target.app_user} may do everything in {target.database}",
-            "The grants are in the component mariadb's init file: run `fwb up`, then check again.",
+            "The server grants these rights when it starts. Run `fwb up`, and then "
+            f"`kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`.",
         )
     if code == ER.BINLOG_CREATE_ROUTINE_NEED_SUPER:
         return CheckFailed(
             seen,
             f"{target.app_user} may create functions and triggers",
-            "The server does not run with log_bin_trust_function_creators, as its my.cnf says. Delete its "
-            f"pod {target.statefulset}-0.",
+            "The server runs without log_bin_trust_function_creators, though its my.cnf has it. Restart it: "
+            f"`kubectl -n {namespace} delete pod {target.statefulset}-0`.",
         )
     if code in _FULL:
         return CheckFailed(
             seen,
             "room on the volume",
-            f"Make the claim {target.claim} larger: raise filewallball:mariadb.storage.size and run `fwb "
-            "up`.",
+            f"The volume is full. Raise filewallball:mariadb.storage.size, and run `fwb up`, which makes the "
+            f"claim {target.claim} larger.",
         )
-    return CheckFailed(seen, "no error from MariaDB", logs)
+    return CheckFailed(seen, "no error from MariaDB", f"Look at {logs}.")

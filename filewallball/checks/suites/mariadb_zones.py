@@ -42,8 +42,9 @@ def time_zones(config: ChecksConfig) -> str:
             raise CheckFailed(
                 "; ".join(wrong),
                 "the local time of each zone",
-                "The server's time-zone tables are damaged or half loaded. Delete the file time-zones on the "
-                f"volume and then the pod {config[MariadbTarget].statefulset}-0: its start loads them anew.",
+                "The server's time-zone tables are damaged or not complete. Delete the file time-zones on "
+                f"the volume, and run `kubectl -n {config.namespace} delete pod "
+                f"{config[MariadbTarget].statefulset}-0`: the server loads them anew when it starts.",
             )
         query(connection, "SET time_zone = %s", [ZONE])
     return f"{len(KNOWN)} conversions into named zones are right"
@@ -62,8 +63,8 @@ def _unknown(config: ChecksConfig) -> CheckFailed:
     return CheckFailed(
         seen,
         "time-zone tables that were loaded at the server's start",
-        f"The log of the start says why: `kubectl -n {namespace} logs {pod}`. Delete the pod, and it loads "
-        "them anew.",
+        f"Look at `kubectl -n {namespace} logs {pod}`, which says why. Then run `kubectl -n {namespace} "
+        f"delete pod {pod}`: the server loads them anew when it starts.",
     )
 
 

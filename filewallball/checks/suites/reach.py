@@ -14,19 +14,19 @@ def unreachable(seen: str, what: str, namespace: str, workload: str) -> CheckFai
     if any(sign in text for sign in _NO_NAME):
         hint = (
             "No DNS server has answered, or none knows the name. Look at `kubectl get pods -A -l "
-            f"k8s-app=kube-dns` and `kubectl -n {namespace} get services`. Where the cluster's DNS runs in "
-            "another namespace, on another port or as a cache on the node, say so in "
-            "filewallball:cluster.dns, and run `fwb up`."
+            f"k8s-app=kube-dns` and `kubectl -n {namespace} get services`. If the cluster's DNS runs in "
+            "another namespace, on another port or as a cache on the node, set filewallball:cluster.dns, and "
+            "run `fwb up`."
         )
     elif any(sign in text for sign in _NO_WAY):
         hint = (
-            f"`kubectl -n {namespace} get networkpolicies` must let the checks in, and `kubectl -n "
-            f"{namespace} get endpointslices` must list {_pod(workload)}"
+            f"Look at `kubectl -n {namespace} get networkpolicies`, which must let the checks in, and at "
+            f"`kubectl -n {namespace} get endpointslices`, which must list {_pod(workload)}."
         )
     else:
         hint = (
-            f"`kubectl -n {namespace} get pods` shows whether it runs, `kubectl -n {namespace} logs "
-            f"{workload}` why not"
+            f"Look at `kubectl -n {namespace} get pods`, which shows whether it runs, and at `kubectl -n "
+            f"{namespace} logs {workload}`, which says why not."
         )
     return CheckFailed(seen, f"{what} answers", hint)
 

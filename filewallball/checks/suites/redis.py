@@ -31,7 +31,7 @@ def configuration(config: ChecksConfig) -> str:
         raise CheckFailed(
             "; ".join(map(str, found)),
             f"the server runs with {cache.CONFIG_MAP}'s {cache.CONF}",
-            f"Somebody used CONFIG SET, or the pod is older than the file: "
+            f"Somebody used CONFIG SET, or the pod is older than the file. Restart it: "
             f"`kubectl -n {config.namespace} rollout restart deployment/redis`.",
         )
     return f"{len(declared)} directives as declared"
@@ -43,16 +43,16 @@ def commands(config: ChecksConfig) -> str:
         key, passing = session.key("commands"), session.key("commands:passing")
         for value in ("first", "둘째 값 🚀"):
             session.call("SET", key, value, "EX", 60)
-            _expect(f"GET after SET {value!r}", session.call("GET", key), value)
-        _expect("DEL", session.call("DEL", key), 1)
-        _expect("GET after DEL", session.call("GET", key), None)
+            _expect(f"GET after SET {value!r}", session.call("GET", key), value, config.namespace)
+        _expect("DEL", session.call("DEL", key), 1, config.namespace)
+        _expect("GET after DEL", session.call("GET", key), None, config.namespace)
         session.call("SET", passing, "x", "PX", EXPIRY_MS)
         left = session.call("PTTL", passing)
         if left == -1 or left > EXPIRY_MS:
             raise CheckFailed(
                 f"a key written with a TTL of {EXPIRY_MS} ms has one of {left} ms (-1: none)",
                 "the TTL that was asked for",
-                "Something between the client and Redis changes commands: look for a proxy in front of it.",
+                "Something between the client and Redis changes commands. Look for a proxy in front of it.",
             )
         begin = time.monotonic()
         while session.call("GET", passing) is not None:
@@ -60,19 +60,20 @@ def commands(config: ChecksConfig) -> str:
                 raise CheckFailed(
                     f"a key with a TTL of {EXPIRY_MS} ms was still there after {EXPIRY_PATIENCE_SECONDS:g} s",
                     "it is gone when its time is up",
-                    "Redis doesn't expire keys: look at its log, and at the clock of its node.",
+                    f"Redis doesn't expire keys. Look at `kubectl -n {config.namespace} logs "
+                    "deployment/redis`, and at the clock of its node.",
                 )
             time.sleep(0.02)
     return "set, get, overwrite, delete and expiry seen"
 
 
-def _expect(step: str, seen: object, expected: object) -> None:
+def _expect(step: str, seen: object, expected: object, namespace: str) -> None:
     if seen != expected:
         raise CheckFailed(
             f"{step} gave {seen!r}",
             f"{expected!r}",
-            "Several servers may answer under one name, or a proxy interferes. Look at `kubectl get "
-            "endpointslices -A`.",
+            "Several servers may answer under one name, or a proxy changes what they say. Look at "
+            f"`kubectl -n {namespace} get endpointslices`.",
         )
 
 
@@ -94,9 +95,8 @@ def memory(config: ChecksConfig) -> str:
         raise CheckFailed(
             seen,
             f"at most {config[RedisTarget].memory_max:.0%}, or evictions that explain more",
-            "Look with `redis-cli --bigkeys` what fills it. Give keys a TTL, or raise "
-            "filewallball:redis.maxmemory "
-            "and run `fwb up`."
+            "Find out with `redis-cli --bigkeys` what fills it. Give these keys a TTL, or raise "
+            "filewallball:redis.maxmemory, and run `fwb up`."
             if policy.startswith(EVICTING_POLICIES)
             else set_back("maxmemory-policy", config.namespace),
         )
@@ -112,7 +112,9 @@ def connections(config: ChecksConfig) -> str:
     with reading(config) as session:
         clients = choice.read(cast("str", session.call("CLIENT", "LIST")))
     used = len(choice.of_applications(clients, choice.REDIS_USERS))
-    return crowd.judge({"redis": used}, config[RedisTarget].max_connections, "redis.maxConnections")
+    return crowd.judge(
+        {"redis": used}, config[RedisTarget].max_connections, "filewallball:redis.maxConnections"
+    )
 
 
 def speed(config: ChecksConfig) -> str:
@@ -122,8 +124,8 @@ def speed(config: ChecksConfig) -> str:
         session.call("SET", key, "x" * 1_000, "EX", 60)
         limit = config[RedisTarget].latency_limit_ms
         hint = (
-            "see whether Redis or its node is short of CPU (`kubectl top pod`), has a CPU limit, swaps, or "
-            "runs slow commands (`redis-cli latency latest`, `slowlog get`)"
+            f"Look at `kubectl -n {config.namespace} top pod`: Redis or its node may have too little CPU, or "
+            "may swap. If not, look for slow commands with `redis-cli slowlog get`."
         )
         reads = latency.judge("GET", lambda: session.call("GET", key), LATENCY_SAMPLES, limit, hint)
         writes = latency.judge(

@@ -119,7 +119,7 @@ def _judge(
         raise CheckFailed(
             f"{tally.wrong} of {tally.lookups} look-ups gave another value than was written",
             "what was written",
-            "Something between the client and Redis mixes up replies: look for a proxy in front of it.",
+            "Something between the client and Redis mixes up replies. Look for a proxy in front of it.",
         )
     if lifetimes:
         raise CheckFailed(
@@ -131,8 +131,8 @@ def _judge(
         raise CheckFailed(
             f"{tally.hits} hits and {tally.misses} misses were seen, the server counted {hits} and {misses}",
             "the server's counters contain the client's",
-            f"Its counters were reset (CONFIG RESETSTAT) or it restarted meanwhile: see "
-            f"`kubectl -n {config.namespace} get pods`, then check again.",
+            "The server restarted meanwhile, or somebody used CONFIG RESETSTAT. Look at "
+            f"`kubectl -n {config.namespace} get pods`, and run the check again.",
         )
 
 
@@ -141,15 +141,14 @@ def _why_refused(fault: str, config: ChecksConfig) -> str:
         return set_back("maxmemory-policy", config.namespace)
     if "expire" in fault:
         return "A TTL of 0 or less was set. Look at what sets TTLs, or at a proxy that changes commands."
-    return f"The log says why. Look at `kubectl -n {config.namespace} logs deployment/redis`."
+    return f"Look at `kubectl -n {config.namespace} logs deployment/redis`, which says why."
 
 
 def _why_low(moved: dict[str, int]) -> str:
     if moved["evicted_keys"]:
         return (
             "The cache is too small: it evicted keys that were still wanted. Raise "
-            "filewallball:redis.maxmemory, "
-            "and filewallball:redis.resources.memoryLimit with it, and run `fwb up`."
+            "filewallball:redis.maxmemory and filewallball:redis.resources.memoryLimit, and run `fwb up`."
         )
     if moved["expired_keys"]:
         return (

@@ -118,14 +118,15 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
         return CheckFailed(
             seen,
             f"user {target.user} may log in",
-            f"Redis applies the Secret {cache.CREDENTIALS} when it starts: "
+            f"Redis reads the Secret {cache.CREDENTIALS} only when it starts. Restart it: "
             f"`kubectl -n {namespace} rollout restart deployment/redis`.",
         )
     if isinstance(error, exceptions.NoPermissionError):
         return CheckFailed(
             seen,
             f"user {target.user} may do what the checks need, under {PREFIX}* only",
-            "The ACL rules of the user are in the component redis: run `fwb up`, then check again.",
+            "Somebody used ACL SETUSER, or the pod is older than its users.acl. Run `fwb up`, and then "
+            f"`kubectl -n {namespace} rollout restart deployment/redis`.",
         )
     if isinstance(error, exceptions.OutOfMemoryError):
         return CheckFailed(
@@ -145,7 +146,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
 def set_back(directive: str, namespace: str) -> str:
     """What to do where the server runs with another value than the program gives it."""
     return (
-        f"Somebody changed {directive} by hand. Run `fwb up`, which writes redis.conf anew (maxmemory "
-        "comes from "
-        f"filewallball:redis.maxmemory), and then `kubectl -n {namespace} rollout restart deployment/redis`."
+        f"Somebody changed {directive} by hand. Run `fwb up`, which writes redis.conf anew (maxmemory comes "
+        "from filewallball:redis.maxmemory), and then "
+        f"`kubectl -n {namespace} rollout restart deployment/redis`."
     )

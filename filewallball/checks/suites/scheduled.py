@@ -36,8 +36,8 @@ def schedule(namespace: str, target: ScheduledTarget, setting: str) -> str:
         raise CheckFailed(
             ", ".join(f"{name} is {_plain(live.get(name))}" for name in wrong),
             ", ".join(f"{name} {_plain(wanted[name])}" for name in wrong),
-            f"Somebody edited CronJob {target.cronjob} by hand, during a maintenance perhaps. Its times are "
-            f"filewallball:{setting} and filewallball:timeZone. Run `fwb up`, which sets it back.",
+            f"Somebody changed the CronJob {target.cronjob} by hand. Its times come from {setting} and "
+            "filewallball:timeZone. Run `fwb up`, which sets it back.",
         )
     return f"{spec['schedule']} {spec['timeZone']}"
 
@@ -93,8 +93,8 @@ def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
             f"the newest verified {newest.what} {newest.name} is dated {-age.total_seconds() / 3600:.1f} h "
             "in the future, and hides how old the others are",
             "one of the past",
-            "A clock is or was wrong: compare `date -u` on the nodes and set it right. If the "
-            f"{newest.what} was made by the wrong one, run {newest.remedy}, then move {newest.name} and its "
+            "A clock is or was wrong. Compare `date -u` on the nodes, and set the wrong clock. If the "
+            f"{newest.what}'s date is wrong, run {newest.remedy}, and then move {newest.name} and its "
             f"{MANIFEST_SUFFIX} out of {newest.where}.",
         )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
@@ -120,6 +120,6 @@ def none_at_all(
 
 def why_none(namespace: str, target: ScheduledTarget, remedy: str) -> str:
     return (
-        f"`kubectl -n {namespace} get jobs` shows how those of CronJob {target.cronjob} ended; {remedy} "
-        "makes one now and says what is wrong"
+        f"Look at `kubectl -n {namespace} get jobs`, which shows how those of the CronJob {target.cronjob} "
+        f"ended. Run {remedy}, which makes one now, or says what is wrong."
     )

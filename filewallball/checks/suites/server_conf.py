@@ -47,8 +47,8 @@ def read(path: str, config_map: str) -> Directives:
         return parse(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
-            f"cannot read the declared {path}: {error.strerror}",
-            f"The ConfigMap {config_map} isn't mounted into the checks' pod: run `fwb up`.",
+            f"Cannot read the declared {path}: {error.strerror}",
+            f"The ConfigMap {config_map} isn't mounted into the checks' pod. Run `fwb up`, which mounts it.",
         ) from error
 
 
@@ -70,7 +70,7 @@ def split_words(line: str, number: int = 1) -> list[str]:
     while rest:
         match = _WORD.match(rest)
         if match is None:
-            raise ConfigError(f"line {number} of the server's file: unbalanced quotes: {line.strip()[:80]}")
+            raise ConfigError(f"Line {number} of the server's file: unbalanced quotes: {line.strip()[:80]}")
         if match["double"] is not None:
             words.append(_unescape(match["double"]))
         elif match["single"] is not None:

@@ -68,12 +68,12 @@ def passwords(config: ChecksConfig) -> str:
         raise CheckFailed(
             "; ".join(wrong),
             "nobody gets in without the password, and applications can't administer the set",
-            "Somebody used ACL SETUSER, or the pod is older than its users' file: `kubectl -n "
-            f"{config.namespace} delete pod {wrong[0].split()[0]}` has it start from what is declared.",
+            "Somebody used ACL SETUSER, or the pod is older than its users.acl. Restart it: "
+            f"`kubectl -n {config.namespace} delete pod {wrong[0].split()[0]}`.",
         )
     tried = len(MEMBER_FORBIDDEN) + len(SENTINEL_FORBIDDEN)
     return (
-        f"{len(members) + len(sentinels)} servers refuse no and a wrong password, "
+        f"{len(members) + len(sentinels)} servers refuse a missing and a wrong password, "
         f"and {tried} commands to applications"
     )
 
@@ -101,9 +101,9 @@ def _wrong(
         raise CheckFailed(
             "; ".join(f"{node}: {answers[node]}" for node in refused),
             "the applications' password is taken",
-            f"The Secret {valkey.CREDENTIALS} is newer than the servers: they take the new passwords when all"
-            f" start anew together, `kubectl -n {config.namespace} delete pod -l"
-            f" app.kubernetes.io/component={valkey.COMPONENT}`, an outage of some ten seconds.",
+            f"The Secret {valkey.CREDENTIALS} is newer than the servers, which read it only when they start. "
+            "Restart all of them together, which takes about ten seconds without sessions: `kubectl -n "
+            f"{config.namespace} delete pod -l app.kubernetes.io/component={valkey.COMPONENT}`.",
         )
     told = valkey_nodes.all_answered(config, answers)
     return [one for wrong in told.values() for one in wrong]

@@ -31,9 +31,8 @@ def configuration(config: ChecksConfig) -> str:
             raise CheckFailed(
                 "; ".join(wrong),
                 "the set runs with the stack's valkey.conf and settings",
-                "Somebody used CONFIG SET or SENTINEL SET, or the pod is older than the setting: `kubectl -n "
-                f"{config.namespace} delete pod {wrong[0].split(':')[0]}` has it start from what is "
-                "declared.",
+                "Somebody used CONFIG SET or SENTINEL SET, or the pod is older than the setting. Restart it: "
+                f"`kubectl -n {config.namespace} delete pod {wrong[0].split(':')[0]}`.",
             )
         return (
             f"{len(settled)} directives on {len(config[ValkeyTarget].members)} members as declared, "
@@ -134,9 +133,8 @@ def persistence(config: ChecksConfig) -> str:
             raise CheckFailed(
                 "; ".join(wrong),
                 "every member keeps its data on its volume",
-                f"The volume is full or broken. `kubectl -n {config.namespace} logs {first} -c valkey` "
-                "says which. Until "
-                "it is mended, a power cut loses what isn't saved. Raise "
+                "The volume is full or broken, and a power cut would lose what isn't saved. Look at "
+                f"`kubectl -n {config.namespace} logs {first} -c valkey`. If it is full, raise "
                 "filewallball:valkey.storage.size, and run `fwb up`.",
             )
         return f"last save and AOF write ended well on {len(told)} members"

@@ -22,7 +22,7 @@ def connections(config: ChecksConfig) -> str:
         }
 
     used = valkey_nodes.settled(config, look)
-    return crowd.judge(used, config[ValkeyTarget].max_connections, "valkey.maxConnections")
+    return crowd.judge(used, config[ValkeyTarget].max_connections, "filewallball:valkey.maxConnections")
 
 
 def _used(config: ChecksConfig, nodes: Sequence[Node], own: Collection[str]) -> dict[str, int]:

@@ -167,32 +167,37 @@ def fault(config: ChecksConfig, node: Node, error: Exception) -> CheckFailed:
         return CheckFailed(
             seen,
             "the checks' user may log in",
-            f"All {what}s apply the Secret {valkey.CREDENTIALS} when they start: `kubectl -n {namespace} "
-            "rollout "
-            f"restart {STATEFULSETS[node.container]}`",
+            f"The {what}s read the Secret {valkey.CREDENTIALS} only when they start. Restart them: "
+            f"`kubectl -n {namespace} rollout restart {STATEFULSETS[node.container]}`.",
         )
     if isinstance(error, exceptions.NoPermissionError):
         return CheckFailed(
             seen,
             "the checks' user may do what the checks need",
-            f"Somebody used ACL SETUSER, or the {what} is older than its users.acl: `kubectl -n {namespace} "
-            f"rollout restart {STATEFULSETS[node.container]}`.",
+            f"Somebody used ACL SETUSER, or the {what} is older than its users.acl. Restart them all: "
+            f"`kubectl -n {namespace} rollout restart {STATEFULSETS[node.container]}`.",
         )
     if isinstance(error, exceptions.BusyLoadingError):
-        return CheckFailed(seen, f"every {what} answers", f"It reads its data and is open soon: see {logs}.")
+        return CheckFailed(
+            seen,
+            f"every {what} answers",
+            f"It is still reading its data. Run the check again soon. Look at {logs}.",
+        )
     if "refused" in str(error).lower() and what == "member":
         return CheckFailed(
             seen,
             "every member answers",
-            "A member is closed until its agent has found its place as primary or linked replica: `kubectl "
-            f"-n {namespace} logs {node} -c agent` says what it waits for; {logs} whether the server runs.",
+            "A member takes no connections until its agent has made it the primary or a linked replica. "
+            f"Look at `kubectl -n {namespace} logs {node} -c agent`, which says what it waits for, and at "
+            f"{logs}.",
         )
     if "reading from socket" in str(error):
         return CheckFailed(
             f"{node}: no answer within {ANSWER_SECONDS:g} s",
             f"every {what} answers",
-            f"It takes connections and does nothing: the process hangs, or its node is overloaded: `kubectl "
-            f"-n {namespace} get pods -o wide`; `kubectl -n {namespace} delete pod {node}` starts it anew.",
+            "It takes connections but answers nothing: the process hangs, or its node is overloaded. Look at "
+            f"`kubectl -n {namespace} get pods -o wide`. If the node is well, restart the server: "
+            f"`kubectl -n {namespace} delete pod {node}`.",
         )
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
         failed = unreachable(seen, f"Every {what}.", namespace, f"pod/{node}")
@@ -241,6 +246,9 @@ def info(reply: object) -> dict[str, str]:
 def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     """An error that belongs to no one server."""
     if isinstance(error, exceptions.RedisError):
-        hint = f"`fwb check STACK` again; `kubectl -n {config.namespace} get pods` shows what is restarting"
+        hint = (
+            f"Look at `kubectl -n {config.namespace} get pods`, which shows what is restarting. Then run "
+            "`fwb check STACK` again."
+        )
         return CheckFailed(f"the session set: {error}", "no error from any server of it", hint)
     return None

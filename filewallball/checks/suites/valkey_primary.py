@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redis import exceptions
 
+from facts import valkey
 from facts.checks.valkey import ValkeyTarget
 from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.checks.config import ChecksConfig
@@ -39,10 +40,10 @@ def _quorum(config: ChecksConfig) -> str:
         raise CheckFailed(
             "; ".join(wrong),
             f"each says {wanted}",
-            "A Sentinel that says fewer can't reach others, one that says more knows one that is gone, and "
-            "one without such a master has lost its configuration: `kubectl -n "
-            f"{config.namespace} get pods,networkpolicies`; `kubectl -n {config.namespace} rollout restart "
-            "statefulset/valkey-sentinel` has them start from what is declared.",
+            "A smaller number: that Sentinel can't reach others. A larger one: it knows one that is gone. No "
+            "such master: it has lost its configuration. Look at "
+            f"`kubectl -n {config.namespace} get pods,networkpolicies`. If all pods run, restart the "
+            f"Sentinels: `kubectl -n {config.namespace} rollout restart statefulset/{valkey.SENTINEL}`.",
         )
     return f"{wanted}, {config[ValkeyTarget].quorum} can have a failover"
 
@@ -74,8 +75,8 @@ def _primary(config: ChecksConfig) -> str:
             raise CheckFailed(
                 f"{node} says {view.flags} of {named}",
                 "every Sentinel sees the primary up, and no failover under way",
-                f"A failover ends within seconds. If it doesn't, look at `kubectl -n {config.namespace} "
-                f"logs {node}`.",
+                "A failover takes some seconds. Run the check again. If it fails again, look at "
+                f"`kubectl -n {config.namespace} logs {node}`.",
             )
     silent = _roles(config, members, named)
     epoch = _epoch(config, views, named)
@@ -104,9 +105,10 @@ def _one_name(config: ChecksConfig, views: Mapping[Node, View], members: list[No
         raise CheckFailed(
             "; ".join(camps),
             f"all {len(views)} Sentinels name the same primary",
-            "They agree as soon as they hear of each other: look for what keeps some apart (`kubectl -n "
-            f"{config.namespace} get pods -o wide`, NetworkPolicies, a node); `kubectl -n {config.namespace} "
-            f"delete pod {min(named.values(), key=len)[0]}` has one start from what is declared.",
+            "Sentinels that reach each other agree within seconds, so something keeps these apart: a "
+            "NetworkPolicy or a broken node. Look at "
+            f"`kubectl -n {config.namespace} get pods,networkpolicies -o wide`, and restart the Sentinel "
+            f"that is wrong: `kubectl -n {config.namespace} delete pod {min(named.values(), key=len)[0]}`.",
         )
     [endpoint] = named
     for member in members:
@@ -115,8 +117,9 @@ def _one_name(config: ChecksConfig, views: Mapping[Node, View], members: list[No
     raise CheckFailed(
         f"the Sentinels name {endpoint}",
         f"one of the declared members: {_listed(members)}",
-        f"A Service was made anew and has another address since: `kubectl -n {config.namespace} rollout "
-        "restart statefulset/valkey-sentinel`, and the same with statefulset/valkey when that is over.",
+        "A Service was deleted and made again, and has another address now. Run "
+        f"`kubectl -n {config.namespace} rollout restart statefulset/{valkey.SENTINEL}`. When that has "
+        f"ended, run `kubectl -n {config.namespace} rollout restart statefulset/{valkey.NAME}`.",
     )
 
 
@@ -155,8 +158,8 @@ def _roles(config: ChecksConfig, members: list[Node], named: Node) -> str:
         raise CheckFailed(
             f"the Sentinels name {named}; {', '.join(wrong)}",
             "that member says master, and every other one slave",
-            "Its agent sets a member right within seconds, if it runs and hears the Sentinels: `kubectl -n "
-            f"{config.namespace} logs {wrong[0].split()[0]} -c agent`.",
+            "A member's agent corrects this within seconds. If the check fails again, look why it doesn't: "
+            f"`kubectl -n {config.namespace} logs {wrong[0].split()[0]} -c agent`.",
         )
     silent = [str(node) for node in members if node not in roles]
     return f"; no answer from {', '.join(silent)}" if silent else ""
@@ -177,8 +180,9 @@ def _epoch(config: ChecksConfig, views: Mapping[Node, View], named: Node) -> int
         raise CheckFailed(
             f"the primary's epoch: {told}",
             "the same one everywhere",
-            "The lower ones missed a failover: see what keeps them apart (`kubectl -n "
-            f"{config.namespace} get pods -o wide`), and the log of {named}'s container agent.",
+            "Those with a lower number missed a failover. Look what keeps them apart: "
+            f"`kubectl -n {config.namespace} get pods,networkpolicies -o wide` and "
+            f"`kubectl -n {config.namespace} logs {named} -c agent`.",
         )
     return next(iter(epochs.values()))
 
@@ -194,5 +198,5 @@ def known_primary(config: ChecksConfig) -> tuple[Node, dict[Node, View]]:
         f"no member is named as the primary by more than half of {len(config[ValkeyTarget].sentinels)}"
         " Sentinels",
         "a primary that clients find",
-        "See what valkey-quorum and valkey-primary say.",
+        "Run `fwb check STACK valkey-quorum valkey-primary`, and do what these checks say.",
     )

@@ -47,9 +47,9 @@ def replicas(config: ChecksConfig) -> str:
     raise CheckFailed(
         f"a write on {primary} reached {_behind(config, best)}, the best of {ROUNDS} rounds",
         f"all of them within {limit:g} s",
-        "Its server or node is short of CPU, or its network is slow. Look at `kubectl -n "
-        f"{config.namespace} top "
-        f"pod`, `kubectl -n {config.namespace} logs {slowest} -c valkey`",
+        "The replica or its node has too little CPU, or the network is slow. Look at "
+        f"`kubectl -n {config.namespace} top pod` and `kubectl -n {config.namespace} logs {slowest} -c "
+        "valkey`.",
     )
 
 
@@ -83,9 +83,9 @@ def _linked(config: ChecksConfig) -> tuple[Node, list[Node]]:
         raise CheckFailed(
             "; ".join(wrong),
             f"every other member is a replica of {primary}, its link up",
-            f"Run `kubectl -n {config.namespace} logs {_first(wrong)} -c agent`, which says what it waits "
-            "for, and "
-            f"`-c valkey` why the link fails",
+            f"Look at `kubectl -n {config.namespace} logs {_first(wrong)} -c agent`, which says what it "
+            f"waits for, and at `kubectl -n {config.namespace} logs {_first(wrong)} -c valkey`, which says "
+            "why the link fails.",
         )
     return primary, others
 
@@ -152,8 +152,8 @@ def _lags(config: ChecksConfig, primary: Node, others: Sequence[Node]) -> dict[N
                 raise CheckFailed(
                     f"{count} of {len(others)} replicas acknowledged a write within {limit:g} s",
                     "all of them",
-                    f"Look at `kubectl -n {config.namespace} logs {primary} -c valkey`, which tells of "
-                    "replicas that hang.",
+                    f"Look at `kubectl -n {config.namespace} logs {primary} -c valkey`, which names the "
+                    "replicas that don't answer.",
                 )
     return lags
 
@@ -218,13 +218,13 @@ def _write_fault(config: ChecksConfig, primary: Node, error: exceptions.RedisErr
         return CheckFailed(
             f"{primary} refused a write: {error}",
             "enough replicas in touch for the primary to take writes",
-            "See what valkey-replicas says.",
+            "Run `fwb check STACK valkey-replicas`, and do what it says.",
         )
     if isinstance(error, exceptions.ReadOnlyError):
         return CheckFailed(
             f"{primary} refused a write as a replica does: {error}",
             "the primary takes writes",
-            "It was replaced at this moment, or valkey-primary says more: check again.",
+            "Another member may have become the primary just now. Run `fwb check STACK` again.",
         )
     return valkey_nodes.fault(config, primary, error)
 
@@ -266,8 +266,8 @@ def _expect_soon(
     raise CheckFailed(
         f"{node} gives {seen!r} {PATIENCE_SECONDS:g} s after {what} on {primary}",
         "replicas follow the primary",
-        f"Valkey-replicas tells how far it is behind; `kubectl -n {config.namespace} get endpointslices` "
-        "whether a Service leads to other servers.",
+        "Run `fwb check STACK valkey-replicas`, which says how far it is behind. Look at "
+        f"`kubectl -n {config.namespace} get endpointslices` too: a Service may lead to the wrong servers.",
     )
 
 
@@ -281,7 +281,8 @@ def _expect_lifetime(config: ChecksConfig, node: Node, link: Connection, key: st
         raise CheckFailed(
             f"a key written with a TTL of {TTL_MS} ms has one of {left} ms on {node} (-1: none)",
             "the TTL that was asked for",
-            "Replicas expire keys by their own clock: compare `date -u` on the nodes, and set it right.",
+            "Replicas expire keys by their own clocks. Compare `date -u` on the nodes, and set the wrong "
+            "clock.",
         )
 
 
@@ -297,6 +298,6 @@ def _expect_refusal(config: ChecksConfig, node: Node, link: Connection, key: str
     raise CheckFailed(
         f"{node} took a write of its own, although it is a replica",
         "replicas take writes from the primary alone",
-        "Somebody set replica-read-only to no, see valkey-config; what was written there is lost at the next "
-        f"full copy: `kubectl -n {config.namespace} delete pod {node}`.",
+        "Somebody set replica-read-only to no. What is written there gets lost. Restart the replica: "
+        f"`kubectl -n {config.namespace} delete pod {node}`.",
     )

@@ -18,7 +18,9 @@ REMEDY = "`fwb valkey backup now STACK`"
 
 def schedule(config: ChecksConfig) -> str:
     """The CronJob will start at the declared times."""
-    return scheduled.schedule(config.namespace, config[SnapshotsTarget], "valkey.snapshots.schedule")
+    return scheduled.schedule(
+        config.namespace, config[SnapshotsTarget], "filewallball:valkey.snapshots.schedule"
+    )
 
 
 def freshness(config: ChecksConfig) -> str:
@@ -50,7 +52,7 @@ def _planned_within(config: ChecksConfig, limit: timedelta) -> bool:
 def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
     """What an error of the store means for the person who runs the stack."""
     if isinstance(error, StoreError):
-        in_cluster = f"`kubectl -n {config.namespace} get pods` shows whether the store runs"
+        in_cluster = f"Look at `kubectl -n {config.namespace} get pods`, which shows whether the store runs."
         return CheckFailed(error.message, "the store answers", error.hint or in_cluster)
     return None
 

@@ -76,7 +76,10 @@ class Applier(Base):
         namespace, _, name = id_.rpartition("/")
         found = self._session.kube.get(resource.api_version, resource.kind, name, namespace or None)
         if found is None:
-            raise UserError(f"{resource.kind} {id_}, which the program reads, does not exist")
+            raise UserError(
+                f"{resource.kind} {id_}, which the program reads, does not exist",
+                "Make it, or correct its name.",
+            )
         return Outcome(id=id_, outputs=found)
 
     def _fail(self, resource: Resource, error: UserError, seconds: float) -> None:
@@ -145,7 +148,7 @@ class Applier(Base):
         refuse_move(self._session, resource, key)
         why, hint = refusal(old, protect=resource.options.protect, retain=False)
         if why and "protected" in why:
-            raise UserError(f"{why}, and {key} is to take its place", hint)
+            raise UserError(f"{why}, and {key} would take its place", hint)
         if resource.options.delete_before_replace and not why:
             self.remove(old, resource.options.timeout("delete"))
         return f"takes the place of {key_of(old)}"

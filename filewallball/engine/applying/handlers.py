@@ -35,7 +35,7 @@ class Base:
         if resource.type == PROVIDER_TYPE:
             return Outcome(id=resource.name, outputs=resource.props)
         if not resource.is_kubernetes:
-            raise UserError(f"the embedded engine cannot deploy {resource.urn}", USE_THE_CLI)
+            raise UserError(f"The embedded engine cannot deploy {resource.urn}", USE_THE_CLI)
         return self.deploy(resource)
 
     def deploy(self, resource: Resource) -> Outcome:

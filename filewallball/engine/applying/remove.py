@@ -67,9 +67,9 @@ def protection_error(protected: Iterable[Object]) -> UserError:
     """The refusal, with the way out."""
     names = "\n".join(f"  {key_of(obj)}" for obj in protected)
     return UserError(
-        f"these are protected and will not be deleted:\n{names}",
-        "To let them go, set `protect=False` on them (for a whole stack: `protect: false` in its config),"
-        " run `up`, and try again.",
+        f"These are protected and will not be deleted:\n{names}",
+        "To delete them, set `protect=False` on them (filewallball:protect to false for a whole stack),"
+        " run `fwb up`, and then this command again.",
     )
 
 
@@ -113,9 +113,12 @@ class Remover:
     def keep(self, objects: list[Object], occupied: Occupied) -> None:
         """Leave objects in the cluster at the stack's end, and say so."""
         for obj in objects:
-            note = "stays with its data; `--purge` deletes it"
+            note = "stays with its data; `fwb destroy --purge` deletes it"
             if kind_of(obj) is NAMESPACE and (others := occupied.get(obj["metadata"]["name"])):
-                note = f"stays: {occupied_note(others)}. Move or delete that, then `destroy --purge` again"
+                note = (
+                    f"stays: {occupied_note(others)}. Move or delete them, and run `fwb destroy --purge` "
+                    "again"
+                )
             self._done(Step(as_resource(obj), "keep", key_of(obj), note=note))
 
     def let_go(self, objects: list[Object], occupied: Occupied, declared: set[Key]) -> list[Object]:
@@ -129,7 +132,7 @@ class Remover:
             if _home_stays(obj, declared):
                 self._set_aside(obj)
                 waiting.append(obj)
-                note = "no longer declared; stays with its data until `destroy --purge`"
+                note = "no longer declared; stays with its data until `fwb destroy --purge`"
             else:
                 self._release(obj)
                 note = "no longer part of the stack"

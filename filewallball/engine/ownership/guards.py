@@ -40,7 +40,7 @@ def occupants(session: Session, namespace: str) -> list[str]:
 
 def occupied_note(keys: list[str]) -> str:
     """Why the namespace stays, in one line."""
-    return f"it holds what isn't the stack's: {', '.join(keys)}"
+    return f"it holds objects that aren't part of the stack: {', '.join(keys)}"
 
 
 def plan(session: Session, graph: Graph, providers: Providers) -> list[tuple[Resource, Key]]:
@@ -71,13 +71,11 @@ def refuse_move(session: Session, resource: Resource, key: Key) -> None:
     before = key_of(old)
     if before == key or before in session.planned or any(UNKNOWN in part for part in key):
         return
-    where = f" -n {before.namespace}" if before.namespace else ""
     raise UserError(
-        f"{before} would be followed by a new and empty {key}: its data does not move along",
-        "Change the name or namespace back; or deploy the new place as another stack, move the data there"
-        " by a backup,\n  and then destroy this one. If an empty one is meant: let go of the old one"
-        " (it stays, with its data) by\n"
-        f"  `kubectl label{where} {before.kind.lower()} {before.name} {LABEL}-`, and run `up` again.",
+        f"A new and empty {key} would take the place of {before}: its data would not move there",
+        "Change the name or namespace back. To move the data, deploy the new place as another stack, restore "
+        "a backup there,\n  and then destroy this one. To begin with an empty one, run"
+        f" `{before.kubectl('label')} {LABEL}-`\n  and then `fwb up`: the old one stays, with its data.",
     )
 
 
@@ -99,7 +97,7 @@ def refuse_others(session: Session, graph: Graph, providers: Providers, undone: 
         return
     told = next((error for error in errors if error.by_pulumi), errors[0])
     more = f" (as {len(errors) - 1} more of its objects)" if len(errors) > 1 else ""
-    raise NotOurs(f"nothing was {undone}: {told.message}{more}", told.hint, by_pulumi=told.by_pulumi)
+    raise NotOurs(f"Nothing was {undone}: {told.message}{more}", told.hint, by_pulumi=told.by_pulumi)
 
 
 def _is_ours(session: Session, obj: Object) -> bool:

@@ -35,7 +35,7 @@ def exclusively(
             try:
                 lock.release()
             except UserError as error:
-                reporter.line(f"    the lock could not be released, it expires by itself: {error.message}")
+                reporter.line(f"    the lock could not be released, and ends by itself: {error.message}")
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def _interruptible(result: Result, halt: threading.Event) -> Generator[None]:
             os._exit(128 + number)
         halt.set()
         result.interrupted = True
-        result.failures.append("interrupted: what was not reached is left as it was; `up` goes on from here")
+        result.failures.append("interrupted: the rest is left as it was; `fwb up` goes on from here")
         os.write(2, b"\nstopping after the requests under way; once more to leave at once\n")
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -124,14 +124,14 @@ class Lock:
     def _take_over(self) -> None:
         lease = self._kube.get(LEASE, "Lease", self._name, CONTROL_NAMESPACE)
         if lease is None:
-            raise Locked("another run of this stack has just ended", "Try again.")
+            raise Locked("Another run of this stack has just ended", "Run the command again.")
         spec = lease["spec"]
         age = _now() - _parsed(spec["renewTime"])
         if age < timedelta(seconds=spec["leaseDurationSeconds"]):
             since = _parsed(spec["acquireTime"]).astimezone().strftime("%H:%M:%S")
             raise Locked(
-                f"{spec['holderIdentity']} is at work on this stack since {since}",
-                f"Wait for it to end. Should it have died, its lock expires within {SECONDS} s.",
+                f"{spec['holderIdentity']} has been at work on this stack since {since}",
+                f"Wait until it has ended. If it was killed, its lock ends within {SECONDS} s.",
             )
         taken = self._manifest(_now())
         # written only if nobody else took the expired lock first
@@ -140,7 +140,9 @@ class Lock:
             self._lease = self._kube.replace(taken)
         except KubeError as error:
             if error.status == 409:
-                raise Locked("another run has just taken the lock of this stack", "Try again.") from None
+                raise Locked(
+                    "Another run has just taken the lock of this stack", "Run the command again."
+                ) from None
             raise
 
     def _manifest(self, acquired: datetime) -> dict[str, Any]:

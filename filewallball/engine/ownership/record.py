@@ -77,8 +77,8 @@ class Store:
         if record and record.engine != EMBEDDED and not take_over:
             raise UserError(
                 f"stack {self._stack} of {self._project} is owned by the Pulumi CLI",
-                "Use `--engine pulumi`. To move the stack to the embedded engine, have the CLI forget it:\n"
-                f"  `pulumi stack rm --force {self._stack}` (its objects stay), and then run\n"
+                "Use `--engine pulumi`. To move the stack to the embedded engine, run\n"
+                f"  `pulumi stack rm --force {self._stack}` (its objects stay), and then\n"
                 f"  `fwb up {self._stack} --engine embedded --take-over`.",
             )
         return record

@@ -12,7 +12,7 @@ from typing import Any
 from filewallball.engine.kinds import kind_of
 from filewallball.engine.kinds.table import DEFINITION, value_at
 from filewallball.engine.ownership.record import LABEL, MANAGER, label_value
-from filewallball.engine.program.resources import Key, Resource, key_of
+from filewallball.engine.program.resources import USE_THE_CLI, Key, Resource, key_of
 from filewallball.engine.showing.diff import PREFIX, keep_ignored
 from filewallball.errors import UserError
 from filewallball.kube import Kube, KubeError, UnknownKind
@@ -74,7 +74,9 @@ class Session:
         """The resource's object with name and namespace settled. Raises UnknownKind, UserError."""
         manifest = resource.manifest()
         if resource.kind.endswith("Patch") and resource.kind != "Patch":
-            raise UserError(f"{resource.urn}: {resource.kind} is known to the Pulumi CLI's provider only")
+            raise UserError(
+                f"{resource.urn}: only the provider of the Pulumi CLI knows {resource.kind}", USE_THE_CLI
+            )
         served = self.kube.discovery().resource(manifest["apiVersion"], manifest["kind"])
         meta = manifest["metadata"]
         if served.namespaced:
@@ -183,19 +185,19 @@ class Session:
         if mine is not None:
             raise NotOurs(
                 f"{key} belongs to the stack {mine}",
-                "Give it another name, or take it out of that stack first.",
+                "Give it another name, or remove it from that stack first.",
             )
         if any(manager.startswith(PULUMI_MANAGER) for manager in managers):
             raise NotOurs(
-                f"{key} was made by the Pulumi CLI: the two engines do not know of each other's state",
-                "Use `--engine pulumi`; or, once nobody runs `pulumi up` on this stack any more"
-                " (`pulumi stack rm --force`),\n  move its objects over with `--take-over`.",
+                f"{key} was made by the Pulumi CLI, whose state the embedded engine does not know",
+                "Use `--engine pulumi`. To move the stack to the embedded engine, run `pulumi stack rm "
+                "--force`,\n  and then `fwb up` with `--engine embedded --take-over`.",
                 by_pulumi=True,
             )
         raise NotOurs(
             f"{key} exists already and is not part of this stack",
-            f"Made by: {', '.join(sorted(managers)) or 'unknown'}. Give the new one another name,"
-            " delete the old one, or adopt it with `--take-over`.",
+            f"It was made by: {', '.join(sorted(managers)) or 'unknown'}. Give the new one another name,"
+            " delete the old one, or take it over with `--take-over`.",
         )
 
 
@@ -215,18 +217,18 @@ def refusal(obj: Object, *, protect: bool, retain: bool) -> tuple[str, str]:
     """Why an object must not be deleted to be made anew, and what to do; empty texts where it may be."""
     key = key_of(obj)
     if protect or notes_of(obj).get("protect"):
-        return (f"{key} is protected", "Set `protect=False` on it, run `up`, and then make this change.")
+        return (f"{key} is protected", "Set `protect=False` on it, run `fwb up`, and then make this change.")
     kind = kind_of(obj)
     if value_at(obj, kind.claims_policy) == "Delete":
         return (
             f"{key} takes its volume claims with it when it is deleted",
-            "Set persistentVolumeClaimRetentionPolicy.whenDeleted to Retain, run `up`, then change this.",
+            "Set persistentVolumeClaimRetentionPolicy.whenDeleted to Retain, run `fwb up`, and then change "
+            "this.",
         )
     if kind.holds_data or retain or notes_of(obj).get("retain"):
-        where = f"-n {key.namespace} " if key.namespace else ""
         return (
             f"making {key} anew would delete what it holds",
-            "Take the change back; or save the data, run"
-            f" `kubectl {where}delete {key.kind.lower()} {key.name}`, and run `up` again.",
+            "Take the change back. If it is meant, save the data, run"
+            f" `{key.kubectl('delete')}`, and then `fwb up`.",
         )
     return ("", "")

@@ -51,7 +51,7 @@ class Graph:
         if foreign:
             names = "\n".join(f"  {each.type} {each.name}" for each in foreign[:10])
             raise UserError(
-                f"the embedded engine deploys Kubernetes objects only; this stack also has\n{names}",
+                f"The embedded engine deploys Kubernetes objects only, and this stack also has:\n{names}",
                 USE_THE_CLI,
             )
         seen: dict[tuple[str, ...], Resource] = {}
@@ -62,8 +62,9 @@ class Graph:
             key = (resource.api_version, resource.kind, str(meta.get("namespace") or ""), meta["name"])
             if key in seen:
                 raise UserError(
-                    f"two resources declare the same {resource.kind} {meta['name']}:"
-                    f" {seen[key].urn} and {resource.urn}"
+                    f"Two resources declare the same {resource.kind} {meta['name']}:"
+                    f" {seen[key].urn} and {resource.urn}",
+                    "Give one of them another name.",
                 )
             seen[key] = resource
 
@@ -97,7 +98,7 @@ class Providers:
             self.namespaces[each.urn] = str(each.props.get("namespace") or "")
         if len(targets) > 1:
             names = ", ".join(each.name for each in targets.values())
-            raise ConfigError(f"the stack's providers name different clusters: {names}", USE_THE_CLI)
+            raise ConfigError(f"The stack's providers name different clusters: {names}", USE_THE_CLI)
         target = next(iter(targets), ("", ""))
         self.kubeconfig: str | None = target[0] or None
         self.context: str | None = target[1] or None

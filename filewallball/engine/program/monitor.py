@@ -57,7 +57,7 @@ class Monitor(MockMonitor):
         return resource_pb2.DeploymentInfo(supportedFeatures=FEATURES)
 
     def Invoke(self, request: Any) -> Any:
-        raise UserError(f"the embedded engine cannot call the provider function {request.tok}", USE_THE_CLI)
+        raise UserError(f"The embedded engine cannot call the provider function {request.tok}", USE_THE_CLI)
 
     def ReadResource(self, request: Any) -> Any:
         resource = self._resource(request)

@@ -21,7 +21,7 @@ STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:kubernetes"
 DEFAULT_TIMEOUT = 600.0
 """Seconds, where a resource has no timeout of its own."""
-USE_THE_CLI = "Install the Pulumi CLI and use it for this stack: https://www.pulumi.com/docs/install/"
+USE_THE_CLI = "Install the Pulumi CLI (https://www.pulumi.com/docs/install/), and use it for this stack."
 
 Path = tuple[str | int, ...]
 
@@ -36,6 +36,11 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    def kubectl(self, command: str) -> str:
+        """The command line of kubectl for this object: `describe`, `delete`, `label`."""
+        where = ["-n", self.namespace] if self.namespace else []
+        return " ".join(["kubectl", *where, command, self.kind.lower(), self.name])
 
     @property
     def group_kind(self) -> str:

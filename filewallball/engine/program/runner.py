@@ -47,7 +47,9 @@ def run(
             raise
         except SystemExit as leave:
             if leave.code not in (None, 0):
-                raise ProgramError(f"the program ended with exit code {leave.code}") from None
+                raise ProgramError(
+                    f"The program ended with exit code {leave.code}", "Correct what it says above."
+                ) from None
         except Exception as error:  # noqa: BLE001 - whatever the user's program may raise
             raise redacted_error(error, project.root, redactor) from None
     return monitor
@@ -146,7 +148,9 @@ def redacted_error(error: BaseException, root: Path, redactor: Redactor) -> User
     frames = [frame for frame in _frames(error) if is_users(frame.filename, root)]
     where = "".join(traceback.format_list(frames)) if frames else ""
     what = "".join(traceback.format_exception_only(error)).strip()
-    return ProgramError(redactor.text(f"the program failed\n{where}{what}"))
+    return ProgramError(
+        redactor.text(f"The program failed\n{where}{what}"), "Correct it, and run the command again."
+    )
 
 
 def _frames(error: BaseException) -> list[traceback.FrameSummary]:

@@ -11,7 +11,7 @@ from filewallball.engine.kinds.table import STORAGE_CLASS
 from filewallball.engine.program.resources import key_of
 from filewallball.engine.waiting import readiness
 from filewallball.engine.waiting.observer import Observer
-from filewallball.engine.waiting.watch import TICK, RolloutFailed, Say, Watch
+from filewallball.engine.waiting.watch import TICK, RolloutFailed, Say, Watch, what_next
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 
@@ -49,21 +49,22 @@ class Waiter:
                 settling = 0.0 if first else watch.settling(obj)
                 if settling <= 0:
                     return obj
-                state = waiting("started, may yet crash")
+                state = waiting("started, but it may still crash")
             if state.phase == "failed" and first:  # let the views of its pods fill, to tell the reason
                 watch.troubles(obj)
                 self._observer.wait(TICK)
             elif state.phase == "failed":
-                raise RolloutFailed(watch.report(obj, state.detail, watch.troubles(obj)))
+                raise RolloutFailed(watch.report(obj, state.detail, watch.troubles(obj)), what_next(obj))
             if self._stop.is_set():
                 raise Stopped(f"{key_of(obj)}: stopped while waiting: {state.detail}")
             troubles = watch.troubles(obj)
             certain = [each for each in troubles if watch.lasted(each.key) >= each.certain_after]
             if certain:
-                raise RolloutFailed(watch.report(obj, "", certain))
+                raise RolloutFailed(watch.report(obj, "", certain), what_next(obj))
             detail = watch.detail(obj, state.detail, troubles)
             if time.monotonic() > deadline:
-                raise RolloutFailed(watch.report(obj, f"not ready after {timeout:.0f} s: {detail}", troubles))
+                why = f"not ready after {timeout:.0f} s: {detail}"
+                raise RolloutFailed(watch.report(obj, why, troubles), what_next(obj))
             lasting = watch.lasted(f"line/{detail}") >= WORTH_A_LINE_AFTER
             if (detail, lasting) != said:
                 say(detail, lasting)
@@ -93,7 +94,8 @@ class Waiter:
             if time.monotonic() > deadline:
                 held = ", ".join(seen["metadata"].get("finalizers") or []) or "its dependents"
                 raise RolloutFailed(
-                    f"{key_of(obj)}: still there {timeout:.0f} s after its deletion, held by {held}"
+                    f"{key_of(obj)}: still there {timeout:.0f} s after its deletion, held by {held}",
+                    f"Look at `{key_of(obj).kubectl('describe')}`, and run the command again.",
                 )
             self._observer.wait(TICK)
 

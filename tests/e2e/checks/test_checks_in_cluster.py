@@ -127,7 +127,7 @@ def test_wrong_password_of_the_store(stack):
         found = stack.check("backup-run", "backup-freshness")
     assert found["backup-run"].status == "failed"
     assert "backup failed" in found["backup-run"].observed
-    assert "Its log ends with" in found["backup-run"].hint
+    assert "The log ends with" in found["backup-run"].hint
     assert found["backup-freshness"].status == "failed"
     assert "filewallball:backup.store.credentialsSecret" in found["backup-freshness"].hint
     assert stack.jobs() == []
@@ -155,7 +155,7 @@ def test_backup_of_another_database(stack):
         broken = stack.check("backup-run")["backup-run"]
     assert broken.status == "failed"
     assert "nothing of table fwb_check_" in broken.observed
-    assert "The CronJob backs up another" in broken.hint
+    assert "it backs up another" in broken.hint
 
 
 def test_backups_that_are_gone_or_damaged(stack):

@@ -110,7 +110,7 @@ def test_ctrl_c_stops_in_order_and_the_next_up_goes_on(lab: Lab) -> None:
     run = interrupted(lab)
     said, _ = run.communicate(timeout=30)
     assert run.returncode == 1, said
-    assert "interrupted: what was not reached is left as it was" in said
+    assert "interrupted: the rest is left as it was" in said
     assert "Traceback" not in said
     assert lease_of(lab) is None
     assert lab.get("ConfigMap", "after") is None
@@ -146,7 +146,7 @@ def test_an_api_server_that_stays_away_is_named(far: Lab, proxy: Proxy) -> None:
     proxy.sever()
     run.join(120)
     assert len(failures) == 1
-    assert f"cannot reach the cluster at https://127.0.0.1:{proxy.port}" in failures[0]
+    assert f"Cannot reach the cluster at https://127.0.0.1:{proxy.port}" in failures[0]
 
 
 def test_an_unreachable_cluster_fails_a_preview(lab: Lab) -> None:
@@ -155,12 +155,12 @@ def test_an_unreachable_cluster_fails_a_preview(lab: Lab) -> None:
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
     config["config"]["kubeconfig"] = yaml.safe_dump(kubeconfig)
     (lab.folder / f"Pulumi.{lab.stack}.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(Unreachable, match=r"cannot reach the cluster at https://127.0.0.1:9 \(context fwb-"):
+    with pytest.raises(Unreachable, match=r"Cannot reach the cluster at https://127.0.0.1:9 \(context fwb-"):
         lab.preview()
     run = lab.fwb("preview", lab.stack, "--engine", "embedded")
     said, _ = run.communicate(timeout=100)
     assert run.returncode == 1
-    assert said.count("cannot reach the cluster") == 1
+    assert said.count("Cannot reach the cluster") == 1
     assert "Traceback" not in said
 
 

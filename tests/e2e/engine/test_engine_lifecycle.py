@@ -64,7 +64,7 @@ def test_a_misspelt_kind_is_said_to_be_unknown(lab: Lab) -> None:
     odd = lab.config_map("a")
     odd["object"]["kind"] = "ConfMap"
     result = lab.preview(odd)
-    assert result.failures == ["ConfMap a: the cluster serves no ConfMap of v1"]
+    assert result.failures == ["ConfMap a: The cluster serves no ConfMap of v1"]
 
 
 def test_preview_shows_what_changes_and_what_goes(lab: Lab) -> None:
@@ -143,7 +143,7 @@ def test_destroy_that_is_not_confirmed_deletes_nothing(lab: Lab) -> None:
         asked.extend(names)
         return False
 
-    with pytest.raises(UserError, match="nothing was deleted"):
+    with pytest.raises(UserError, match="Nothing was deleted"):
         lab.destroy(confirm=refuse)
     assert f"ConfigMap {lab.namespace}/a" in asked
     assert lab.get("ConfigMap", "a") is not None

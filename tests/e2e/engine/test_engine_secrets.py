@@ -72,7 +72,7 @@ def _render(lab: Lab, arguments: list[str]) -> tuple[int, str]:
 def test_usage_and_configuration_faults_end_with_2(lab: Lab) -> None:
     code, said = run(lab, "up", "nosuch", "--no-checks")
     assert code == 2
-    assert f"there is no stack 'nosuch'\n  Stacks of listed: {lab.stack}." in said
+    assert f"There is no stack 'nosuch'\n  Stacks of listed: {lab.stack}." in said
     raising = "raise SettingsError('mariadb.storage.size: is 5 apples')"
     defined = "class SettingsError(Exception):\n    exit_code = 2"
     (lab.folder / "__main__.py").write_text(f"{defined}\n\n{raising}\n")

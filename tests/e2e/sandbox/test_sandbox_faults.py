@@ -218,11 +218,11 @@ def test_a_program_runs_in_a_pods_network(sandbox: Sandbox, namespace: str, faul
 
 def test_what_is_not_there_is_named(sandbox: Sandbox, namespace: str, faults: Faults) -> None:
     start(sandbox, namespace, {"target": SLEEP})
-    with pytest.raises(UserError, match=f"no container valkey runs in pod {namespace}/target") as caught:
+    with pytest.raises(UserError, match=f"No container valkey runs in pod {namespace}/target") as caught:
         faults.kill(namespace, "target")
     assert f"{namespace}/target/main" in caught.value.hint
-    with pytest.raises(UserError, match=f"no pod {namespace}/absent runs"):
+    with pytest.raises(UserError, match=f"No pod {namespace}/absent runs"):
         faults.cut(namespace, "absent", "both")
-    with pytest.raises(UserError, match=f"no pod {namespace}/absent runs"):
+    with pytest.raises(UserError, match=f"No pod {namespace}/absent runs"):
         faults.kill_pods(namespace, ["target", "absent"])
     assert restarts(sandbox, namespace, "target") == 0

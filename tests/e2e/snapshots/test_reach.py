@@ -217,5 +217,5 @@ def test_other_functions_than_the_manifest_tells_of(libraries: Lab) -> None:
     libraries.store().delete(key)
     libraries.store().put(json.dumps(about).encode(), key)
     output = libraries.run("restore", "--name", taken.name, code=1)
-    assert "loaded, it holds something else than when it was taken" in output
+    assert "a server that loaded it holds other data than when it was taken" in output
     assert "The set was left as it is" in output

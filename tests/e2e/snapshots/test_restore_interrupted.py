@@ -57,7 +57,7 @@ def test_stopped_half_way_and_run_again(lab: Lab, taken: Manifest, number: signa
         assert 0 < left <= 120
         lab.as_backup(CLOCK_DB).delete("fwb:restore")
     else:
-        assert "stopped by SIGTERM" in output
+        assert "Stopped by SIGTERM" in output
         assert "Users still have what they had" in output
     # What was staged and left is no part of what is put aside, and the latest is still the one from before.
     assert f"restore: OK {taken.name}" in lab.run("restore", "--latest")
@@ -81,7 +81,7 @@ def test_a_primary_that_goes_away_meanwhile(
     output = lab.run("restore", "--name", taken.name, code=1)
     monkeypatch.undo()
     assert "Users still have what they had" in output
-    assert "again: it begins anew" in output
+    assert "again: it starts from the beginning" in output
     lab.servers.start([old])
     del lab.primary
     assert {key: value for key, value in lab.contents().items() if key[0] != STAGING} == before
@@ -110,7 +110,7 @@ def test_too_little_memory_for_both(lab: Lab) -> None:
         said = lab.run("restore", "--name", taken.name)
     finally:
         agent.config_set("maxmemory", lab.servers.settings["maxmemory"])
-    assert "what the set holds goes first" in said
+    assert "the set is emptied first" in said
     assert f"restore: OK {taken.name}" in said
     lab.wait_same_everywhere()
     assert {value[0][:1] for value in lab.contents().values()} == {b"x"}

@@ -59,7 +59,7 @@ def test_back_to_an_older_version_and_forth_again(lab: Lab) -> None:
         # Some have the database that a restore prepares in, others don't.
         refused = lab.run("restore", "--name", taken.name, code=1)
         assert "DB index is out of range" in refused
-        assert "wait until `fwb up` has restarted all session servers" in refused
+        assert "Run `fwb up`, and wait until it has ended" in refused
         assert "The set was left as it is" in refused
 
     lab_keys = 1

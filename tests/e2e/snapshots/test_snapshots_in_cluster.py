@@ -61,7 +61,7 @@ def test_sessions_come_back_by_way_of_the_store(stack: DataStack) -> None:
     assert valkey(stack, leader, "FLUSHDB", "backup", "backup") == ["OK"]
     assert valkey(stack, leader, "SET since the-snapshot") == ["OK"]
     refused = stack.fwb("valkey", "restore", stack.name, "--latest", exit_code=2)
-    assert "Add --yes" in refused
+    assert "Give --yes" in refused
     assert valkey(stack, leader, "GET since") == ["the-snapshot"]
 
     restored = stack.fwb("valkey", "restore", stack.name, "--latest", "--yes")
@@ -77,7 +77,7 @@ def test_sessions_come_back_by_way_of_the_store(stack: DataStack) -> None:
 
     listed = stack.fwb("valkey", "backup", "list", stack.name).splitlines()
     assert len(listed) == 2
-    assert f"put aside before {name} was restored" in listed[0]
+    assert f"saved before {name} was restored" in listed[0]
     assert listed[1].startswith(name)
 
 

@@ -61,15 +61,15 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
     ("name", "value", "said"),
     [
         ("FWB_DB_HOST", "", "FWB_DB_HOST: not set"),
-        ("FWB_DB_PORT", "33o6", "FWB_DB_PORT: '33o6' is no port number"),
-        ("FWB_DB_PORT", "70000", "FWB_DB_PORT: '70000' is no port number"),
+        ("FWB_DB_PORT", "33o6", "FWB_DB_PORT: '33o6' is not a port number"),
+        ("FWB_DB_PORT", "70000", "FWB_DB_PORT: '70000' is not a port number"),
         ("FWB_DB_PASSWORD_FILE", "", "FWB_DB_PASSWORD_FILE: not set; it names the file"),
         ("FWB_DB_PASSWORD_FILE", "/nowhere/x", "cannot read /nowhere/x (No such file or directory)"),
         ("FWB_DB_PASSWORD_FILE", "/dev/null", "/dev/null is empty"),
-        ("FWB_STORE_ENDPOINT", "store:7070", "FWB_STORE_ENDPOINT: 'store:7070' is no URL"),
+        ("FWB_STORE_ENDPOINT", "store:7070", "FWB_STORE_ENDPOINT: 'store:7070' is not a URL"),
         ("FWB_STORE_SECRET_KEY_FILE", "", "goes with FWB_STORE_ACCESS_KEY_FILE: one alone is set"),
-        ("FWB_WORK_DIR", "/nowhere", "FWB_WORK_DIR: /nowhere is no directory"),
-        ("FWB_WORK_SIZE", "2 GB", "FWB_WORK_SIZE: '2 GB' is no size"),
+        ("FWB_WORK_DIR", "/nowhere", "FWB_WORK_DIR: /nowhere is not a directory"),
+        ("FWB_WORK_SIZE", "2 GB", "FWB_WORK_SIZE: '2 GB' is not a size"),
     ],
 )
 def test_a_wrong_value_is_named(environment: dict[str, str], name: str, value: str, said: str) -> None:

@@ -166,7 +166,7 @@ def test_the_limit_of_the_work_directory(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"too small: a copy needs about 1\.9 MiB"):
             work.need(2_000_000, "a copy")
         (work.path / "big").write_bytes(os.urandom(1_200_000))
-        with pytest.raises(UserError, match="its limit is passed"):
+        with pytest.raises(UserError, match="its limit is reached"):
             WorkDir(work.path, 1_000_000).check()
 
 

@@ -102,7 +102,7 @@ def test_backup_job_that_fails_tells_its_step_and_log(run_backup):
     with pytest.raises(CheckFailed) as caught:
         run_backup(cluster)
     assert caught.value.observed == "the backup failed: dump: disk full"
-    assert caught.value.hint == "Its log ends with: one | backup: FAILED dump: disk full |   free."
+    assert caught.value.hint.endswith("The log ends with: one | backup: FAILED dump: disk full |   free.")
     assert cluster.deleted == [f"Job {backup.JOB}"]
 
 

@@ -107,7 +107,7 @@ def test_words_of_a_line(line, words):
 
 
 def test_unbalanced_quotes_are_named_by_their_line():
-    with pytest.raises(ConfigError, match="line 2"):
+    with pytest.raises(ConfigError, match="Line 2"):
         parse('port 1\nsave "x')
 
 

@@ -206,7 +206,7 @@ def test_a_part_that_the_stack_has_not_is_not_checked(in_pod, monkeypatch, capsy
     assert pod.main(["run"]) == 0
     assert capsys.readouterr().out == "redis-config: OK\n"
     assert pod.main(["run", "redis-memory"]) == 2
-    assert "this stack has nothing for redis-memory to check" in capsys.readouterr().err
+    assert "This stack has nothing for redis-memory to check" in capsys.readouterr().err
 
 
 def test_the_pod_that_is_told_to_end_unwinds(in_pod, monkeypatch):

@@ -228,7 +228,7 @@ def test_a_replica_that_acknowledges_nothing(fake):
     ("refusal", "hint"),
     [
         (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), "valkey-replicas"),
-        (exceptions.ReadOnlyError("You can't write against a read only replica."), "check again"),
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), "again"),
         (exceptions.NoPermissionError("this user has no permissions"), "users.acl"),
         (exceptions.ResponseError("OOM command not allowed"), "logs valkey-0"),
     ],
@@ -449,4 +449,4 @@ def test_connections_that_run_out_are_told_before(fake, place):
     result = fake.check("valkey-connections")
     assert result.status == "warning"
     assert f"{server.name}: 800 of 1000 connections in use" in result.observed
-    assert "raise `filewallball:valkey.maxConnections`" in result.hint
+    assert "raise filewallball:valkey.maxConnections" in result.hint

@@ -109,7 +109,7 @@ def test_all_faults_are_told_together():
         config.parse(json.dumps(wrong))
     for part in ("namespace: missing", "redis.host: missing", "buckett: unknown key, did you mean bucket?"):
         assert part in caught.value.message
-    assert "components/checks.py" in caught.value.hint
+    assert "`fwb up`" in caught.value.hint
 
 
 def test_text_that_is_no_json():
@@ -132,5 +132,5 @@ def test_the_file_is_found_by_the_environment(monkeypatch, tmp_path: Path):
 def test_a_secret_that_is_not_mounted(tmp_path: Path):
     (tmp_path / "secret").write_text("p w\n")
     assert config.read_secret(str(tmp_path / "secret")) == "p w"
-    with pytest.raises(ConfigError, match="cannot read the secret file"):
+    with pytest.raises(ConfigError, match="Cannot read the secret file"):
         config.read_secret(str(tmp_path / "none"))

@@ -132,7 +132,7 @@ def test_rendering_into_what_cannot_be_a_folder(
     _loop(folder / "loop")
     code, said = main(capsys, "render", "dev", "--cwd", str(folder), "--yaml", str(folder / where))
     assert code == 2
-    assert "cannot use" in said
+    assert "Cannot use" in said
     assert where[:13] in said
 
 
@@ -255,7 +255,7 @@ def test_streams_that_are_closed_or_end(tmp_path: Path) -> None:
         (f"set -o pipefail; {command} --json | head -c 1", 0, ""),
         (f"{command} <&- >&-", 0, ""),
         (f"{command} <&- >&- 2>&-", 0, ""),
-        (f"{command} >/dev/full", 2, "cannot use the standard output: No space left on device"),
+        (f"{command} >/dev/full", 2, "Cannot use the standard output: No space left on device"),
         (f"{command} --yaml /dev/full/x", 2, "/dev/full/x"),
     ):
         done = subprocess.run(
@@ -304,7 +304,7 @@ def test_a_fault_of_ours_is_short_and_says_where_all_of_it_is(
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OSError(28, "No space left on device"), "Free some space"),
+        (OSError(28, "No space left on device"), "Make room"),
         (OSError(24, "Too many open files"), "ulimit -n"),
         (OSError(30, "Read-only file system", "/x"), "/x: Read-only"),
         (FileNotFoundError(2, "No such file or directory", b"/x\xff"), "/x"),

@@ -74,7 +74,7 @@ def test_events_on_nodes_are_refused_elsewhere_than_on_a_sandbox(found, tmp_path
     with pytest.raises(ConfigError) as refused:
         command.drill(tmp_path, "dev", ["pod-deleted", "process-frozen", "all-pods"], yes=True)
     assert "process-frozen, all-pods can't run there" in refused.value.message
-    assert f"These can: {', '.join(ON_ANY_CLUSTER)}" in refused.value.hint
+    assert f"Choose from: {', '.join(ON_ANY_CLUSTER)}" in refused.value.hint
 
 
 def test_without_names_the_possible_events_run_and_the_others_are_named():
@@ -106,7 +106,7 @@ def test_the_answer_no(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
     found(place())
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda: "no")
-    with pytest.raises(UserError, match="nothing was done"):
+    with pytest.raises(UserError, match="Nothing was done"):
         command.drill(tmp_path, "dev", ["all-pods"], rounds=3, out=tmp_path / "out")
     assert "3 times each:\n  all-pods: every container" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -183,4 +183,4 @@ def test_a_relative_kubeconfig_starts_from_the_projects_folder(
 def test_stack_must_be_named(cli):
     result = cli()
     assert isinstance(result.exception, ConfigError)
-    assert "which stack" in str(result.exception)
+    assert "Which stack" in str(result.exception)

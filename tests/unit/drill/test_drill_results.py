@@ -68,13 +68,13 @@ def test_earlier_rounds_are_never_overwritten(tmp_path: Path):
 
 
 def test_resume_without_anything_to_resume(tmp_path: Path):
-    with pytest.raises(ConfigError, match="there is no"):
+    with pytest.raises(ConfigError, match="There is no"):
         Journal.open(tmp_path, ABOUT, resume=True)
 
 
 def test_resume_of_another_stack(tmp_path: Path):
     journal(tmp_path)
-    with pytest.raises(ConfigError, match="of stack dev, not prd"):
+    with pytest.raises(ConfigError, match="belongs to the stack dev, not to prd"):
         Journal.open(tmp_path, ABOUT | {"stack": "prd"}, resume=True)
 
 
@@ -87,7 +87,7 @@ def test_resume_of_something_else(tmp_path: Path, text):
 
 def test_folder_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot make"):
+    with pytest.raises(UserError, match="Cannot make"):
         Journal.open(tmp_path / "file" / "folder", ABOUT, resume=False)
 
 

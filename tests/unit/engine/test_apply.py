@@ -53,5 +53,5 @@ def test_a_kind_that_nobody_defined_is_refused_at_once() -> None:
     kube.late = {"Gadget": 2}
     made = applier(kube)
     assert made.deploy(GADGET).result == "failed"
-    assert "the cluster serves no Gadget of test/v1" in made.failures[0]
+    assert "The cluster serves no Gadget of test/v1" in made.failures[0]
     assert kube.late == {"Gadget": 1}, "asked once"

@@ -159,7 +159,7 @@ def test_destroy_of_a_stack_that_others_made_says_so(place: Place, managers: lis
     place.kube.create(thing("ConfigMap", "settings", managedFields=fields))
     with pytest.raises(UserError, match=words) as caught:
         place.run(destroy)
-    assert "nothing was deleted" in caught.value.message
+    assert "Nothing was deleted" in caught.value.message
     assert list(place.kube.objects) == [Key("", "ConfigMap", "shop", "settings")], "the lock is released"
 
 
@@ -219,9 +219,9 @@ def test_a_claim_is_not_moved_without_its_data(place: Place, moved: Any) -> None
     place.declare(("first", "ConfigMap", {"name": "first", "namespace": "shop"}, []), moved)
     shown = place.run(preview)
     assert shown.exit_code == 1
-    assert "PersistentVolumeClaim shop/data would be followed by a new and empty" in place.said
-    assert f"kubectl label -n shop persistentvolumeclaim data {LABEL}-" in place.said
-    with pytest.raises(UserError, match="its data does not move along"):
+    assert "would take the place of PersistentVolumeClaim shop/data" in place.said
+    assert f"kubectl -n shop label persistentvolumeclaim data {LABEL}-" in place.said
+    with pytest.raises(UserError, match="its data would not move there"):
         place.run(up)
     assert list(place.kube.objects) == [Key("", "PersistentVolumeClaim", "shop", "data")], "nothing touched"
 

@@ -95,7 +95,7 @@ def test_destroy_refuses_beside_a_record_that_an_older_version_has_left(place: P
     place.kube.create(thing("ConfigMap", "settings", **PULUMI))
     Store(place.kube, "t", "dev").save(Record(kinds={"/ConfigMap", "/Namespace"}))  # type: ignore[arg-type]
     with pytest.raises(
-        UserError, match="nothing was deleted: ConfigMap shop/settings was made by the Pulumi"
+        UserError, match="Nothing was deleted: ConfigMap shop/settings was made by the Pulumi"
     ):
         place.run(destroy)
 
@@ -149,7 +149,7 @@ def test_what_was_made_before_a_failure_is_remembered(place: Place, monkeypatch:
 def test_a_no_at_the_question_changes_nothing(place: Place) -> None:
     place.run(up)
     before = copy.deepcopy(place.kube.objects)
-    with pytest.raises(UserError, match="nothing was deleted"):
+    with pytest.raises(UserError, match="Nothing was deleted"):
         place.run(destroy, confirm=lambda _: False)
     assert place.kube.objects == before
 

@@ -130,7 +130,7 @@ def test_an_answer_that_is_no_status_is_passed_on_in_short() -> None:
 
 def test_an_unknown_kind_is_asked_for_again_before_it_is_refused() -> None:
     client = kube(lambda _: status(404, "NotFound"))
-    with pytest.raises(UnknownKind, match="the cluster serves no Gadget of test/v1"):
+    with pytest.raises(UnknownKind, match="The cluster serves no Gadget of test/v1"):
         client.get("test/v1", "Gadget", "g")
 
 

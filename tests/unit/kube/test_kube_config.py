@@ -37,7 +37,7 @@ def test_the_files_of_the_environment_are_merged(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/absent:{tmp_path}/one::{tmp_path}/two")
     assert config.load(None, None).context == "one"
     assert config.load(None, "two").context == "two"
-    with pytest.raises(ConfigError, match=r"one:\S+two has no context 'three'\n  It has: one, two"):
+    with pytest.raises(ConfigError, match=r"one:\S+two has no context 'three'\n  Name one of: one, two"):
         config.load(None, "three")
 
 
@@ -76,7 +76,7 @@ def test_inside_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = config.load(None, None)
     assert (found.server, found.namespace) == ("https://[fd00::1]:443", "shop")
     assert found.user.token_file == str(tmp_path / "token"), "it is renewed, and must be read again"
-    with pytest.raises(ConfigError, match="no cluster is configured"):
+    with pytest.raises(ConfigError, match="No cluster is configured"):
         config.load(None, "a")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     with pytest.raises(ConfigError, match=r"no file of KUBECONFIG \(\S+absent\) exists"):
@@ -98,7 +98,7 @@ PLUGIN = {"apiVersion": "client.authentication.k8s.io/v1", "command": "get-token
     ("text", "words"),
     [
         (kubeconfig("a"), "no current context"),
-        (kubeconfig("a", current="z"), "no context 'z'\n  It has: a"),
+        (kubeconfig("a", current="z"), "no context 'z'\n  Name one of: a"),
         ("a: [\n", "the given kubeconfig is not valid YAML"),
         ("a: 1\n\tb: secret\n", "is not valid YAML"),
         ("- list\n- of things\n", "is not a kubeconfig: it holds a list"),

@@ -274,19 +274,19 @@ def test_a_plugins_certificate_is_used_and_changed(server: ApiServer, plugin: An
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ("Logged in!", "it printed no ExecCredential"),
-        ("", "it printed no ExecCredential"),
+        ("Logged in!", "isn't an ExecCredential"),
+        ("", "isn't an ExecCredential"),
         ("a: [", "it printed neither JSON nor YAML"),
         (
             json.dumps({"kind": "ExecCredential", "apiVersion": f"{EXEC}beta1"}),
-            f"no ExecCredential of {EXEC}",
+            f"isn't an ExecCredential of {EXEC}",
         ),
-        (json.dumps({"kind": "ExecCredential", "apiVersion": EXEC}), "it printed no status"),
+        (json.dumps({"kind": "ExecCredential", "apiVersion": EXEC}), "an ExecCredential without status"),
         (json.dumps(credential()), "neither a token nor a client certificate"),
         (json.dumps(credential(clientKeyData="x")), "a client certificate without key"),
         (
             json.dumps(credential(token="x", expirationTimestamp="soon")),
-            "an expirationTimestamp that is none",
+            "an expirationTimestamp that isn't a time",
         ),
         (json.dumps(credential(token=5)), "fields are not text"),  # type: ignore[arg-type]
         (json.dumps(credential(token="a\nb")), "the token holds a line break"),

@@ -105,7 +105,7 @@ def test_all_faults_are_reported_together_with_path_value_reason_and_advice() ->
             "storageClass and hostPath exclude each other",
         ),
         ({"mariadb": {"storage": {"hostPath": "/d"}}}, "mariadb.storage.node", "write the node's name"),
-        ({"mariadb": {"storage": {"node": "n-1"}}}, "mariadb.storage.node", "means nothing without hostPath"),
+        ({"mariadb": {"storage": {"node": "n-1"}}}, "mariadb.storage.node", "has no use without hostPath"),
         ({"mariadb": {"storage": {"size": "0Gi"}}}, "mariadb.storage.size", "nothing fits in it"),
         ({"mariadb": {"resources": {"cpu": "lots"}}}, "mariadb.resources.cpu", "not an amount of CPU"),
         (

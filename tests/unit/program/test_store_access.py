@@ -128,5 +128,5 @@ def test_what_a_pod_is_told_is_what_it_reads(tmp_path: Any) -> None:
         "l",
     )
     assert "value" not in repr(found)
-    with pytest.raises(ConfigError, match="is none of path, virtual"):
+    with pytest.raises(ConfigError, match="is not one of path, virtual"):
         store_from_environment({**environment, names.ADDRESSING: "dns"})

@@ -70,7 +70,7 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         "  shop:zones: item 0 is an integer, and must be of type string",
         "  shop:debug: is an integer, and must be of type boolean",
         "  shop:needed: is missing; set it with a value of type string",
-        "  Correct Pulumi.dev.yaml; Pulumi.yaml says what each key must be.",
+        "  Correct Pulumi.dev.yaml. Pulumi.yaml says what each key must be.",
     ]
 
 

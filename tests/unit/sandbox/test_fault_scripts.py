@@ -80,7 +80,7 @@ def test_of_two_containers_of_one_name_the_one_that_lives_is_meant(machine: Mach
     machine.container("old", "valkey-0", "valkey", [machine.process()])
     machine.processes[0].kill()
     machine.processes[0].wait()
-    with pytest.raises(UserError, match="no container valkey runs in pod ns/valkey-0") as caught:
+    with pytest.raises(UserError, match="No container valkey runs in pod ns/valkey-0") as caught:
         machine.containers.running("ns", "valkey-0", "valkey")
     assert "ns/valkey-0/valkey" in caught.value.hint
     new = machine.process()
@@ -100,7 +100,7 @@ def test_of_a_pod_that_was_replaced_the_newer_is_meant(
 
 
 def test_a_pod_and_a_namespace_that_are_not_there_are_named(machine: Machine) -> None:
-    with pytest.raises(UserError, match="no pod ns/valkey-0 runs") as caught:
+    with pytest.raises(UserError, match="No pod ns/valkey-0 runs") as caught:
         machine.containers.pod("ns", "valkey-0")
     assert "none in namespace ns" in caught.value.hint
 

@@ -206,7 +206,7 @@ def test_without_kmsg_the_kubelet_would_not_start(tmp_path: Path) -> None:
     (tmp_path / "dev" / "kmsg").unlink()
     faults = machine.faults(Machine(tmp_path), Path("/var/lib/x"), Path("/root"))
     assert [each.problem for each in faults] == [
-        "There is no /dev/kmsg, without which the kubelet doesn't start."
+        "There is no /dev/kmsg, and the kubelet doesn't start without it."
     ]
     assert "--device /dev/kmsg" in faults[0].advice
 

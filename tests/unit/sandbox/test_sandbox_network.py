@@ -39,6 +39,6 @@ def test_interfaces_are_told_apart_and_short_enough_for_the_kernel() -> None:
 
 
 def test_a_machine_that_uses_the_whole_range_is_told_so() -> None:
-    with pytest.raises(UserError, match=r"no free subnet in 10\.213\.0\.0/22") as caught:
+    with pytest.raises(UserError, match=r"No free subnet in 10\.213\.0\.0/22") as caught:
         network.choose(None, ["10.0.0.0/8"])
     assert "ip route" in caught.value.hint

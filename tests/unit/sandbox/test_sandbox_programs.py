@@ -136,7 +136,7 @@ def test_a_process_is_told_apart_from_a_later_one_of_its_number(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a" * 33, "../etc", "-x", "x-", "a.b", "a/b"])
 def test_names_that_can_name_no_sandbox(name: str) -> None:
-    with pytest.raises(ConfigError, match="can't name a sandbox"):
+    with pytest.raises(ConfigError, match="can't be the name of a sandbox"):
         cluster.up(name)
 
 

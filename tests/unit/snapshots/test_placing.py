@@ -63,7 +63,7 @@ def test_what_a_server_may_hold(found: Compared, evicted: int, accepted: bool) -
     [
         (False, [], "Users still have what they had"),
         (True, [], "was emptied to make room"),
-        (False, [0], "in place but for database 13"),
+        (False, [0], "in place, but not in database 13"),
         (False, [0, 13], "All of the snapshot is in place"),
     ],
 )

@@ -62,7 +62,7 @@ def test_no_majority_no_primary(says: list[Address | None], said: str) -> None:
 
 
 def test_a_named_primary_that_is_none() -> None:
-    with pytest.raises(UserError, match="named as the primary, but is none"):
+    with pytest.raises(UserError, match="named as the primary, but it isn't one"):
         FakeSet([A] * 5, server(A, "slave")).primary()
 
 
@@ -114,7 +114,7 @@ def test_nobody_hands_over_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_version_of_the_server_proves_little() -> None:
     job._check_version(server(A), SimpleNamespace(version="8.1.1"))  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"8\.1\.4, the throw-away server 9\.0\.0"):
+    with pytest.raises(UserError, match=r"8\.1\.4, and the throw-away server runs 9\.0\.0"):
         job._check_version(server(A), SimpleNamespace(version="9.0.0"))  # type: ignore[arg-type]
 
 

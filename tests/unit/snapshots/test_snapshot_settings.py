@@ -41,7 +41,7 @@ def test_all_that_is_wrong_is_said_at_once(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:
         from_environment(environment | wrong | {"FWB_VALKEY_PASSWORD_FILE": "/nonexistent"})
     for said in (
-        "'b' is no address",
+        "'b' is not an address",
         "'c:x' is no",
         "':2' is no",
         "KEEP: '0'",

@@ -71,7 +71,7 @@ def test_a_copy_that_ends_with_a_mark(fetch: Fetch, tmp_path: Path, size: int) -
     ("answers", "said", "hint"),
     [
         ([b"-WRONGPASS invalid\r\n"], "AUTH was refused: WRONGPASS", "Secret"),
-        ([OK, b"-NOPERM this user\r\n"], "REPLCONF was refused: NOPERM", "users.acl"),
+        ([OK, b"-NOPERM this user\r\n"], "REPLCONF was refused: NOPERM", "valkey-passwords"),
         ([OK, OK, OK, OK, b"-NOMASTERLINK Can't SYNC\r\n"], "PSYNC was refused", "no link"),
         ([OK, OK, OK, OK, b"+CONTINUE\r\n"], "answered with 'CONTINUE'", ""),
         ([OK, OK, OK, OK, b"+FULLRESYNC 1 2\r\n-ERR no fork\r\n"], "PSYNC was refused: ERR no fork", ""),
