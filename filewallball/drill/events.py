@@ -104,6 +104,18 @@ def _pod_deleted(scene: Scene) -> None:
     scene.restarted = [scene.primary]
 
 
+def _pod_deleted_sentinels_frozen(scene: Scene) -> None:
+    frozen = list(scene.set.sentinels)[-2:]
+    try:
+        for name in frozen:
+            scene.nodes.stop(scene.namespace, name, "sentinel")
+        _pod_deleted(scene)
+        scene.wait_for_successor()
+    finally:
+        for name in frozen:
+            scene.nodes.resume(scene.namespace, name, "sentinel")
+
+
 def _process_killed(scene: Scene) -> None:
     scene.at = scene.nodes.kill(scene.namespace, scene.primary)
     scene.restarted = [scene.primary]
@@ -190,6 +202,10 @@ class Event:
 
 EVENTS = (
     Event("pod-deleted", "the primary's pod is deleted", _pod_deleted, limits.PLANNED, on_nodes=False),
+    Event(
+        "pod-deleted-sentinels-frozen", "the primary's pod is deleted while two Sentinels hang",
+        _pod_deleted_sentinels_frozen, limits.PLANNED,
+    ),
     Event(
         "rolling-config", "the configuration changes, all pods roll", _rolling_config, limits.PLANNED,
         on_nodes=False,

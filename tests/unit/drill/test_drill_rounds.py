@@ -307,6 +307,14 @@ def test_pod_of_the_primary_is_deleted(kube: FakeKube, the_set: Set):
     assert played.restarted == ["valkey-1"]
 
 
+def test_sentinels_hang_only_while_the_place_is_handed_over(kube: FakeKube, the_set: Set):
+    faults = FakeFaults()
+    BY_NAME["pod-deleted-sentinels-frozen"].inject(scene(the_set, faults))
+    names = SENTINELS[-2:]
+    assert faults.done == [(what, name, "sentinel") for what in ("stop", "resume") for name in names]
+    assert kube.deleted == ["valkey-1"]
+
+
 @pytest.mark.parametrize("event", ["process-frozen", "network-cut"])
 def test_fault_ends_even_if_nobody_takes_over(the_set: Set, event: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(events, "TAKEN_OVER_SECONDS", 0.0)
