@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import dump, restore
+from filewallball.backup import dump, restore, zones
 from filewallball.backup import job as backup_job
 from filewallball.backup.__main__ import Stopped
 from filewallball.backup.store import Store, StoreError
@@ -129,6 +129,12 @@ def test_a_flipped_bit_in_the_dump(filled: Any, monkeypatch: pytest.MonkeyPatch)
 
     change_restore(monkeypatch, before=flip)
     assert fails_inside(filled).message.startswith("restore: ")
+
+
+def test_time_zones_that_cannot_be_copied(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zones, "command", lambda _: ["sh", "-c", "echo the link broke >&2; exit 3"])
+    message = fails_inside(filled).message
+    assert message == "restore: Copying the server's time zones failed: the link broke"
 
 
 def test_a_dump_that_is_cut_off(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
