@@ -58,15 +58,13 @@ def data(pem: bytes) -> str:
 
 
 def test_closing_ends_the_streams_of_other_threads_first(server: ApiServer) -> None:
-    """Closed under its reader, a socket's number goes to the next connection, and the reader takes its bytes."""
+    """A socket closed under its reader leaves its number, and the reader, to the next connection."""
     kube = connect(server)
     began, ended = threading.Event(), threading.Event()
 
     def read() -> None:
-        with (
-            contextlib.suppress(httpx.TransportError),
-            kube._http.stream("/forever", {}, silence=60) as answer,
-        ):
+        stream = kube._http.stream("/forever", {}, silence=60)
+        with contextlib.suppress(httpx.TransportError), stream as answer:
             began.set()
             for _ in answer.iter_lines():
                 pass
