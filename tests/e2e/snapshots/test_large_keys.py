@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from local_set import MASTER
 from redis.exceptions import ConnectionError, ResponseError
 from snapshot_lab import Lab
 
@@ -18,15 +19,23 @@ SOON = 2_000_000_000
 BYTES = random.Random(1).randbytes
 
 
+def patience(lab: Lab, milliseconds: str) -> None:
+    for each in lab.servers.sentinels:
+        words = ("SENTINEL", "SET", MASTER, "down-after-milliseconds", milliseconds)
+        lab.servers.client(each, "peer").execute_command(*words)
+
+
 @pytest.fixture
 def roomy(lab: Lab) -> Iterator[Lab]:
-    """The set with room for what follows, twice."""
+    """The set with room for what follows, twice, and Sentinels that bear with busy servers."""
+    patience(lab, "30000")
     for each in lab.servers.members:
         lab.servers.client(each, "agent").config_set("maxmemory", 1024 * MIB)
     yield lab
     lab.flush()
     for each in lab.servers.members:
         lab.servers.client(each, "agent").config_set("maxmemory", lab.servers.settings["maxmemory"])
+    patience(lab, lab.servers.options["FWB_DOWN_AFTER_MS"])
 
 
 def come_back(lab: Lab) -> None:
