@@ -100,7 +100,10 @@ class Asked:
 
 @dataclass
 class ApiServer:
-    """Answers every request with 200 and a version, or with 401 to a token of `refused`."""
+    """Answers every request with 200 and a version, or with 401 to a token of `refused`.
+
+    The answer to /forever has no end.
+    """
 
     port: int = 0
     asked: list[Asked] = field(default_factory=list[Asked])
@@ -139,9 +142,12 @@ def api_server(tls: tuple[bytes, bytes] | None = None, clients: bytes | None = N
             ).encode()
             self.send_response(401 if refused else 200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            endless = self.path == "/forever"
+            self.send_header("Content-Length", str(10**9 if endless else len(body)))
             self.end_headers()
             self.wfile.write(body)
+            if endless:
+                self.rfile.read(1)  # until the client hangs up
 
         do_GET = do_POST = answer
 

@@ -174,12 +174,7 @@ class Dump:
 def command(settings: DatabaseSettings) -> list[str]:
     """The command line of the dump. The password is not in it: it goes by the environment."""
     return [
-        "mariadb-dump",
-        "--no-defaults",
-        "--protocol=tcp",
-        f"--host={settings.host}",
-        f"--port={settings.port}",
-        f"--user={settings.user}",
+        *login("mariadb-dump", settings),
         "--single-transaction",
         "--quick",
         "--master-data=2",
@@ -192,6 +187,18 @@ def command(settings: DatabaseSettings) -> list[str]:
         "--default-character-set=utf8mb4",
         "--max-allowed-packet=1G",
         settings.name,
+    ]
+
+
+def login(program: str, settings: DatabaseSettings) -> list[str]:
+    """One of MariaDB's programs and where it logs in; the password goes by the environment."""
+    return [
+        program,
+        "--no-defaults",
+        "--protocol=tcp",
+        f"--host={settings.host}",
+        f"--port={settings.port}",
+        f"--user={settings.user}",
     ]
 
 

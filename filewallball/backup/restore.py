@@ -21,8 +21,8 @@ from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.dump import client_environment
 from filewallball.backup.inventory import Inventory
 from filewallball.backup.packed import unpacked
+from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
-from filewallball.backup.zones import Zones
 from filewallball.errors import UserError
 
 EMPTY_SERVER = 96 * 2**20
@@ -121,10 +121,7 @@ class Throwaway:
         with messages.open("wb") as errors_to:
             client = subprocess.Popen(
                 [
-                    "mariadb",
-                    "--no-defaults",
-                    f"--socket={self._socket}",
-                    "--user=root",
+                    *self._client(),
                     "--binary-mode",
                     "--comments",
                     "--default-character-set=utf8mb4",
@@ -148,10 +145,37 @@ class Throwaway:
                 "Restoring the dump failed", messages.read_text(errors="replace", encoding="utf-8")
             )
 
-    def know_zones(self, found: Zones) -> None:
-        """Give the server the time zones of another. Raises UserError."""
-        with errors("Copying the server's time zones"), self._connect() as connection:
-            zones.write(connection.cursor(), found)
+    def know_zones(self, settings: DatabaseSettings) -> None:
+        """Give the server the time zones of the one that is backed up. Raises UserError."""
+        messages = self._home / "zones.err"
+        environment = client_environment(self._work)
+        with messages.open("wb") as errors_to:
+            dump = subprocess.Popen(
+                zones.command(settings),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors_to,
+                env={**environment, "MYSQL_PWD": settings.password},
+            )
+            try:
+                client = subprocess.run(
+                    [*self._client(), "mysql"],
+                    stdin=dump.stdout,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors_to,
+                    env=environment,
+                    check=False,
+                )
+                cast("IO[bytes]", dump.stdout).close()
+                failed = client.returncode or dump.wait()
+            finally:
+                dump.kill()
+                dump.wait()
+        if failed:
+            raise self._failed(
+                "Copying the server's time zones failed",
+                messages.read_text(errors="replace", encoding="utf-8"),
+            )
 
     def inventory(self, database: str, step: Callable[[str, int, int], None]) -> Inventory:
         """What the restored database holds."""
@@ -186,10 +210,14 @@ class Throwaway:
     def _failed(self, what: str, messages: str) -> UserError:
         return _failure(self._work, what, messages.strip() or _complaints(self._home))
 
+    def _client(self) -> list[str]:
+        return ["mariadb", "--no-defaults", f"--socket={self._socket}", "--user=root"]
+
     def _connect(self) -> Connection[Cursor]:
         return pymysql.connect(
             unix_socket=str(self._socket),
             user="root",
+            ssl_disabled=True,  # or each connection reads the system's authorities, for nothing on a socket
             charset="utf8mb4",
             autocommit=True,
             init_command=SESSION,

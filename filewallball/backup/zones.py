@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pymysql
 from pymysql.constants import ER
-from pymysql.cursors import Cursor
 
 from filewallball.backup.database import connect, rows
+from filewallball.backup.dump import login
 from filewallball.backup.settings import DatabaseSettings
 
 TABLES = (
@@ -19,29 +17,27 @@ TABLES = (
     "time_zone_transition_type",
 )
 
-Zones = Mapping[str, list[tuple[object, ...]]]
 
-
-def read(settings: DatabaseSettings) -> Zones:
-    """The rows of the server's time-zone tables, by table; empty if the backup's user may not read them.
-
-    Raises UserError if the server does not answer.
-    """
-    found: dict[str, list[tuple[object, ...]]] = {}
+def readable(settings: DatabaseSettings) -> bool:
+    """Whether the backup's user may read the server's time-zone tables. Raises UserError if it is down."""
     with connect(settings, "Reading the server's time zones") as connection:
         try:
             for table in TABLES:
-                found[table] = rows(connection.cursor(), f"SELECT * FROM mysql.{table}")  # noqa: S608
+                rows(connection.cursor(), f"SELECT 1 FROM mysql.{table} LIMIT 1")  # noqa: S608
         except pymysql.MySQLError as error:
             if error.args[0] not in (ER.TABLEACCESS_DENIED_ERROR, ER.NO_SUCH_TABLE):
                 raise
-            return {}
-    return found
+            return False
+    return True
 
 
-def write(cursor: Cursor, zones: Zones) -> None:
-    """Fill the time-zone tables of another server, where they are empty. Raises the driver's errors."""
-    for table, lines in zones.items():
-        if lines:
-            values = ", ".join(["%s"] * len(lines[0]))
-            cursor.executemany(f"INSERT INTO mysql.{table} VALUES ({values})", lines)  # noqa: S608
+def command(settings: DatabaseSettings) -> list[str]:
+    """The command line that writes the tables' rows as SQL. The password goes by the environment."""
+    return [
+        *login("mariadb-dump", settings),
+        "--no-create-info",
+        "--skip-triggers",
+        "--skip-lock-tables",
+        "mysql",
+        *TABLES,
+    ]

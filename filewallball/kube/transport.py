@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +20,8 @@ from filewallball.kube.session import Session
 
 READ_TIMEOUT = 35.0
 """Seconds without a byte of an answer."""
+CLOSE_SECONDS = 2.0
+"""How long requests of other threads may take to end when the client is closed."""
 BUSY = frozenset({429, 503})
 """Status codes by which the server says "not now"."""
 SLOW = ("etcdserver: ", "error dialing backend")
@@ -31,6 +34,20 @@ CONTENT_TYPES: dict[Content, str] = {
     "strategic": "application/strategic-merge-patch+json",
     "apply": "application/apply-patch+yaml",
 }
+
+
+class _Request:
+    """One that is under way; `answer` is set while a stream is read."""
+
+    answer: httpx.Response | None = None
+
+    def hang_up(self) -> None:
+        """End the stream: whoever reads it finds its end."""
+        stream = self.answer.extensions.get("network_stream") if self.answer else None
+        if stream and (found := stream.get_extra_info("socket")):
+            with suppress(OSError):
+                # not its own method: an SSLSocket's would go on in plain text
+                socket.socket.shutdown(found, socket.SHUT_RDWR)
 
 
 class Transport:
@@ -51,6 +68,9 @@ class Transport:
         self._http = http
         self._patience = patience
         self._answered = threading.Event()
+        self._calm = threading.Condition()
+        self._under_way: dict[_Request, int] = {}
+        self._closed = False
 
     @classmethod
     def connect(cls, kubeconfig: str | Path | None, context: str | None, patience: float) -> Self:
@@ -61,7 +81,17 @@ class Transport:
         return cls(http, patience=patience, **names)
 
     def close(self) -> None:
-        """Drop all connections."""
+        """Drop all connections.
+
+        Those that other threads read from are hung up, and closed by these threads: a socket that is closed
+        under its reader leaves its number to the next connection, whose bytes the reader would then take.
+        """
+        with self._calm:
+            self._closed = True
+            for request in self._under_way:
+                request.hang_up()
+            me = threading.get_ident()
+            self._calm.wait_for(lambda: set(self._under_way.values()) <= {me}, CLOSE_SECONDS)
         self._http.close()
 
     def call(
@@ -102,9 +132,10 @@ class Transport:
         while True:
             late = time.monotonic() + pause > deadline
             try:
-                answer = self._http.request(
-                    method, path, params=present(params), content=data, headers=headers
-                )
+                with self._tracked():
+                    answer = self._http.request(
+                        method, path, params=present(params), content=data, headers=headers
+                    )
                 if late or not (answer.status_code in BUSY or (repeat and was_slow(answer))):
                     self._answered.set()
                     raise_for(answer)
@@ -124,9 +155,30 @@ class Transport:
     ) -> Generator[httpx.Response]:
         """A GET whose answer is read line by line; `silence`: seconds without any that mean it is dead."""
         timeout = httpx.Timeout(READ_TIMEOUT, connect=5.0, read=silence, pool=None)
-        with self._http.stream("GET", path, params=present(params), timeout=timeout) as answer:
+        with (
+            self._tracked() as request,
+            self._http.stream("GET", path, params=present(params), timeout=timeout) as answer,
+        ):
+            with self._calm:
+                request.answer = answer
+                if self._closed:
+                    request.hang_up()
             raise_for(answer)
             yield answer
+
+    @contextmanager
+    def _tracked(self) -> Generator[_Request]:
+        request = _Request()
+        with self._calm:
+            if self._closed:
+                raise RuntimeError(f"the client of {self.server} is closed")
+            self._under_way[request] = threading.get_ident()
+        try:
+            yield request
+        finally:
+            with self._calm:
+                del self._under_way[request]
+                self._calm.notify_all()
 
     def unreachable(self, error: Exception) -> Unreachable:
         """The error to raise for a connection that failed for good."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any, cast
 
 from filewallball.valkey.layout import Pod
@@ -49,6 +50,10 @@ class _Server(ThreadingHTTPServer):
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Not HTTPServer's: that asks for the host's name, and the DNS may be slow, or closed to the pod."""
+        TCPServer.server_bind(self)
 
 
 def serve(state: State, host: str, port: int) -> ThreadingHTTPServer:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pymysql
 import pytest
 from s3_gateway import S3, free_port, gateway
 
+from filewallball.backup import job as backup_job
 from filewallball.backup import settings
 from filewallball.backup.store import Store
 
@@ -183,8 +184,8 @@ class Job:
         database = None if statements[0].startswith("CREATE DATABASE") else self.database
         return self.server.run(*statements, database=database)
 
-    def settings(self) -> settings.Settings:
-        return settings.from_environment(self.environment)
+    def settings(self, **changes: str) -> settings.Settings:
+        return settings.from_environment({**self.environment, **changes})
 
     def store(self) -> Store:
         return Store(self.settings().store)
@@ -206,6 +207,10 @@ class Job:
         output, _ = process.communicate(timeout=120)
         return process.returncode, output
 
+    def back_up(self, *, allow_empty: bool = False) -> None:
+        """The same in this process, which saves its start. Raises UserError."""
+        backup_job.run(replace(self.settings(), allow_empty=allow_empty), backup_job.Log(lambda _: None))
+
     def kill(self, process: subprocess.Popen[str]) -> None:
         """End the job and all its children at once, as a node does that loses its power."""
         os.killpg(process.pid, signal.SIGKILL)
@@ -222,6 +227,12 @@ class Job:
     def close(self) -> None:
         self.sql(f"DROP DATABASE {self.database}", f"DROP USER {self.user}")
         shutil.rmtree(self.bucket)
+
+
+@pytest.fixture
+def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is dumped in this process counts as proven: for tests of what comes before and after the proof."""
+    monkeypatch.setattr(backup_job, "_verify", lambda *_: None)
 
 
 @pytest.fixture

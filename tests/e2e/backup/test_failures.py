@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import dump, restore
+from filewallball.backup import dump, restore, zones
 from filewallball.backup import job as backup_job
 from filewallball.backup.__main__ import Stopped
 from filewallball.backup.store import Store, StoreError
@@ -34,34 +34,28 @@ def assert_nothing_left(job: Any) -> None:
     assert job.leftovers() == []
 
 
-def fails(job: Any, **changes: str) -> str:
-    """The output of a run that must fail."""
-    code, output = job.run(**changes)
-    assert code == 1, output
-    assert "Traceback" not in output
-    assert_nothing_left(job)
-    return output
-
-
-def fails_inside(job: Any) -> UserError:
-    """The error of a run in this process, whose parts a test has changed."""
+def fails_inside(job: Any, **changes: str) -> UserError:
+    """The error of a run in this process, whose settings or parts a test has changed."""
     with pytest.raises(UserError) as caught:
-        backup_job.run(job.settings(), backup_job.Log(lambda _: None))
+        backup_job.run(job.settings(**changes), backup_job.Log(lambda _: None))
     assert_nothing_left(job)
     return caught.value
 
 
 def test_a_wrong_password(filled: Any, tmp_path: Path) -> None:
     (tmp_path / "other").write_text("wrong")
-    output = fails(filled, FWB_DB_PASSWORD_FILE=str(tmp_path / "other"))
+    code, output = filled.run(FWB_DB_PASSWORD_FILE=str(tmp_path / "other"))
+    assert code == 1, output
+    assert "Traceback" not in output
+    assert_nothing_left(filled)
     assert "FAILED preflight" in output
     assert "The password is wrong" in output
 
 
 def test_the_server_is_down(filled: Any) -> None:
-    output = fails(filled, FWB_DB_PORT="1")
-    assert "FAILED preflight" in output
-    assert "does not answer" in output
+    error = fails_inside(filled, FWB_DB_PORT="1")
+    assert error.message.startswith("preflight: ")
+    assert "does not answer" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -86,16 +80,19 @@ def test_a_table_outside_of_innodb_is_named(filled: Any) -> None:
 
 
 def test_the_store_is_down(filled: Any) -> None:
-    assert "FAILED preflight: Cannot list" in fails(filled, FWB_STORE_ENDPOINT="http://127.0.0.1:1")
+    error = fails_inside(filled, FWB_STORE_ENDPOINT="http://127.0.0.1:1")
+    assert error.message.startswith("preflight: Cannot list")
 
 
 def test_a_wrong_key(filled: Any, tmp_path: Path) -> None:
     (tmp_path / "other").write_text("wrong")
-    assert "The secret key is wrong" in fails(filled, FWB_STORE_SECRET_KEY_FILE=str(tmp_path / "other"))
+    assert "The secret key is wrong" in str(
+        fails_inside(filled, FWB_STORE_SECRET_KEY_FILE=str(tmp_path / "other"))
+    )
 
 
 def test_no_such_bucket(filled: Any) -> None:
-    assert "Create the bucket" in fails(filled, FWB_STORE_BUCKET="elsewhere")
+    assert "Create the bucket" in str(fails_inside(filled, FWB_STORE_BUCKET="elsewhere"))
 
 
 def test_a_view_on_a_table_that_is_gone(filled: Any) -> None:
@@ -131,6 +128,12 @@ def test_a_flipped_bit_in_the_dump(filled: Any, monkeypatch: pytest.MonkeyPatch)
     assert fails_inside(filled).message.startswith("restore: ")
 
 
+def test_time_zones_that_cannot_be_copied(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zones, "command", lambda _: ["sh", "-c", "echo the link broke >&2; exit 3"])
+    message = fails_inside(filled).message
+    assert message == "restore: Copying the server's time zones failed: the link broke"
+
+
 def test_a_dump_that_is_cut_off(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     change_restore(monkeypatch, before=lambda dump: os.truncate(dump, dump.stat().st_size - 100))
     assert "cut off" in fails_inside(filled).message
@@ -152,9 +155,9 @@ def test_whatever_differs_in_the_copy_is_named(filled: Any, monkeypatch: pytest.
 
 
 def test_a_work_volume_that_is_known_to_be_too_small(filled: Any) -> None:
-    output = fails(filled, FWB_WORK_SIZE="20Mi")
-    assert "FAILED preflight: The work directory" in output
-    assert "workSize" in output
+    error = fails_inside(filled, FWB_WORK_SIZE="20Mi")
+    assert error.message.startswith("preflight: The work directory")
+    assert "workSize" in str(error)
 
 
 @contextmanager
@@ -176,6 +179,7 @@ def test_a_disk_that_fills_up(filled: Any, monkeypatch: pytest.MonkeyPatch, size
     assert "too small" in error.message
 
 
+@pytest.mark.usefixtures("unproven")
 def test_an_upload_that_arrives_damaged(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     put_file = Store.put_file
 
@@ -188,6 +192,7 @@ def test_an_upload_that_arrives_damaged(filled: Any, monkeypatch: pytest.MonkeyP
     assert "damaged in the store" in message
 
 
+@pytest.mark.usefixtures("unproven")
 def test_a_stop_between_dump_and_manifest(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     put = Store.put
 
@@ -249,6 +254,7 @@ def test_two_at_once_in_one_directory(filled: Any) -> None:
     assert first.returncode == 0
 
 
+@pytest.mark.usefixtures("unproven")
 def test_a_store_that_goes_away_during_the_upload(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What went wrong first is told, not that the cleaning up went wrong as well."""
 

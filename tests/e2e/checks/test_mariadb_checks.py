@@ -158,7 +158,10 @@ def test_reads_of_what_is_not_committed(mariadb_server, check):
     assert "changed transaction_isolation" in result.hint
 
 
-@pytest.mark.parametrize("every", [1, 20], ids=["throughout", "now and then"])
+@pytest.mark.parametrize(
+    "every",
+    [pytest.param(1, id="throughout", marks=pytest.mark.nightly), pytest.param(20, id="now and then")],
+)
 def test_slow_network(mariadb_server, check, proxy, every, monkeypatch):
     monkeypatch.setattr(latency, "ROUND_SECONDS", 0.5)
     through = proxy(mariadb_server.target, delay=0.1, every=every)

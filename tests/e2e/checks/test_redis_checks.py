@@ -88,7 +88,7 @@ def test_memory_that_is_full_because_the_cache_evicts_is_fine(redis_server, chec
     assert "keys evicted, policy allkeys-lru" in result.observed
 
 
-@pytest.mark.parametrize("limit", ["3mb", "4mb"])
+@pytest.mark.parametrize("limit", ["3mb", pytest.param("4mb", marks=pytest.mark.nightly)])
 def test_hit_rate_with_too_little_memory(redis_server, check, limit):
     result = check(
         "redis-hit-rate", redis=redis_server(f"maxmemory {limit}\nmaxmemory-policy allkeys-lru").target
@@ -110,11 +110,22 @@ def test_hit_rate_where_writes_are_refused(redis_server, check):
 @pytest.mark.parametrize(
     ("changed", "seen", "hint"),
     [
-        (b"$2\r\nEX\r\n$1\r\n5\r\n", "file:meta:* expires in", "shortens TTLs"),
-        (b"$2\r\nEX\r\n$1\r\n0\r\n", "invalid expire time", "TTL of 0"),
-        (b"$4\r\nPXAT\r\n$1\r\n1\r\n", "hit rate 0.", "Look for what shortens TTLs"),
+        pytest.param(b"$2\r\nEX\r\n$1\r\n5\r\n", "file:meta:* expires in", "shortens TTLs", id="short"),
+        pytest.param(
+            b"$2\r\nEX\r\n$1\r\n0\r\n",
+            "invalid expire time",
+            "TTL of 0",
+            id="zero",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            b"$4\r\nPXAT\r\n$1\r\n1\r\n",
+            "hit rate 0.",
+            "Look for what shortens TTLs",
+            id="past",
+            marks=pytest.mark.nightly,
+        ),
     ],
-    ids=["short", "zero", "past"],
 )
 def test_hit_rate_with_broken_lifetimes(redis_server, check, proxy, changed, seen, hint):
     server = redis_server()
@@ -158,7 +169,10 @@ def test_hit_rate_with_counters_reset_meanwhile(redis_server, check, background)
     assert "CONFIG RESETSTAT" in result.hint
 
 
-@pytest.mark.parametrize("every", [1, 20], ids=["throughout", "now and then"])
+@pytest.mark.parametrize(
+    "every",
+    [pytest.param(1, id="throughout", marks=pytest.mark.nightly), pytest.param(20, id="now and then")],
+)
 def test_latency_of_a_slow_network(redis_server, check, proxy, every, monkeypatch):
     monkeypatch.setattr(latency, "ROUND_SECONDS", 0.5)
     through = proxy(redis_server().target, delay=0.1, every=every)
@@ -169,7 +183,7 @@ def test_latency_of_a_slow_network(redis_server, check, proxy, every, monkeypatc
     assert "CPU" in result.hint
 
 
-@pytest.mark.parametrize("policy", ["allkeys-random", "noeviction"])
+@pytest.mark.parametrize("policy", [pytest.param("allkeys-random", marks=pytest.mark.nightly), "noeviction"])
 def test_eviction_under_another_policy(redis_server, check, policy):
     server = redis_server(f"maxmemory 16mb\nmaxmemory-policy {policy}")
     result = check("redis-eviction", redis=server.target)

@@ -126,15 +126,6 @@ def test_removal_goes_against_the_dependencies(lab: Lab) -> None:
     assert lab.get("ConfigMap", "base") is None
 
 
-def test_destroy_removes_everything_and_forgets_the_stack(lab: Lab) -> None:
-    lab.up(lab.config_map("a"))
-    result = lab.destroy()
-    assert set(actions(result).values()) == {"delete"}
-    assert lab.kube.get("v1", "Namespace", lab.namespace) is None
-    assert lab.kube.get("v1", "ConfigMap", lab.record, "default") is None
-    assert lab.kube.get("coordination.k8s.io/v1", "Lease", lab.record, "default") is None
-
-
 def test_destroy_that_is_not_confirmed_deletes_nothing(lab: Lab) -> None:
     lab.up(lab.config_map("a"))
     asked: list[str] = []
@@ -156,7 +147,7 @@ def test_outputs_of_one_object_reach_another(lab: Lab) -> None:
     assert found["data"] == {"copied": lab.uid("ConfigMap", "a")}
 
 
-def test_a_kind_that_the_stack_defines_can_be_used_in_the_same_run(lab: Lab) -> None:
+def test_a_kind_that_the_stack_defines_can_be_used_in_the_same_run_and_destroy_forgets_all(lab: Lab) -> None:
     plural = f"gadgets-{lab.namespace}"
     group = f"{lab.namespace}.test.local"
     definition = {
@@ -190,6 +181,11 @@ def test_a_kind_that_the_stack_defines_can_be_used_in_the_same_run(lab: Lab) -> 
     lab.up(*entries)
     assert lab.kube.get(f"{group}/v1", "Gadget", "g", lab.namespace)
     assert set(actions(lab.up(*entries)).values()) == {"same"}
-    assert lab.destroy().exit_code == 0, lab.said
+    result = lab.destroy()
+    assert result.exit_code == 0, lab.said
+    assert set(actions(result).values()) == {"delete"}
+    assert lab.kube.get("v1", "Namespace", lab.namespace) is None
+    assert lab.kube.get("v1", "ConfigMap", lab.record, "default") is None
+    assert lab.kube.get("coordination.k8s.io/v1", "Lease", lab.record, "default") is None
     with pytest.raises(UnknownKind):
         type(lab.kube)(lab.kube._http).get(f"{group}/v1", "Gadget", "g", lab.namespace)

@@ -123,10 +123,10 @@ def test_an_alias_keeps_a_generated_name(lab: Lab) -> None:
 def test_timeouts_bound_the_wait(lab: Lab) -> None:
     probe = {"exec": {"command": ["false"]}, "periodSeconds": 1}
     web = lab.workload(
-        "Deployment", "web", FOREVER, container={"readinessProbe": probe}, timeouts={"create": "3s"}
+        "Deployment", "web", FOREVER, container={"readinessProbe": probe}, timeouts={"create": "1s"}
     )
     result = lab.try_up(web)
-    assert "not ready after 3 s: " in result.failures[0]
+    assert "not ready after 1 s: " in result.failures[0]
 
 
 def test_delete_before_replace_frees_what_both_need(lab: Lab) -> None:

@@ -6,10 +6,13 @@ import re
 import time
 from typing import Any
 
+import pytest
 from cluster_objects import wait_until
 from lab import Entry, Lab, actions
 
+from filewallball import pods
 from filewallball.engine.program.resources import DEFAULT_TIMEOUT
+from filewallball.engine.waiting import watch
 
 FOREVER = "exec busybox sleep 3600"
 UNREADY: dict[str, Any] = {
@@ -19,6 +22,13 @@ UNREADY: dict[str, Any] = {
         "timeoutSeconds": 20,
     }
 }
+
+
+@pytest.fixture(autouse=True)
+def _soon_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here heals by itself, so nothing has to last for long to be certain."""
+    monkeypatch.setattr(pods, "CERTAIN_AFTER", dict.fromkeys(pods.CERTAIN_AFTER, 2.0))
+    monkeypatch.setattr(watch, "STUCK_AFTER", 1.0)
 
 
 def unready(lab: Lab, timeout: str) -> Entry:
@@ -49,7 +59,7 @@ def test_every_broken_rollout_is_reported_and_the_healthy_are_left_alone(lab: La
             "Deployment", "crash", "echo the password is tell-nobody-77; echo dying words >&2; exit 3"
         ),
         lab.workload("Deployment", "nowhere", FOREVER, pod={"nodeSelector": {"planet": "mars"}}),
-        unready(lab, "25s"),
+        unready(lab, "8s"),
         lab.workload(
             "Deployment", "config", FOREVER, container={"envFrom": [{"secretRef": {"name": "absent"}}]}
         ),
@@ -65,7 +75,7 @@ def test_every_broken_rollout_is_reported_and_the_healthy_are_left_alone(lab: La
     assert re.search(r"CrashLoopBackOff: exit code 3, restarted \d+ times", told["crash"])
     assert "| dying words" in told["crash"]
     assert "Unschedulable" in told["nowhere"]
-    assert "not ready after 25 s" in told["probe"]
+    assert "not ready after 8 s" in told["probe"]
     assert "not today" in told["probe"]
     assert "CreateContainerConfigError" in told["config"]
     assert 'secret "absent" not found' in told["config"]
@@ -107,9 +117,10 @@ def test_a_stateful_set_gets_out_of_a_broken_revision(lab: Lab) -> None:
     """Kubernetes alone would wait for the broken pod for ever."""
     spec = {"serviceName": "db"}
     broken = lab.workload(
-        "StatefulSet", "db", FOREVER, spec=dict(spec), container=UNREADY, timeouts={"create": "5s"}
+        "StatefulSet", "db", FOREVER, spec=dict(spec), container=UNREADY, timeouts={"create": "1s"}
     )
     assert lab.try_up(broken).exit_code == 1
+    wait_until(lambda: probe_has_failed(lab), "a probe to fail")
     fixed = lab.up(lab.workload("StatefulSet", "db", FOREVER, spec=dict(spec)))
     assert actions(fixed)["StatefulSet db"] == "update"
     assert "removing pod db-0" in lab.said

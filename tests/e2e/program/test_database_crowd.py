@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from typing import Any
 
 import pymysql
 import pytest
 from crowd import crowd
-from test_database_users import ENVIRONMENT, Database, database
+from local_set import wait_for
+from test_database_users import ENVIRONMENT, Database
 
 from facts.checks.mariadb import MariadbTarget
 from filewallball.checks import runner
@@ -19,7 +21,6 @@ from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import Result
 from filewallball.checks.suites import mariadb
 
-__all__ = ["database"]
 PORT, RESERVED_PORT = 3306, 3307
 SHARE = int(ENVIRONMENT["FWB_MAX_CONNECTIONS"])
 
@@ -34,10 +35,38 @@ def connect(database: Database, port: int, user: str = "app") -> pymysql.Connect
     )
 
 
+def connected(database: Database) -> str:
+    return database.sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'")[0]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, str]]:
+    """One server for all tests here, and how many are connected to it when nobody is."""
+    made = Database(tmp_path_factory.mktemp("db"))
+    try:
+        made.start()
+        yield made, connected(made)
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def database(running: tuple[Database, str]) -> Database:
+    """The server, once it has noticed that the connections of the test before are closed."""
+    found, alone = running
+
+    def is_alone() -> bool:
+        with suppress(subprocess.CalledProcessError):
+            return connected(found) == alone
+        return False
+
+    wait_for(is_alone, 20, lambda: "connections of the test before")
+    return found
+
+
 @pytest.fixture
 def full(database: Database) -> Iterator[Database]:
     """A database to which applications have all the connections that they may have."""
-    database.start()
     with ExitStack() as held:
         for _ in range(SHARE):
             held.enter_context(closing(connect(database, PORT)))
@@ -75,7 +104,6 @@ def test_a_full_database_is_alive_and_ready_and_its_reserve_is_open(full: Databa
 
 
 def test_clients_that_never_log_in_leave_the_reserve_alone(database: Database) -> None:
-    database.start()
     with crowd(database.host, PORT, most=SHARE * 2) as nameless:
         assert nameless.opened >= SHARE
         for _ in range(5):
@@ -94,7 +122,6 @@ def test_a_full_reserve_is_no_reason_to_restart(full: Database) -> None:
 
 
 def test_connections_that_run_out_are_told_before(database: Database) -> None:
-    database.start()
     assert check(database).status == "ok"
     with ExitStack() as held:
         for _ in range(SHARE * 8 // 10 - 1):
@@ -105,7 +132,6 @@ def test_connections_that_run_out_are_told_before(database: Database) -> None:
 
 
 def test_a_limit_that_is_not_the_declared_one_fails(database: Database) -> None:
-    database.start()
     result = check(database, max_connections=SHARE + 1)
     assert result.status == "failed"
     assert f"max_connections is {SHARE}" in result.observed

@@ -111,7 +111,8 @@ class Database:
 
 
 @pytest.fixture
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database whose volume is empty."""
     assert shutil.which("mariadbd", path=ENVIRONMENT["PATH"]), (
         "`make test` installs Debian's mariadb packages"
     )
@@ -121,16 +122,34 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     made.stop()
 
 
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A volume after a first start and a stop: to make one takes longer than most of what is tested on it."""
+    made = Database(tmp_path_factory.mktemp("db"))
+    try:
+        made.start()
+    finally:
+        made.stop()
+    return made.root / "var/lib/mysql"
+
+
+@pytest.fixture
+def database(empty: Database, volume: Path) -> Database:
+    """A database that has been started and stopped before."""
+    shutil.copytree(volume, empty.root / "var/lib/mysql", dirs_exist_ok=True)
+    return empty
+
+
 def users(database: Database) -> list[str]:
     return database.sql("SELECT User FROM mysql.global_priv ORDER BY User")
 
 
-def test_a_first_start_and_a_second_are_ready_with_all_users(database: Database) -> None:
+def test_a_first_start_and_a_second_are_ready_with_all_users(empty: Database) -> None:
     for _ in range(2):
-        database.start()
-        assert database.ready() == (True, "")
-        assert users(database) == USERS
-        database.stop()
+        empty.start()
+        assert empty.ready() == (True, "")
+        assert users(empty) == USERS
+        empty.stop()
 
 
 def test_data_without_a_root_gets_all_users(database: Database) -> None:
@@ -281,54 +300,52 @@ def zone(name: str = "Asia/Seoul") -> str:
     return f"SELECT CONVERT_TZ('2024-01-01', 'UTC', '{name}')"
 
 
-def test_named_time_zones_are_known_and_renewed_with_the_image(database: Database, tmp_path: Path) -> None:
+def test_named_time_zones_are_known_and_renewed_with_the_image(empty: Database, tmp_path: Path) -> None:
     image = tmp_path / "zoneinfo"
     shutil.copytree("/usr/share/zoneinfo", image, ignore=shutil.ignore_patterns("posix", "right"))
-    database.use_zones(image)
-    database.start()
+    empty.use_zones(image)
+    empty.start()
     for utc, name, local in ZONED:
-        assert database.works(f"SELECT CONVERT_TZ('{utc}', 'UTC', '{name}')") == [local], name
-    database.works("CREATE TABLE t (at TIMESTAMP); INSERT INTO t VALUES ('2024-01-01 00:00:00')")
-    assert database.works("SET time_zone = 'Asia/Seoul'; SELECT at FROM t") == ["2024-01-01 09:00:00"]
-    database.works(
+        assert empty.works(f"SELECT CONVERT_TZ('{utc}', 'UTC', '{name}')") == [local], name
+    empty.works("CREATE TABLE t (at TIMESTAMP); INSERT INTO t VALUES ('2024-01-01 00:00:00')")
+    assert empty.works("SET time_zone = 'Asia/Seoul'; SELECT at FROM t") == ["2024-01-01 09:00:00"]
+    empty.works(
         "SET time_zone = 'Asia/Seoul'; CREATE EVENT late ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 03:00:00'"
         " DO DELETE FROM t WHERE 0"
     )
-    assert "time_zone_name" not in database.binary_log()
-    database.stop()
+    assert "time_zone_name" not in empty.binary_log()
+    empty.stop()
 
-    database.start()
-    assert "loading them" not in database.log.read_text()
-    database.stop()
+    empty.start()
+    assert "loading them" not in empty.log.read_text()
+    empty.stop()
 
     # Another image's data: Seoul has moved, though an event in that zone is looked up as the server starts.
     shutil.copy(image / "Asia/Kolkata", image / "Asia/Seoul")
-    database.start()
-    assert "loading them" in database.log.read_text()
-    assert database.works(zone()) == ["2024-01-01 05:30:00"]
-    assert database.works("SELECT COUNT(*) FROM information_schema.EVENTS") == ["1"]
-    assert "time_zone_name" not in database.binary_log()
+    empty.start()
+    assert "loading them" in empty.log.read_text()
+    assert empty.works(zone()) == ["2024-01-01 05:30:00"]
+    assert empty.works("SELECT COUNT(*) FROM information_schema.EVENTS") == ["1"]
+    assert "time_zone_name" not in empty.binary_log()
 
 
 @pytest.mark.parametrize("missing", ["data", "folder"])
 def test_an_image_without_time_zones_serves_and_says_so(
-    database: Database, tmp_path: Path, missing: str
+    empty: Database, tmp_path: Path, missing: str
 ) -> None:
     image = tmp_path / "zoneinfo"
     if missing == "data":
         image.mkdir()
         (image / "tzdata.zi").write_text("# version 2024a\n")
-    database.use_zones(image)
-    database.start()
-    assert database.ready() == (True, "")
-    assert "this image has no time-zone data" in database.log.read_text()
-    assert database.works(zone()) == ["NULL"]
-    assert database.works("SELECT CONVERT_TZ('2024-01-01', '+00:00', '+09:00')") == ["2024-01-01 09:00:00"]
+    empty.use_zones(image)
+    empty.start()
+    assert empty.ready() == (True, "")
+    assert "this image has no time-zone data" in empty.log.read_text()
+    assert empty.works(zone()) == ["NULL"]
+    assert empty.works("SELECT CONVERT_TZ('2024-01-01', '+00:00', '+09:00')") == ["2024-01-01 09:00:00"]
 
 
 def test_zones_that_cannot_be_loaded_are_told_and_tried_again(database: Database) -> None:
-    database.start()
-    database.stop()
     (database.root / "var/lib/mysql/time-zones").write_text("of an older image")
     script = database.root / "etc/filewallball/start.sh"
     good = script.read_text()

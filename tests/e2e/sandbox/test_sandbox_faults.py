@@ -105,7 +105,14 @@ def pair(sandbox: Sandbox, namespace: str, faults: Faults, tmp_path: Path) -> It
             peer.process.wait()
 
 
-@pytest.mark.parametrize(("direction", "heard"), [("both", ()), ("in", ("client",)), ("out", ("server",))])
+@pytest.mark.parametrize(
+    ("direction", "heard"),
+    [
+        ("both", ()),
+        pytest.param("in", ("client",), marks=pytest.mark.nightly),
+        pytest.param("out", ("server",), marks=pytest.mark.nightly),
+    ],
+)
 def test_a_cut_holds_for_an_open_connection_until_it_is_healed(
     namespace: str, faults: Faults, pair: Pair, direction: Direction, heard: tuple[str, ...]
 ) -> None:

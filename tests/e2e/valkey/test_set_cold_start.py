@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from local_set import LocalSet, Process, wait_for
 
+from filewallball.valkey import decide
+
 
 def freshest(found: LocalSet) -> Process:
     """Write, have a replica alone save it, and cut the power; returns that replica."""
@@ -32,7 +34,7 @@ def test_the_freshest_member_leads_after_a_power_cut(whole: LocalSet) -> None:
     assert whole.client(replica).get("kept") == "by one"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_in_whatever_order_pods_start_the_freshest_leads(whole: LocalSet, seed: int) -> None:
     replica = freshest(whole)
     order = whole.everything
@@ -44,6 +46,13 @@ def test_in_whatever_order_pods_start_the_freshest_leads(whole: LocalSet, seed: 
     assert whole.client(replica).get("kept") == "by one"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Absent members are waited for, but for less long."""
+    monkeypatch.setattr(decide, "ABSENT_SECONDS", 3.0)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_member_that_stays_away_is_not_waited_for_for_ever(whole: LocalSet) -> None:
     replica = freshest(whole)
     whole.start([each for each in whole.everything if each is not replica])
@@ -92,7 +101,9 @@ def test_addresses_that_have_changed_meanwhile(whole: LocalSet, tree: Path, tmp_
         moved.close()
 
 
-@pytest.mark.parametrize(("before", "after"), [("no", "yes"), ("yes", "no")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("no", "yes"), pytest.param("yes", "no", marks=pytest.mark.nightly)]
+)
 def test_switching_the_append_only_file_keeps_the_data(idle: LocalSet, before: str, after: str) -> None:
     idle.settings["appendonly"] = before
     idle.start()
@@ -129,6 +140,7 @@ def test_waiting_for_sentinels_is_no_waiting_for_members(whole: LocalSet) -> Non
     assert whole.client(early).get("kept") == "by one"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_leader_without_replicas_gives_way_to_fresher_data_that_come_later(whole: LocalSet) -> None:
     replica = freshest(whole)
     alone = next(each for each in whole.members if each is not replica)

@@ -141,8 +141,10 @@ def test_a_frozen_primary_wakes_as_a_replica(whole: LocalSet) -> None:
         client.set("connected", "after")
 
 
-def test_a_lone_primary_refuses_writes(whole: LocalSet) -> None:
-    primary = whole.wait_whole()
+def test_a_lone_primary_refuses_writes(idle: LocalSet) -> None:
+    idle.settings["min_replicas_max_lag"] = "2"
+    idle.start()
+    whole, primary = idle, idle.wait_whole()
     client = whole.client(primary)
     for each in whole.members:
         if each is not primary:

@@ -7,7 +7,7 @@ import json
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filewallball.checks.result import Result, all_good, to_json, to_junit
@@ -49,6 +49,7 @@ NAMES = st.from_regex(r"[a-z]+(-[a-z]+)*", fullmatch=True)
 RESULTS = st.builds(Result, NAMES, STATUS, TEXT, TEXT, TEXT, st.floats(0, 1e6))
 
 
+@settings(max_examples=30)
 @given(RESULTS)
 def test_a_json_line_reads_back_as_the_same(result):
     assert "\n" not in result.as_json()
@@ -85,6 +86,7 @@ def test_junit():
     assert skipped[0].tag == "skipped"
 
 
+@settings(max_examples=30)
 @given(st.lists(RESULTS, max_size=4), NAMES)
 def test_junit_is_always_well_formed(results, suite):
     assert len(ET.fromstring(to_junit(results, suite))[0]) == len(results)

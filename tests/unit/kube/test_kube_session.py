@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from loopback import ApiServer, Authority, api_server, proxy
 
@@ -52,6 +55,27 @@ def connect(server: ApiServer, user: dict[str, Any] | None = None, /, **cluster:
 
 def data(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
+
+
+def test_closing_ends_the_streams_of_other_threads_first(server: ApiServer) -> None:
+    """A socket closed under its reader leaves its number, and the reader, to the next connection."""
+    kube = connect(server)
+    began, ended = threading.Event(), threading.Event()
+
+    def read() -> None:
+        stream = kube._http.stream("/forever", {}, silence=60)
+        with contextlib.suppress(httpx.TransportError), stream as answer:
+            began.set()
+            for _ in answer.iter_lines():
+                pass
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    assert began.wait(10)
+    kube.close()
+    assert ended.is_set()
+    with pytest.raises(RuntimeError, match="is closed"):
+        kube.version()
 
 
 def test_token_and_password(server: ApiServer) -> None:

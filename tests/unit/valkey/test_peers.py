@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,14 @@ def told() -> dict[str, Any]:
 def port(told: dict[str, Any]) -> Iterator[int]:
     server = peers.serve(lambda: told, "127.0.0.1", 0)
     yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_it_serves_without_asking_for_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DNS may be closed to the pod, and the question then stands for ten seconds and more."""
+    monkeypatch.setattr(socket, "getfqdn", lambda *_: pytest.fail("the DNS was asked"))
+    server = peers.serve(dict, "127.0.0.1", 0)
     server.shutdown()
     server.server_close()
 
