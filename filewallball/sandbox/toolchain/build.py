@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from filewallball import paths
 from filewallball.errors import UserError
@@ -20,7 +22,7 @@ from filewallball.sandbox.toolchain.golang import Go, find_go
 
 HERE = Path(__file__).parent
 
-PACKAGES = ("./controllers", "./coredns", "./kubernetes", "./pause", "tool")
+PACKAGES = ("./controllers", "./coredns", "./kubernetes", "./pause", "./versitygw", "tool")
 """What one `go build` makes: our own packages, and the `tool` lines of go.mod."""
 PROGRAMS = (
     "containerd",
@@ -48,8 +50,8 @@ LINKS = {
     "kubelet": "kubernetes",
 }
 """Further names of programs. kubernetes/main.go runs the program that it is called by the name of."""
-TAGS = "no_btrfs,no_devmapper,no_zfs"
-"""Build tags of containerd, which leave out the snapshotters that a sandbox never uses."""
+TAGS = "no_btrfs,no_devmapper,no_zfs,nri_no_wasm"
+"""Build tags of containerd, which leave out the snapshotters and WebAssembly plugins that a sandbox never uses."""
 
 
 class Binaries:
@@ -154,18 +156,21 @@ def download(go: Go, note: Callable[[str], None]) -> int:
 def compile_packages(go: Go, packages: int, target: Path, note: Callable[[str], None]) -> None:
     """Compile and link everything into the directory `target`."""
     estimate = Estimate(packages, "packages")
+    # Several compilers of one thread each: threads of one compiler cost processor time to keep in step.
+    threads = {"GOMAXPROCS": "1"}
+    parallel = ["-p", str(len(os.sched_getaffinity(0)))]
     # `-v` names each package as it is compiled; what Go's own cache has is not named.
-    for line in _run(go, ["build", "-v", *build_flags(), "-o", f"{target}/", *PACKAGES]):
+    for line in _run(go, ["build", "-v", *parallel, *build_flags(), "-o", f"{target}/", *PACKAGES], threads):
         if not line.startswith("go: "):
             estimate.advance(note, line)
 
 
-def _run(go: Go, arguments: list[str]) -> Iterator[str]:
+def _run(go: Go, arguments: list[str], environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
     """The lines that a Go command prints; raises UserError with the last ones where it fails."""
     process = subprocess.Popen(
         [go.path, *arguments],
         cwd=HERE,
-        env=go.environment(),
+        env={**go.environment(), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
