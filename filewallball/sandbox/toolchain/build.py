@@ -9,9 +9,8 @@ import shutil
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 from filewallball import paths
 from filewallball.errors import UserError
@@ -51,7 +50,7 @@ LINKS = {
 }
 """Further names of programs. kubernetes/main.go runs the program that it is called by the name of."""
 TAGS = "no_btrfs,no_devmapper,no_zfs,nri_no_wasm"
-"""Build tags of containerd, which leave out the snapshotters and WebAssembly plugins that a sandbox never uses."""
+"""Build tags of containerd, which leave out snapshotters and WebAssembly: a sandbox never uses them."""
 
 
 class Binaries:
@@ -156,16 +155,17 @@ def download(go: Go, note: Callable[[str], None]) -> int:
 def compile_packages(go: Go, packages: int, target: Path, note: Callable[[str], None]) -> None:
     """Compile and link everything into the directory `target`."""
     estimate = Estimate(packages, "packages")
-    # Several compilers of one thread each: threads of one compiler cost processor time to keep in step.
-    threads = {"GOMAXPROCS": "1"}
-    parallel = ["-p", str(len(os.sched_getaffinity(0)))]
+    parallel = str(len(os.sched_getaffinity(0)))
+    arguments = ["build", "-v", "-p", parallel, *build_flags(), "-o", f"{target}/", *PACKAGES]
+    # As many compilers run at once as there are processors, so each gets one thread: more would only cost
+    # processor time.
     # `-v` names each package as it is compiled; what Go's own cache has is not named.
-    for line in _run(go, ["build", "-v", *parallel, *build_flags(), "-o", f"{target}/", *PACKAGES], threads):
+    for line in _run(go, arguments, GOMAXPROCS="1"):
         if not line.startswith("go: "):
             estimate.advance(note, line)
 
 
-def _run(go: Go, arguments: list[str], environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+def _run(go: Go, arguments: list[str], **environment: str) -> Iterator[str]:
     """The lines that a Go command prints; raises UserError with the last ones where it fails."""
     process = subprocess.Popen(
         [go.path, *arguments],

@@ -29,8 +29,8 @@ class Go:
 
     def environment(self) -> dict[str, str]:
         """The caller's proxy and cache settings, but nothing that changes what is built."""
-        # A compiler collects its own memory only once it has this much, which few packages reach: a tenth less
-        # processor time. Two of them, a linker and Go itself fit into a machine of 8 GB.
+        # The compiler frees its own memory only when it has used this much, which few packages reach. It saves
+        # a tenth of the processor time. A machine of two cores and 8 GB has room for it.
         frugal = {"GOGC": "off", "GOMEMLIMIT": "1500MiB"}
         kept = {
             key: value
