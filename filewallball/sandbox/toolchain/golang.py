@@ -29,8 +29,8 @@ class Go:
 
     def environment(self) -> dict[str, str]:
         """The caller's proxy and cache settings, but nothing that changes what is built."""
-        # The compiler frees its own memory only when it has used this much, which few packages reach. It saves
-        # a tenth of the processor time. A machine of two cores and 8 GB has room for it.
+        # The compiler frees its own memory only when it has used this much, and few packages use that much.
+        # It saves a tenth of the processor time. A machine of two cores and 8 GB has room for it.
         frugal = {"GOGC": "off", "GOMEMLIMIT": "1500MiB"}
         kept = {
             key: value
