@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from filewallball.sandbox.toolchain.golang import Go, find_go
 
 HERE = Path(__file__).parent
 
-PACKAGES = ("./controllers", "./coredns", "./kubernetes", "./pause", "tool")
+PACKAGES = ("./controllers", "./coredns", "./kubernetes", "./pause", "./versitygw", "tool")
 """What one `go build` makes: our own packages, and the `tool` lines of go.mod."""
 PROGRAMS = (
     "containerd",
@@ -48,8 +49,8 @@ LINKS = {
     "kubelet": "kubernetes",
 }
 """Further names of programs. kubernetes/main.go runs the program that it is called by the name of."""
-TAGS = "no_btrfs,no_devmapper,no_zfs"
-"""Build tags of containerd, which leave out the snapshotters that a sandbox never uses."""
+TAGS = "no_btrfs,no_devmapper,no_zfs,nri_no_wasm"
+"""Build tags of containerd, which leave out snapshotters and WebAssembly: a sandbox never uses them."""
 
 
 class Binaries:
@@ -154,18 +155,22 @@ def download(go: Go, note: Callable[[str], None]) -> int:
 def compile_packages(go: Go, packages: int, target: Path, note: Callable[[str], None]) -> None:
     """Compile and link everything into the directory `target`."""
     estimate = Estimate(packages, "packages")
+    parallel = str(len(os.sched_getaffinity(0)))
+    arguments = ["build", "-v", "-p", parallel, *build_flags(), "-o", f"{target}/", *PACKAGES]
+    # As many compilers run at once as there are processors, so each gets one thread: more would only cost
+    # processor time.
     # `-v` names each package as it is compiled; what Go's own cache has is not named.
-    for line in _run(go, ["build", "-v", *build_flags(), "-o", f"{target}/", *PACKAGES]):
+    for line in _run(go, arguments, GOMAXPROCS="1"):
         if not line.startswith("go: "):
             estimate.advance(note, line)
 
 
-def _run(go: Go, arguments: list[str]) -> Iterator[str]:
+def _run(go: Go, arguments: list[str], **environment: str) -> Iterator[str]:
     """The lines that a Go command prints; raises UserError with the last ones where it fails."""
     process = subprocess.Popen(
         [go.path, *arguments],
         cwd=HERE,
-        env=go.environment(),
+        env={**go.environment(), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

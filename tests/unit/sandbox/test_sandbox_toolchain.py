@@ -125,12 +125,15 @@ def test_the_build_says_how_far_it_is_of_all_packages(
     monkeypatch.setattr(estimate, "REPORT_EVERY", 0.0)
     programs = " ".join(build.PROGRAMS)
     script = f"""
+        echo "$1 threads=$GOMAXPROCS collector=$GOGC" >> "${{0%/*}}/calls"
         echo go: downloading a v1
         case $1 in
         list) printf 'p1\\np2\\np3\\n' ;;
         build) for program in {programs}; do : > "${{0%/*}}/../bin/$(ls "${{0%/*}}/../bin")/$program"; done
                printf 'p1\\np2\\n' ;;
         esac"""
+    monkeypatch.delenv("GOMAXPROCS", raising=False)
+    monkeypatch.delenv("GOGC", raising=False)
     go = scripted_go(tmp_path, script, monkeypatch)
     said: list[str] = []
     build.build(go, tmp_path / "bin" / "programs-1", Progress(said.append))
@@ -139,6 +142,9 @@ def test_the_build_says_how_far_it_is_of_all_packages(
     )
     assert any(re.search(r"building .*: 2 of 3 packages, about \d+ s left, now p2", each) for each in said)
     assert (tmp_path / "bin" / "programs-1" / "kubelet").readlink() == Path("kubernetes")
+    # Downloads may use all processors; compilers run side by side instead.
+    calls = (tmp_path / "go" / "calls").read_text().splitlines()
+    assert calls == ["list threads= collector=off", "build threads=1 collector=off"]
 
 
 def test_an_estimate_is_made_from_what_is_done_of_the_total() -> None:
