@@ -69,10 +69,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = _file(nodeid)
-            return ON_THE_SHARED_STACK[0] if file in ON_THE_SHARED_STACK else file
+            return together(nodeid)
 
     return Scheduling(config, log)
+
+
+def together(nodeid: str) -> str:
+    """What the test belongs to that one worker runs: its file, or the files on the shared stack."""
+    file = _file(nodeid)
+    return ON_THE_SHARED_STACK[0] if file in ON_THE_SHARED_STACK else file
 
 
 def _file(nodeid: str) -> str:

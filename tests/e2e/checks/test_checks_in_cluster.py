@@ -299,6 +299,7 @@ def test_network_that_is_closed(stack):
     assert "get networkpolicies" in result.hint
 
 
+@pytest.mark.nightly
 def test_role_that_was_taken_away(stack):
     name = ("rbac.authorization.k8s.io/v1", "Role", "filewallball-checks")
     rules = stack.kube.get(*name, NAMESPACE)["rules"]
@@ -335,6 +336,7 @@ def test_pod_that_cannot_start(stack, monkeypatch, path, value, reason, hint):
     wait_until(lambda: stack.jobs() == [], "the Job to go")
 
 
+@pytest.mark.nightly
 def test_pod_without_its_configuration(stack):
     name = ("v1", "ConfigMap", "filewallball-checks")
     right = stack.kube.get(*name, NAMESPACE)["data"]["checks.json"]

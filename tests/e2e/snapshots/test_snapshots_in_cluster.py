@@ -72,11 +72,11 @@ def test_sessions_come_back_by_way_of_the_store(stack: SharedStack) -> None:
     assert len(listed) == 2, listed
     assert f"saved before {name} was restored" in listed[0]
     assert listed[1].startswith(name)
+    pods_end_with_their_jobs(stack)
 
 
-def test_the_pod_ends_with_its_job(stack: SharedStack) -> None:
-    """The throw-away server beside the job goes when the job does, and leaves no pod running."""
-    stack.fwb("valkey", "backup", "list", stack.name)
+def pods_end_with_their_jobs(stack: SharedStack) -> None:
+    """The throw-away server beside a job goes when the job does, and leaves no pod running."""
 
     def phases() -> list[str]:
         selector = "app.kubernetes.io/name=filewallball-valkey-snapshot"
@@ -86,6 +86,7 @@ def test_the_pod_ends_with_its_job(stack: SharedStack) -> None:
     wait_for(lambda: phases() and set(phases()) == {"Succeeded"}, 60, lambda: str(phases()))
 
 
+@pytest.mark.nightly
 def test_a_snapshot_that_is_not_there(stack: SharedStack) -> None:
     name = "valkey_snapshot_20200101_000000.rdb"
     said = stack.fwb("valkey", "restore", stack.name, "--name", name, "--yes", exit_code=1)
