@@ -17,8 +17,17 @@ from filewallball import paths
 REPOSITORY = Path(__file__).parents[1]
 FWB = [sys.executable, "-m", "filewallball.cli"]
 UP = [*FWB, "up", "dev", "--engine", "embedded", "--no-checks", "--yes"]
-PREVIEW = [*FWB, "preview", "dev", "--engine", "embedded"]
 MIB = 2**20
+
+
+def noop(project: Path, stack: str, count: int) -> list[Result]:
+    """`up` and `preview` of a stack that is as it should be."""
+    up = [*FWB, "up", stack, "--engine", "embedded", "--no-checks", "--yes"]
+    preview = [*FWB, "preview", stack, "--engine", "embedded"]
+    return [
+        Result("no-op up", "s", [timed(lambda: run(up, cwd=project)) for _ in range(count)], 2.0),
+        Result("no-op preview", "s", [timed(lambda: run(preview, cwd=project)) for _ in range(count)], 2.0),
+    ]
 
 
 class BenchStack:
@@ -33,6 +42,11 @@ class BenchStack:
 
     def prepare(self) -> None:
         """Sandbox up, images in, objects rendered for kubectl."""
+        self.render()
+        self._fwb(UP)
+
+    def render(self) -> None:
+        """Sandbox up, objects rendered for kubectl: all but the images."""
         ignore = shutil.ignore_patterns(".git", ".venv", "__pycache__")
         shutil.copytree(REPOSITORY, self._project, ignore=ignore)
         stack_file = self._project / "Pulumi.dev.yaml"
@@ -41,7 +55,6 @@ class BenchStack:
         stack["config"]["filewallball:namespace"] = self._namespace
         stack_file.write_text(yaml.safe_dump(stack), encoding="utf-8")
         run([*FWB, "sandbox", "up", "--name", self._sandbox])
-        self._fwb(UP)
         render = [*FWB, "render", "dev", "--yaml", str(self._objects)]
         run(render, cwd=self._project, env={"FWB_NO_CHECKS": "1"})
 
@@ -62,12 +75,9 @@ class BenchStack:
         return timed(self._kubectl_up)
 
     def noop(self, count: int) -> list[Result]:
-        """`up` and `preview` of a stack that is as it should be."""
+        """As `noop`, of the dev stack."""
         self._fwb(UP)
-        return [
-            Result("no-op up", "s", [timed(lambda: self._fwb(UP)) for _ in range(count)], 2.0),
-            Result("no-op preview", "s", [timed(lambda: self._fwb(PREVIEW)) for _ in range(count)], 2.0),
-        ]
+        return noop(self._project, "dev", count)
 
     def sandbox_start(self, count: int) -> list[Result]:
         """A stopped, empty sandbox to a ready one with built binaries; what it then holds in memory."""

@@ -5,9 +5,22 @@ from __future__ import annotations
 import signal
 import threading
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
+ON_THE_SHARED_STACK = tuple(
+    f"tests/e2e/{file}"
+    for file in (
+        "checks/test_checks_in_cluster.py",
+        "snapshots/test_snapshots_in_cluster.py",
+        "program/test_session_set_operations.py",
+        "engine/test_benchmarks.py",
+        "drill/test_drill.py",
+        "program/test_data_outlives_the_stack.py",
+    )
+)
+"""These run on one worker, in this order, and begin before all others: see tests/e2e/shared_stack.py."""
 SLOW_SECONDS = 5.0
 """Files that take less are not worth a line."""
 
@@ -23,7 +36,7 @@ class Files:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a report; where its worker has left another file behind, tell of that one."""
-        worker, file = getattr(report, "node", None), report.nodeid.partition("::")[0]
+        worker, file = getattr(report, "node", None), _file(report.nodeid)
         before = self._at.get(worker)
         self._at[worker] = file
         self._seconds[file] += report.duration
@@ -40,6 +53,35 @@ class Files:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._seconds[file] >= SLOW_SECONDS and terminal:
             terminal.write_line(f"\n{file}: {len(self._tests[file])} tests, {self._seconds[file]:.0f} s")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files on the shared stack first, and leave the rest as found."""
+    turns = {file: turn for turn, file in enumerate(ON_THE_SHARED_STACK)}
+    items.sort(key=lambda item: turns.get(_file(item.nodeid), len(turns)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file runs on one worker, and those on the shared stack as if they were one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return Scheduling(config, log)
+
+
+def together(nodeid: str) -> str:
+    """What the test belongs to that one worker runs: its file, or the files on the shared stack."""
+    file = _file(nodeid)
+    return ON_THE_SHARED_STACK[0] if file in ON_THE_SHARED_STACK else file
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 def pytest_configure(config: pytest.Config) -> None:

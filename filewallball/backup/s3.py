@@ -7,8 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from boto3.session import Session
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -23,6 +21,7 @@ from filewallball.backup.settings import StoreSettings
 from filewallball.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
 _STORE = "filewallball:backup.store"
@@ -73,6 +72,8 @@ def client(settings: StoreSettings, *, checksums: bool) -> S3Client:
 
     Raises ConfigError for a CA bundle that cannot be used.
     """
+    from botocore.config import Config
+
     if settings.ca_file:
         _check_bundle(settings.ca_file)
     # Stores other than AWS seldom have a DNS name per bucket.
@@ -109,6 +110,9 @@ def _proxies(endpoint: str | None) -> dict[str, str] | None:
 @cache
 def _session() -> Session:
     """One for all clients: it reads the descriptions of the services, which takes a while."""
+    # Not at the top: it takes a third of a second, which most commands and checks would spend for nothing.
+    from boto3.session import Session
+
     return Session()
 
 

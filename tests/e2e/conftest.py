@@ -1,4 +1,4 @@
-"""The sandbox that all end-to-end tests share, one for all workers of pytest-xdist."""
+"""The sandbox that all end-to-end tests share, one for all workers of pytest-xdist, and the stack of some."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from cluster_objects import BUSYBOX
 from shared_sandbox import Sandbox, shared_sandbox
+from shared_stack import STACK, SharedStack
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,30 @@ def sandbox() -> Iterator[Sandbox]:
     with shared_sandbox(os.environ.get("FWB_E2E_SANDBOX", "e2e")) as found:
         found.ensure_images(BUSYBOX)
         yield found
+
+
+_UP = pytest.StashKey[SharedStack]()
+
+
+@pytest.fixture(scope="session")
+def shared_stack(
+    sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> SharedStack:
+    """See shared_stack.py. It goes as soon as no test needs it: `pytest_runtest_teardown`."""
+    stack = SharedStack(tmp_path_factory.mktemp("shared"), STACK, sandbox)
+    pytestconfig.stash[_UP] = stack
+    stack.begin()
+    return stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Remove the shared stack after the last test on it: idle, it would still take the others' time."""
+    yield
+    stack = item.config.stash.get(_UP, None)
+    if stack and (nextitem is None or "shared_stack" not in getattr(nextitem, "fixturenames", ())):
+        del item.config.stash[_UP]
+        stack.remove()
 
 
 @pytest.fixture

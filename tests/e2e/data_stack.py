@@ -24,9 +24,16 @@ class DataStack:
         """Set the stack's configuration beside what every stack of these tests has."""
         write_stack(self.project, self.name, self.sandbox.name, **config)
 
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "filewallball.cli", *arguments, "--cwd", str(self.project)]
+
+    def run(self, *arguments: str, seconds: float = 280) -> subprocess.CompletedProcess[str]:
+        """`fwb`, whatever comes of it."""
+        command = self.command(*arguments)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
+
     def fwb(self, *arguments: str, exit_code: int = 0) -> str:
-        command = [sys.executable, "-m", "filewallball.cli", *arguments, "--cwd", str(self.project)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+        done = self.run(*arguments)
         assert done.returncode == exit_code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

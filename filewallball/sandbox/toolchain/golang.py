@@ -35,7 +35,7 @@ class Go:
         kept = {
             key: value
             for key, value in os.environ.items()
-            if key not in ("GOFLAGS", "GOOS", "GOARCH", "GOROOT")
+            if key not in ("GOFLAGS", "GOGC", "GOOS", "GOARCH", "GOROOT")
         }
         fixed = {
             "CGO_ENABLED": "0",

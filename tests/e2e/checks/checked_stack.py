@@ -1,45 +1,38 @@
-"""A stack of its own on the shared sandbox, for the checks to find fault with."""
+"""The shared stack, for the checks to find fault with."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from stack_project import write_stack
+from shared_sandbox import kubectl_path
+from shared_stack import NAMESPACE, SharedStack
 
 from filewallball import stack
 from filewallball.checks import remote
 from filewallball.checks.result import Result
 from filewallball.kube import Kube
 
-STACK = NAMESPACE = "checked"
-
 
 @dataclass(frozen=True)
 class CheckedStack:
-    """The stack, deployed. `project` is a folder with the program and this stack's file."""
+    """The stack, deployed, and what can be done to it."""
 
-    project: Path
-    kube: Kube
-    kubeconfig: Path
-    kubectl_path: str
+    shared: SharedStack
+
+    @property
+    def kube(self) -> Kube:
+        return self.shared.kube
 
     def fwb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, check=False, timeout=280
-        )
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "filewallball.cli", *arguments, "--cwd", str(self.project)]
+        return self.shared.run(*arguments)
 
     def check(self, *names: str, **switches: bool) -> dict[str, Result]:
         """What `fwb check` finds, by name of the check."""
-        place = stack.find(self.project, STACK)
+        place = stack.find(self.shared.project, self.shared.name)
         arguments = [*names, *(f"--{name}" for name in switches)]
         return {
             result.name: result for _, result in remote._on_demand(place, arguments) if result is not None
@@ -48,9 +41,9 @@ class CheckedStack:
     def exec(self, workload: str, *command: str) -> str:
         done = subprocess.run(
             [
-                self.kubectl_path,
+                kubectl_path(),
                 "--kubeconfig",
-                self.kubeconfig,
+                self.shared.sandbox.kubeconfig,
                 "-n",
                 NAMESPACE,
                 "exec",
@@ -85,10 +78,3 @@ class CheckedStack:
             yield
         finally:
             self.kube.patch(api_version, kind, name, NAMESPACE, back, type=how)
-
-
-def write_project(folder: Path, sandbox: str) -> Path:
-    """A project folder with the program of this repository, and the stacks of these tests."""
-    for name in (STACK, "nowhere"):
-        write_stack(folder, name, sandbox)
-    return folder

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from checked_stack import NAMESPACE, CheckedStack
+from checked_stack import CheckedStack
+from shared_stack import NAMESPACE
 
 from filewallball.sandbox.faults import Faults
 

@@ -16,9 +16,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from checked_stack import NAMESPACE, STACK, CheckedStack, write_project
+from checked_stack import CheckedStack
 from session_set import SessionSet
-from shared_sandbox import Sandbox, kubectl_path
+from shared_stack import FROM_NOTHING, NAMESPACE, STACK, SharedStack
+from stack_project import write_stack
 
 from filewallball import pods
 from filewallball.checks import remote
@@ -32,13 +33,8 @@ PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
-def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedStack]:
-    project = write_project(tmp_path_factory.mktemp("project"), sandbox.name)
-    checked = CheckedStack(project, sandbox.kube, sandbox.kubeconfig, kubectl_path())
-    done = checked.fwb("up", STACK, "--engine", "embedded", "--yes", "--no-checks")
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield checked
-    checked.fwb("destroy", STACK, "--engine", "embedded", "--yes", "--purge")
+def stack(shared_stack: SharedStack) -> CheckedStack:
+    return CheckedStack(shared_stack)
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
@@ -48,11 +44,12 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.timeout(FROM_NOTHING + 120)
 def test_up_runs_the_full_set_once_and_then_the_quick_one(stack):
-    first = stack.fwb("up", STACK, "--engine", "embedded", "--yes")
+    first = stack.shared.began
     expected = [f"{check.name}: OK" for check in ALL if not check.deep]
     assert [line for line in first.stdout.splitlines() if line in expected] == expected, first.stdout
-    assert first.returncode == 0
+    assert first.returncode == 0, first.stderr
     again = stack.fwb("up", STACK, "--engine", "embedded", "--yes")
     expected = [f"{check.name}: OK" for check in ALL if check.quick]
     assert [line for line in again.stdout.splitlines() if line.endswith(": OK")] == expected, again.stdout
@@ -159,8 +156,8 @@ def test_backup_of_another_database(stack):
 
 
 def test_backups_that_are_gone_or_damaged(stack):
-    before = stack.check("backup-run", "backup-freshness")
-    assert {result.status for result in before.values()} == {"ok"}, before
+    before = stack.check("backup-freshness")["backup-freshness"]
+    assert before.status == "ok", before.line()
     stack.exec(
         "deploy/store",
         "sh",
@@ -252,20 +249,20 @@ def rolled_out(workload: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def sessions(stack: CheckedStack, sandbox: Sandbox) -> Iterator[SessionSet]:
-    found = SessionSet(stack, sandbox.name)
+def sessions(stack: CheckedStack) -> Iterator[SessionSet]:
+    found = SessionSet(stack, stack.shared.sandbox.name)
     with found.little_patience():
         yield found
     found.close()
 
 
 def test_sentinel_that_hangs(stack, sessions):
-    with sessions.frozen("valkey-sentinel-4", "sentinel"):
+    with sessions.frozen("valkey-sentinel-2", "sentinel"):
         found = stack.check("valkey-quorum", "valkey-primary", "valkey-replicas")
     for name in ("valkey-quorum", "valkey-primary"):
         assert found[name].status == "failed"
-        assert found[name].observed == "valkey-sentinel-4: no answer within 2 s"
-        assert "delete pod valkey-sentinel-4" in found[name].hint
+        assert found[name].observed == "valkey-sentinel-2: no answer within 2 s"
+        assert "delete pod valkey-sentinel-2" in found[name].hint
     assert found["valkey-replicas"].status == "ok", found["valkey-replicas"].line()
 
 
@@ -302,6 +299,7 @@ def test_network_that_is_closed(stack):
     assert "get networkpolicies" in result.hint
 
 
+@pytest.mark.nightly
 def test_role_that_was_taken_away(stack):
     name = ("rbac.authorization.k8s.io/v1", "Role", "filewallball-checks")
     rules = stack.kube.get(*name, NAMESPACE)["rules"]
@@ -338,6 +336,7 @@ def test_pod_that_cannot_start(stack, monkeypatch, path, value, reason, hint):
     wait_until(lambda: stack.jobs() == [], "the Job to go")
 
 
+@pytest.mark.nightly
 def test_pod_without_its_configuration(stack):
     name = ("v1", "ConfigMap", "filewallball-checks")
     right = stack.kube.get(*name, NAMESPACE)["data"]["checks.json"]
@@ -350,6 +349,7 @@ def test_pod_without_its_configuration(stack):
 
 
 def test_stack_that_is_not_deployed(stack):
+    write_stack(stack.shared.project, "nowhere", stack.shared.sandbox.name)
     done = stack.fwb("check", "nowhere")
     assert done.returncode == 1
     assert "stack nowhere isn't deployed" in done.stderr
@@ -371,13 +371,13 @@ def test_failing_check_ends_with_one(stack):
         done = stack.fwb("check", STACK, "redis-config", "redis-memory")
     assert done.returncode == 1
     [failed, ok] = done.stdout.splitlines()
-    assert failed.startswith("redis-config: FAILED (maxmemory is 268435456, redis.conf says 1mb; ")
+    assert failed.startswith("redis-config: FAILED (maxmemory is 67108864, redis.conf says 1mb; ")
     assert ok == "redis-memory: OK"
 
 
 def test_interrupt_removes_job_and_keys(stack):
     running = subprocess.Popen(
-        stack.command("check", STACK, "redis-eviction"), stderr=subprocess.PIPE, text=True
+        stack.shared.command("check", STACK, "redis-eviction"), stderr=subprocess.PIPE, text=True
     )
     try:
         wait_until(lambda: len(stack.jobs()) == 1, "the Job")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shared_sandbox import Sandbox
-from stack_project import write_stack
+from shared_stack import NAMESPACE, STACK, SharedStack
 
 from filewallball.drill import pod
 from filewallball.drill.events import BY_NAME, EVENTS
@@ -28,14 +26,13 @@ from filewallball.drill.runner import PRELOAD, SETTLE_SECONDS, STEADY_SECONDS
 from filewallball.kube import Kube
 from filewallball.sandbox.faults import Faults
 
-STACK = NAMESPACE = "drilled"
 PATIENCE = 60
 UNTIL_AN_EVENT = pod.START_SECONDS + SETTLE_SECONDS + STEADY_SECONDS
 """Seconds that the drill itself waits at most for its pod, for the set and for the load."""
 WHOLE_DRILL = 600
 """Seconds, for a machine at its limits: eight minutes were seen with load 40 on two cores, six with 25."""
 
-EVERY_TIME = {"pod-deleted", "process-killed", "process-frozen", "all-pods"}
+EVERY_TIME = {"pod-deleted", "process-killed", "all-pods"}
 HERE = [
     pytest.param(event.name, marks=[] if event.name in EVERY_TIME else [pytest.mark.nightly])
     for event in EVENTS
@@ -50,21 +47,16 @@ pytestmark = pytest.mark.timeout(WHOLE_DRILL)
 class Drilled:
     """The stack, deployed, and the folder of its drill."""
 
-    project: Path
+    stack: SharedStack
     out: Path
-    kube: Kube
     faults: Faults
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "filewallball.cli", *arguments, "--cwd", str(self.project)]
-
-    def fwb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, check=False, timeout=WHOLE_DRILL
-        )
+    @property
+    def kube(self) -> Kube:
+        return self.stack.kube
 
     def drill(self, *arguments: str) -> list[str]:
-        return self.command("drill", "valkey", STACK, "--yes", "--out", str(self.out), *arguments)
+        return ["drill", "valkey", STACK, "--yes", "--out", str(self.out), *arguments]
 
     def active(self) -> list[str]:
         """The faults in this stack; other tests make some of their own on the same sandbox."""
@@ -102,15 +94,10 @@ class Drilled:
 
 
 @pytest.fixture(scope="module")
-def drilled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
-    project = tmp_path_factory.mktemp("project")
-    write_stack(project, STACK, sandbox.name)
-    stack = Drilled(project, tmp_path_factory.mktemp("drill") / "out", sandbox.kube, Faults(sandbox.name))
-    done = stack.fwb("up", STACK, "--engine", "embedded", "--yes", "--no-checks")
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield stack
-    stack.faults.close()
-    stack.fwb("destroy", STACK, "--engine", "embedded", "--yes", "--purge")
+def drilled(shared_stack: SharedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
+    faults = Faults(shared_stack.sandbox.name)
+    yield Drilled(shared_stack, tmp_path_factory.mktemp("drill") / "out", faults)
+    faults.close()
 
 
 def wait_until(holds: Callable[[], object], seconds: float, what: str) -> None:
@@ -121,9 +108,8 @@ def wait_until(holds: Callable[[], object], seconds: float, what: str) -> None:
 
 
 def test_interrupted_in_a_cut_it_leaves_the_set_healthy(drilled: Drilled):
-    running = subprocess.Popen(
-        drilled.drill("--event", "network-cut"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command = drilled.stack.command(*drilled.drill("--event", "network-cut"))
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         wait_until(lambda: drilled.active() or running.poll() is not None, UNTIL_AN_EVENT, "the cut")
         assert running.poll() is None, running.communicate()[0]
@@ -154,13 +140,7 @@ def events(request: pytest.FixtureRequest) -> list[str]:
 def report(drilled: Drilled, owners: dict[str, Any], events: list[str]) -> dict[str, Any]:
     """All of them, in the folder of the drill that was interrupted."""
     words = [word for name in events for word in ("--event", name)]
-    done = subprocess.run(
-        drilled.drill("--resume", "--json", *words),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WHOLE_DRILL,
-    )
+    done = drilled.stack.run(*drilled.drill("--resume", "--json", *words), seconds=WHOLE_DRILL)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
@@ -198,7 +178,7 @@ def test_it_leaves_nothing_behind_and_no_drift(
     assert drilled.left_behind() == []
     assert drilled.active() == []
     assert drilled.owners() == owners
-    preview = drilled.fwb("preview", STACK, "--engine", "embedded", "--json")
+    preview = drilled.stack.run("preview", STACK, "--engine", "embedded", "--json")
     assert preview.returncode == 0, preview.stderr
     changed = [
         step["object"]

@@ -11,17 +11,9 @@ from pathlib import Path
 import pytest
 from data_stack import DataStack
 from shared_sandbox import Sandbox
+from shared_stack import SharedStack
 
 TEXT = "남는 글 🎉"
-
-
-@pytest.fixture
-def stack(sandbox: Sandbox, tmp_path: Path) -> Iterator[DataStack]:
-    project = tmp_path / "project"
-    project.mkdir()
-    made = DataStack(project, f"data-{uuid.uuid4().hex[:6]}", sandbox)
-    yield made
-    made.destroy("--purge")
 
 
 def put_row(stack: DataStack) -> None:
@@ -34,9 +26,8 @@ def password(stack: DataStack) -> str:
     return base64.b64decode(secret["data"]["app-password"]).decode()
 
 
-def test_a_row_outlives_a_larger_volume_a_refused_smaller_one_and_destroy(stack: DataStack) -> None:
-    stack.write(mariadb={"storage": {"size": "1Gi"}})
-    stack.up()
+def test_a_row_outlives_a_larger_volume_a_refused_smaller_one_and_destroy(shared_stack: SharedStack) -> None:
+    stack = shared_stack
     put_row(stack)
     first = password(stack)
 
@@ -63,8 +54,20 @@ def claimed(stack: DataStack) -> str:
     return claim["spec"]["resources"]["requests"]["storage"]
 
 
+@pytest.fixture
+def own_stack(sandbox: Sandbox, tmp_path: Path) -> Iterator[DataStack]:
+    project = tmp_path / "project"
+    project.mkdir()
+    made = DataStack(project, f"data-{uuid.uuid4().hex[:6]}", sandbox)
+    yield made
+    made.destroy("--purge")
+
+
 @pytest.mark.nightly
-def test_a_row_outlives_the_namespace_when_only_the_volume_is_left(stack: DataStack, tmp_path: Path) -> None:
+def test_a_row_outlives_the_namespace_when_only_the_volume_is_left(
+    own_stack: DataStack, tmp_path: Path
+) -> None:
+    stack = own_stack
     folder = tmp_path / "node-folder"
     folder.mkdir()
     os.chown(folder, 999, 999)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from data_stack import DataStack
-from shared_sandbox import Sandbox
+from shared_stack import SharedStack
 
 PAGE = Path(__file__).parents[3] / "docs" / "sessions-operations.md"
 WHOLE = ("valkey-quorum", "valkey-primary", "valkey-replicas", "valkey-passwords", "valkey-config")
@@ -18,12 +15,8 @@ CLIENT = 'valkey-cli --no-auth-warning -a "$(cat /secrets/valkey-credentials/app
 
 
 @pytest.fixture(scope="module")
-def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStack]:
-    made = DataStack(tmp_path_factory.mktemp("project"), f"ops-{uuid.uuid4().hex[:6]}", sandbox)
-    made.write(valkey={"sentinels": 3, "storage": {"size": "2Gi"}})
-    made.up()
-    yield made
-    made.destroy("--purge")
+def stack(shared_stack: SharedStack) -> SharedStack:
+    return shared_stack
 
 
 def commands(heading: str) -> list[list[str]]:
@@ -33,7 +26,7 @@ def commands(heading: str) -> list[list[str]]:
     return [shlex.split(line) for line in block.splitlines()]
 
 
-def type_in(stack: DataStack, heading: str) -> None:
+def type_in(stack: SharedStack, heading: str) -> None:
     given = {"NS": stack.name, "STACK": stack.name}
     for program, *words in commands(heading):
         words = [given.get(word, word) for word in words]
@@ -44,12 +37,12 @@ def type_in(stack: DataStack, heading: str) -> None:
             stack.fwb(*words, *(["--yes", "--no-checks", "--engine", "embedded"] if words[0] == "up" else []))
 
 
-def in_server(stack: DataStack, pod: str, command: str, *, check: bool = True) -> str:
+def in_server(stack: SharedStack, pod: str, command: str, *, check: bool = True) -> str:
     words = ["-n", stack.name, "exec", pod, "-c", "valkey", "--", "sh", "-c", command]
     return stack.sandbox.kubectl(*words, check=check).stdout.strip()
 
 
-def write(stack: DataStack, key: str) -> None:
+def write(stack: SharedStack, key: str) -> None:
     """By whichever server is the primary: the others refuse."""
     said = {
         f"valkey-{n}": in_server(stack, f"valkey-{n}", f"{CLIENT} SET {key} here", check=False)
@@ -58,12 +51,12 @@ def write(stack: DataStack, key: str) -> None:
     assert sorted(text == "OK" for text in said.values()) == [False, False, True], said
 
 
-def whole(stack: DataStack) -> None:
+def whole(stack: SharedStack) -> None:
     stack.fwb("check", stack.name, *WHOLE)
 
 
 @pytest.mark.timeout(300)
-def test_a_volume_that_is_lost_with_its_node(stack: DataStack) -> None:
+def test_a_volume_that_is_lost_with_its_node(stack: SharedStack) -> None:
     write(stack, "before-the-loss")
     claim = ("v1", "PersistentVolumeClaim", "data-valkey-1", stack.name)
     lost = stack.sandbox.kube.get(*claim)
@@ -78,7 +71,7 @@ def test_a_volume_that_is_lost_with_its_node(stack: DataStack) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_new_passwords(stack: DataStack) -> None:
+def test_new_passwords(stack: SharedStack) -> None:
     write(stack, "before-the-change")
     secret = ("v1", "Secret", "valkey-credentials", stack.name)
     old = stack.sandbox.kube.get(*secret)
@@ -92,7 +85,7 @@ def test_new_passwords(stack: DataStack) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_the_slow_log_and_the_log_level_are_the_operators(stack: DataStack) -> None:
+def test_the_slow_log_and_the_log_level_are_the_operators(stack: SharedStack) -> None:
     [shown] = re.findall(r"kubectl (-n NS exec .* cat .*)", PAGE.read_text())
     password = stack.sandbox.kubectl(*shown.replace("NS", stack.name).split()).stdout.strip()
     agent = f"valkey-cli --no-auth-warning --user agent -a {password}"

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import base64
 import re
-import uuid
-from collections.abc import Iterator
 
 import pytest
-from data_stack import DataStack
 from local_set import wait_for
-from shared_sandbox import Sandbox
+from shared_stack import SharedStack
 
-MEMBERS = ("valkey-0", "valkey-1")
+MEMBERS = ("valkey-0", "valkey-1", "valkey-2")
 SESSIONS = 200
 
 
 @pytest.fixture(scope="module")
-def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStack]:
-    made = DataStack(tmp_path_factory.mktemp("project"), f"snapshots-{uuid.uuid4().hex[:6]}", sandbox)
-    made.write(valkey={"replicas": 1, "sentinels": 3})
-    made.up()
-    yield made
-    made.destroy("--purge")
+def stack(shared_stack: SharedStack) -> SharedStack:
+    return shared_stack
 
 
-def valkey(stack: DataStack, pod: str, commands: str, user: str = "default", key: str = "app") -> list[str]:
+def valkey(stack: SharedStack, pod: str, commands: str, user: str = "default", key: str = "app") -> list[str]:
     """What valkey-cli answers to commands, one a line, given to one member over its own socket."""
     secret = stack.sandbox.kube.get("v1", "Secret", "valkey-credentials", stack.name)
     assert secret
@@ -36,7 +29,7 @@ def valkey(stack: DataStack, pod: str, commands: str, user: str = "default", key
     return stack.sandbox.kubectl("-n", stack.name, *words).stdout.splitlines()
 
 
-def primary(stack: DataStack) -> str:
+def primary(stack: SharedStack) -> str:
     def roles() -> dict[str, str]:
         return {pod: valkey(stack, pod, "ROLE")[0] for pod in MEMBERS}
 
@@ -47,14 +40,14 @@ def primary(stack: DataStack) -> str:
     )
 
 
-def test_sessions_come_back_by_way_of_the_store(stack: DataStack) -> None:
+def test_sessions_come_back_by_way_of_the_store(stack: SharedStack) -> None:
     leader = primary(stack)
     written = [
         f"SET session:{number} value-{number} PXAT {1900000000000 + number}" for number in range(SESSIONS)
     ]
     assert valkey(stack, leader, "\n".join(written)) == ["OK"] * SESSIONS
     taken = stack.fwb("valkey", "backup", "now", stack.name)
-    assert "1 replicas linked" in taken
+    assert "2 replicas linked" in taken
     assert f"{SESSIONS} keys in 1 databases, equal to the file's" in taken
     [name] = re.findall(r"snapshot: OK (\S+)", taken)
 
@@ -66,7 +59,7 @@ def test_sessions_come_back_by_way_of_the_store(stack: DataStack) -> None:
 
     restored = stack.fwb("valkey", "restore", stack.name, "--latest", "--yes")
     assert f"restore: OK {name}" in restored
-    assert "1 replicas followed it" in restored
+    assert "2 replicas followed it" in restored
     asked = [f"GET session:{number}\nPEXPIRETIME session:{number}" for number in range(SESSIONS)]
     wanted = [answer for n in range(SESSIONS) for answer in (f"value-{n}", str(1900000000000 + n))]
     for member in MEMBERS:
@@ -76,14 +69,14 @@ def test_sessions_come_back_by_way_of_the_store(stack: DataStack) -> None:
     assert [valkey(stack, pod, "ROLE")[0] for pod in MEMBERS].count("master") == 1
 
     listed = stack.fwb("valkey", "backup", "list", stack.name).splitlines()
-    assert len(listed) == 2
+    assert len(listed) == 2, listed
     assert f"saved before {name} was restored" in listed[0]
     assert listed[1].startswith(name)
+    pods_end_with_their_jobs(stack)
 
 
-def test_the_pod_ends_with_its_job(stack: DataStack) -> None:
-    """The throw-away server beside the job goes when the job does, and leaves no pod running."""
-    stack.fwb("valkey", "backup", "list", stack.name)
+def pods_end_with_their_jobs(stack: SharedStack) -> None:
+    """The throw-away server beside a job goes when the job does, and leaves no pod running."""
 
     def phases() -> list[str]:
         selector = "app.kubernetes.io/name=filewallball-valkey-snapshot"
@@ -93,7 +86,8 @@ def test_the_pod_ends_with_its_job(stack: DataStack) -> None:
     wait_for(lambda: phases() and set(phases()) == {"Succeeded"}, 60, lambda: str(phases()))
 
 
-def test_a_snapshot_that_is_not_there(stack: DataStack) -> None:
+@pytest.mark.nightly
+def test_a_snapshot_that_is_not_there(stack: SharedStack) -> None:
     name = "valkey_snapshot_20200101_000000.rdb"
     said = stack.fwb("valkey", "restore", stack.name, "--name", name, "--yes", exit_code=1)
     assert "There is no snapshot" in said

@@ -45,6 +45,18 @@ def test_the_plan_names_every_program_once_and_the_kubelet_last(node: Node) -> N
     assert json.loads(json.dumps(plan)) == plan
 
 
+def test_memory_is_spared_unless_the_caller_spares_the_processor(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> set[str]:
+        return {each["environment"]["GOGC"] for each in programs.plan(node, [])["programs"]}
+
+    monkeypatch.delenv("GOGC", raising=False)
+    assert found() == {"50"}
+    monkeypatch.setenv("GOGC", "200")
+    assert found() == {"200"}
+
+
 def test_all_that_talk_to_the_api_server_wait_until_it_is_ready(node: Node) -> None:
     after = {each.name: each.after for each in programs.programs(node)}
     assert after["kube-apiserver"] == ["tcp:127.0.0.1:2379"]
