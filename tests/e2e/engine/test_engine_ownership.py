@@ -35,7 +35,7 @@ def lease(lab: Lab, age: float) -> dict[str, Any]:
 
 def test_a_second_up_is_told_who_is_at_work(lab: Lab) -> None:
     lab.kube.create(lease(lab, age=1))
-    with pytest.raises(Locked, match="kim@laptop, process 7 is at work on this stack"):
+    with pytest.raises(Locked, match="kim@laptop, process 7 has been at work on this stack"):
         lab.up(lab.config_map("a"))
     assert lab.get("ConfigMap", "a") is None
     with pytest.raises(Locked):

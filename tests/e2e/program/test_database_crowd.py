@@ -100,7 +100,7 @@ def test_a_full_database_is_alive_and_ready_and_its_reserve_is_open(full: Databa
     result = check(full)
     assert result.status == "warning"
     assert f"{SHARE} of {SHARE} connections in use" in result.observed
-    assert "raise `filewallball:mariadb.maxConnections`" in result.hint
+    assert "raise filewallball:mariadb.maxConnections" in result.hint
 
 
 def test_clients_that_never_log_in_leave_the_reserve_alone(database: Database) -> None:
