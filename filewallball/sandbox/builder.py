@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -41,22 +43,54 @@ def build(
         config = _config(reference, definition, description, {})
         write_archive(target, reference, config, lambda tar: _fill_from_program(tar, built[program], config))
         return
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch:
-        tree = Path(scratch) / "tree.tar"
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
+        scratch = Path(folder)
         packages = definition["packages"]
-        overlay = _overlay(Path(scratch) / "overlay", definition, repository)
-        suite, variant = definition.get("suite", debian.SUITE), definition.get("variant", "essential")
+        suite = definition.get("suite", debian.SUITE)
         below = debian.base(suite, target.parent) if on_base(definition) else None
-        debian.unpack(tree, packages, suite, variant, overlay, below)
+        tree = _tree(target.parent, scratch, definition, repository, below)
         found = debian.versions(tree)
         labels = {f"filewallball.package.{each}": found[each] for each in packages if each in found}
         description = f"Built from Debian {suite} packages by FileWallBall's sandbox; not the upstream image"
         config = _config(reference, definition, description, labels)
         layers = [partial(_fill_from_base, base=below)] if below else []
-        fill = partial(
-            _fill_from_tree, tree=tree, config=config, definition=definition, built=built, below=below
+        layers.append(
+            partial(
+                _fill_from_tree, tree=tree, config=config, definition=definition, built=built, below=below
+            )
         )
-        write_archive(target, reference, config, *layers, fill)
+        if copy := definition.get("copy"):
+            sources = _copied(scratch / "sources", copy, repository)
+            layers.append(partial(_fill_from_sources, tree=tree, sources=sources))
+        write_archive(target, reference, config, *layers)
+
+
+def _tree(
+    folder: Path, scratch: Path, definition: dict[str, Any], repository: Path, below: Path | None
+) -> Path:
+    """The tree of the image's packages and requirements, without sources of ours.
+
+    Where sources come on top, it is kept in `folder`: they change from build to build, it doesn't.
+    """
+    suite, variant = definition.get("suite", debian.SUITE), definition.get("variant", "essential")
+    pip = definition.get("pip")
+    tree = scratch / "tree.tar"
+    if "copy" in definition:
+        text = (repository / pip["requirements"]).read_text(encoding="utf-8") if pip else ""
+        made = [VERSION, suite, variant, definition["packages"], pip, text]
+        made.append(below.stat().st_mtime_ns if below else 0)  # its packages are updated with the base's
+        digest = hashlib.sha256(json.dumps(made).encode()).hexdigest()[:12]
+        kind = f"tree-{definition['name'].rpartition('/')[2]}"
+        tree = folder / f"{kind}-{digest}.tar"
+        if tree.exists():
+            return tree
+        for old in folder.glob(f"{kind}-*.tar"):
+            old.unlink()
+    overlay = _installed(scratch / "overlay", pip, repository) if pip else None
+    unfinished = tree.with_name(f"{tree.name}.new")
+    debian.unpack(unfinished, definition["packages"], suite, variant, overlay, below)
+    unfinished.replace(tree)
+    return tree
 
 
 def on_base(definition: dict[str, Any]) -> bool:
@@ -135,21 +169,38 @@ def _clashes(line: str, name: str, number: str) -> bool:
     return line.startswith(name) or number in ":".join(["", *line.split(":")[2:3], ""])
 
 
-def _overlay(directory: Path, definition: dict[str, Any], repository: Path) -> Path | None:
-    """The files that come on top of the packages, below the path that they have in the image."""
-    if pip := definition.get("pip"):
-        _install_requirements(directory / pip["target"].lstrip("/"), pip, repository)
-    if copy := definition.get("copy"):
-        for path in copy["paths"]:
-            source, target = repository / path, directory / copy["to"].lstrip("/") / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copyfile(source, target)
-    if not directory.exists():
-        return None
-    # What the image's user may read doesn't depend on the umask of who builds it.
+def _fill_from_sources(tar: tarfile.TarFile, tree: Path, sources: Path) -> None:
+    debian.compile_modules(sources, tree)
+
+    def of_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        return info
+
+    for path in sorted(sources.rglob("*")):
+        tar.add(path, str(path.relative_to(sources)), recursive=False, filter=of_root)
+
+
+def _copied(directory: Path, copy: dict[str, Any], repository: Path) -> Path:
+    """The files of the repository that come on top, below the path that they have in the image."""
+    for path in copy["paths"]:
+        source, target = repository / path, directory / copy["to"].lstrip("/") / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    return _readable(directory)
+
+
+def _installed(directory: Path, pip: dict[str, Any], repository: Path) -> Path:
+    """The Python packages of the image, below the path that they have in it."""
+    _install_requirements(directory / pip["target"].lstrip("/"), pip, repository)
+    return _readable(directory)
+
+
+def _readable(directory: Path) -> Path:
+    """What the image's user may read doesn't depend on the umask of who builds it."""
     for path in directory.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     return directory

@@ -6,8 +6,10 @@ import fnmatch
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -147,6 +149,20 @@ def _mmdebstrap(target: Path, suite: str, packages: list[str], options: list[str
             f"mmdebstrap failed on {', '.join(packages) or 'the base'}:\n{tail}",
             "Correct apt's sources, and run the command again.",
         )
+
+
+def compile_modules(sources: Path, tree: Path) -> None:
+    """Compile the Python modules below `sources` by the Python of an image's tree, at their paths in it."""
+    own = [path for path in (sources, *sources.rglob("*")) if path.is_dir() and list(path.glob("*.py"))]
+    folders = [path.relative_to(sources) for path in own]
+    with tempfile.TemporaryDirectory(dir=sources.parent) as root:
+        # a machine's own tar is several times as fast as Python's
+        subprocess.run(["tar", "-x", "-f", str(tree), "-C", root, "--exclude=./dev/*"], check=True)
+        shutil.copytree(sources, root, dirs_exist_ok=True)
+        command = ["chroot", root, *_COMPILE.split(), "-l", *(f"/{folder}" for folder in folders)]
+        subprocess.run(command, check=True, capture_output=True)
+        for folder in folders:
+            shutil.copytree(Path(root, folder, "__pycache__"), sources / folder / "__pycache__")
 
 
 def copy_tree(

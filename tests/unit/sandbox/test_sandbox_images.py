@@ -281,6 +281,56 @@ def test_a_base_is_unpacked_once_a_day(tmp_path: Path, monkeypatch: pytest.Monke
     assert made == ["bookworm", "bookworm"]
 
 
+def test_a_change_of_our_sources_leaves_the_packages_as_they_are(
+    tmp_path: Path, built: Binaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are installed again when a package, a requirement or the base below has changed."""
+    unpacked: list[Path] = []
+
+    def unpack(target: Path, *_more: object) -> None:
+        unpacked.append(target)
+        with tarfile.open(target, "w") as tar:
+            oci.add_file(tar, "usr/bin/python3", b"x")
+
+    def pip(target: Path, *_more: object) -> None:
+        target.mkdir(parents=True)
+
+    monkeypatch.setattr(debian, "_mmdebstrap", unpack)
+    monkeypatch.setattr(debian, "unpack", unpack)
+    monkeypatch.setattr(debian, "compile_modules", lambda *_: None)
+    monkeypatch.setattr(builder, "_install_requirements", pip)
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "pinned.txt").write_text("a==1")
+    how: dict[str, Any] = {
+        "name": "filewallball/tool",
+        "packages": ["python3"],
+        "pip": {"requirements": "pinned.txt", "target": "/opt/x", "python": "3.11"},
+        "copy": {"to": "/opt/x", "paths": ["ours.py"]},
+    }
+
+    def build(source: str) -> str:
+        (repository / "ours.py").write_text(source)
+        target = tmp_path / "images" / "tool.tar"
+        builder.build(target, "r.test/tool:1", how, built, repository)
+        layers = read_archive(target).manifest["layers"]
+        assert len(layers) == 3
+        return str(layers[2]["digest"])
+
+    assert build("a = 1") != build("a = 2")
+    base, tree = unpacked
+    assert base.name == "base-bookworm.tar.new"
+    assert tree.name.startswith("tree-tool-")
+    (repository / "pinned.txt").write_text("a==2")
+    build("a = 2")
+    how["packages"] = ["python3", "tzdata"]
+    build("a = 2")
+    os.utime(tmp_path / "images" / "base-bookworm.tar", (time.time(), time.time()))
+    build("a = 2")
+    assert len(unpacked) == 5
+    assert len(list((tmp_path / "images").glob("tree-*"))) == 1
+
+
 def test_an_image_of_two_layers_keeps_both_under_another_name(tmp_path: Path) -> None:
     source, target = tmp_path / "a.tar", tmp_path / "b.tar"
     oci.write_archive(
