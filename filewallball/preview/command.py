@@ -68,6 +68,10 @@ def _compared(
         found.notes.append(f"{old.called} doesn't have the stack {stack}: everything is new.")
     if not after.there:
         found.notes.append(f"{WORK_TREE} doesn't have the stack {stack} any more: everything goes.")
+    if before.sealed or after.sealed:
+        found.notes.append(
+            "No passphrase is set here: of a secret value in the configuration only a change as such is told."
+        )
     return found
 
 

@@ -15,12 +15,12 @@ LIMIT = 65_536
 ROOM = 1_000
 """Kept free of those: for the end, which says what was left out, and for a link that CI may add."""
 BADGES = {
-    "data": "🛑 **data**",
-    "refused": "⛔ **refused**",
-    "backups": "🛑 **backups**",
-    "sessions": "⚠️ **sessions**",
-    "downtime": "⚠️ **downtime**",
-    "cache": "⚠️ **cache**",
+    "data": "🛑 **data**:",
+    "refused": "⛔ **refused**:",
+    "backups": "🛑 **backups**:",
+    "sessions": "⚠️ **sessions**:",
+    "downtime": "⚠️ **downtime**:",
+    "cache": "⚠️ **cache**:",
     "nothing": "✅",
 }
 HEADINGS = (
@@ -105,7 +105,7 @@ def code(text: str) -> str:
 
 def _entries(body: _Body, entries: list[Entry]) -> None:
     for entry in entries:
-        head = f"{SIGNS[entry.op]} {code(entry.title)} ({code(entry.name)}){_costs(entry.costs)}"
+        head = f"{code(SIGNS[entry.op])} {code(entry.title)} ({code(entry.name)}){_costs(entry.costs)}"
         because = [change for change in entry.loud if change.path in entry.difference.reasons]
         why = (
             f"\n  made anew because of {', '.join(code(each.label) for each in because[:3])}"
@@ -154,10 +154,10 @@ def _noise(body: _Body, folded: list[Entry], quiet: list[Entry], outputs: list[C
     count = len(folded) + len(quiet)
     summary = f"Checksums, image tags and version labels: {count} resource{'s' if count > 1 else ''}"
     told = [
-        f"- {SIGNS[entry.op]} {code(entry.title)}{_costs(entry.costs)}\n\n{_fenced(entry.loud + entry.quiet)}"
+        f"- {code(SIGNS[entry.op])} {code(entry.title)}{_costs(entry.costs)}\n\n{_fenced(entry.loud + entry.quiet)}"
         for entry in folded
     ]
-    told += [f"- {SIGNS[entry.op]} {code(entry.title)}\n\n{_fenced(entry.quiet)}" for entry in quiet]
+    told += [f"- {code(SIGNS[entry.op])} {code(entry.title)}\n\n{_fenced(entry.quiet)}" for entry in quiet]
     told += [f"- outputs of the stack\n\n{_fenced(outputs)}"] if outputs else []
     names = ", ".join(code(entry.title) for entry in (*folded, *quiet))
     before = len(body.left_out)

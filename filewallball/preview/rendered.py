@@ -10,9 +10,13 @@ from filewallball.engine.program.resources import Resource
 
 @dataclass
 class Rendered:
-    """What one tree declares; `there` is False for a tree that doesn't have the stack."""
+    """What one tree declares; `there` is False for a tree that doesn't have the stack.
+
+    `sealed`: its secure values couldn't be opened, and stand-ins are in their place.
+    """
 
     there: bool = False
+    sealed: bool = False
     project: str = ""
     resources: list[Resource] = field(default_factory=list[Resource])
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -84,6 +84,7 @@ def _read(found: Mapping[str, Any], tree: Tree) -> Rendered:
         return Rendered()
     return Rendered(
         True,
+        found["sealed"],
         found["project"],
         [_resource(each, tree) for each in found["resources"]],
         _placeless(found["outputs"], tree),

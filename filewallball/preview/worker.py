@@ -19,6 +19,7 @@ from filewallball.engine.program.graph import Graph
 from filewallball.engine.program.resources import Resource, without_nulls
 from filewallball.engine.showing.report import Reporter
 from filewallball.explain import explained
+from filewallball.project import load_project, load_stack
 from filewallball.redact import Redactor
 
 GENERATED = "(new at each run)"
@@ -42,10 +43,13 @@ def render(folder: Path, stack: str, redactor: Listening) -> dict[str, Any]:
     """What a tree declares, twice: what differs between two runs of one tree is no change of a branch."""
     reporter = Reporter(quiet=True)
     reporter.redactor = redactor
-    first = run.render(folder, stack, reporter)
-    second = {each.urn: each for each in run.render(folder, stack, reporter).resources}
+    options = run.Options(sealed=True)
+    first = run.render(folder, stack, reporter, options)
+    second = {each.urn: each for each in run.render(folder, stack, reporter, options).resources}
+    project = load_project(folder)
     return {
-        "project": run.load_project(folder).name,
+        "project": project.name,
+        "sealed": load_stack(project, stack, sealed=True).sealed,
         "resources": [_plain(each, second.get(each.urn)) for each in first.resources],
         "outputs": _outputs(first),
         "secrets": list(dict.fromkeys(redactor.heard)),

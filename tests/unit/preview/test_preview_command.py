@@ -68,12 +68,17 @@ def test_each_tree_is_rendered_by_its_own_code_and_shows_no_secret(
         assert "fwb-preview" not in text
 
 
-def test_a_stack_that_is_new_and_one_that_goes(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
-    repo.write("Pulumi.big.yaml", "config: {}\n")
+def test_a_stack_that_is_new_and_one_that_goes(
+    repo: Repo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
+    repo.write("Pulumi.big.yaml", "config: {shop:word: {secure: 'v1:a:b'}}\nencryptionsalt: v1:a:v1:b:c\n")
     against(repo.folder, "big", "main")
     told = capsys.readouterr().out
     assert "main doesn't have the stack big: everything is new." in told
     assert "3 to create" in told
+    assert "No passphrase is set here" in told
     repo.commit()
     (repo.folder / "Pulumi.big.yaml").unlink()
     against(repo.folder, "big", "main", as_json=True)

@@ -22,7 +22,7 @@ CLAIM = {"spec": {"storageClassName": "fast", "resources": {"requests": {"storag
 
 
 def compared(old: list[Resource], new: list[Resource]) -> list[Difference]:
-    return compare(Rendered(True, "shop", old), Rendered(True, "shop", new))
+    return compare(Rendered(True, resources=old), Rendered(True, resources=new))
 
 
 def changed(old: Resource, *path: Any, to: Any) -> Resource:
