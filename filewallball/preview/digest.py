@@ -30,7 +30,13 @@ def digest(report: Report, redactor: Redactor) -> Object:
             counted[step["op"]] += 1
             if step["op"] != "same":
                 steps.append(step)
-    return {"steps": steps, "changeSummary": dict(sorted(counted.items()))}
+    told = [(note, "info") for note in report.notes] + [
+        (f"{line}\n", "error" if line.removeprefix("new: ").startswith("mandatory ") else "warning")
+        for line in (report.policies or ([], 0))[0]
+    ]
+    diagnostics = [{"message": message, "severity": severity} for message, severity in told]
+    found: Object = {"steps": steps, "changeSummary": dict(sorted(counted.items()))}
+    return found | ({"diagnostics": diagnostics} if diagnostics else {})
 
 
 def _steps(difference: Difference, redactor: Redactor) -> Iterator[Object]:

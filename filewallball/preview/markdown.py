@@ -78,7 +78,8 @@ def markdown(report: Report, whole: str, limit: int = LIMIT) -> str:
             _entries(body, entries)
     if report.outputs:
         _foldable(body, f"Outputs of the stack: {len(report.outputs)} change", _fenced(report.outputs))
-    _policies(body, report.policies)
+    if not report.is_empty:
+        _policies(body, report.policies)
     folded = report.folded()
     quiet = [entry for entry in shown if entry.quiet]
     if folded or quiet or report.quiet_outputs:
@@ -105,7 +106,7 @@ def code(text: str) -> str:
 
 def _entries(body: _Body, entries: list[Entry]) -> None:
     for entry in entries:
-        head = f"{code(SIGNS[entry.op])} {code(entry.title)} ({code(entry.name)}){_costs(entry.costs)}"
+        head = f"{_name(entry)} ({code(entry.name)}){_costs(entry.costs)}"
         because = [change for change in entry.loud if change.path in entry.difference.reasons]
         why = (
             f"\n  made anew because of {', '.join(code(each.label) for each in because[:3])}"
@@ -120,6 +121,10 @@ def _entries(body: _Body, entries: list[Entry]) -> None:
         elif full != block and not body.add(full):
             body.add(f"{block}\n\n  *Its {len(entry.loud)} changes are left out here.*")
             body.left_out.append(code(_cut(entry.title)))
+
+
+def _name(entry: Entry) -> str:
+    return f"{code(SIGNS[entry.op])} {code(entry.title)}"
 
 
 def _costs(costs: list[Cost]) -> str:
@@ -139,25 +144,28 @@ def _foldable(body: _Body, summary: str, content: str) -> None:
         body.left_out.append(summary)
 
 
-def _policies(body: _Body, found: list[str] | None) -> None:
+def _policies(body: _Body, found: tuple[list[str], int] | None) -> None:
     if found is None:
         return
-    if not found:
+    told, new = found
+    if not told:
         body.add("Policies: no violation.")
         return
-    listed = "\n".join(f"- {plain(line)}" for line in found)
-    if not body.add(f"#### Policies: {len(found)} violations\n\n{listed}"):
-        body.left_out.append(f"{len(found)} violations of policies")
+    heading = f"Policies: {len(told)} violations, {new} of them new"
+    fresh, known = ("\n".join(f"- {plain(line)}" for line in part) for part in (told[:new], told[new:]))
+    if new and not body.add(f"#### {heading}\n\n{fresh}"):
+        body.left_out.append(f"{new} new violations of policies")
+    if known:
+        _foldable(body, f"{len(told) - new} that were there before" if new else heading, known)
 
 
 def _noise(body: _Body, folded: list[Entry], quiet: list[Entry], outputs: list[Change]) -> None:
     count = len(folded) + len(quiet)
     summary = f"Checksums, image tags and version labels: {count} resource{'s' if count > 1 else ''}"
     told = [
-        f"- {code(SIGNS[entry.op])} {code(entry.title)}{_costs(entry.costs)}\n\n{_fenced(entry.loud + entry.quiet)}"
-        for entry in folded
+        f"- {_name(entry)}{_costs(entry.costs)}\n\n{_fenced(entry.loud + entry.quiet)}" for entry in folded
     ]
-    told += [f"- {code(SIGNS[entry.op])} {code(entry.title)}\n\n{_fenced(entry.quiet)}" for entry in quiet]
+    told += [f"- {_name(entry)}\n\n{_fenced(entry.quiet)}" for entry in quiet]
     told += [f"- outputs of the stack\n\n{_fenced(outputs)}"] if outputs else []
     names = ", ".join(code(entry.title) for entry in (*folded, *quiet))
     before = len(body.left_out)

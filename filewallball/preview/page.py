@@ -88,13 +88,14 @@ def _diff(told: list[str]) -> str:
     return f"<pre>{''.join(rows)}</pre>" if told else ""
 
 
-def _policies(found: list[str] | None) -> list[str]:
+def _policies(found: tuple[list[str], int] | None) -> list[str]:
     if found is None:
         return []
-    if not found:
+    told, new = found
+    if not told:
         return ["<h2>Policies</h2><p>No violation.</p>"]
-    listed = "".join(f"<li>{escape(line)}</li>" for line in found)
-    return [f"<h2>Policies: {len(found)} violations</h2><ul>{listed}</ul>"]
+    listed = "".join(f"<li>{escape(line)}</li>" for line in told)
+    return [f"<h2>Policies: {len(told)} violations, {new} of them new</h2><ul>{listed}</ul>"]
 
 
 def _noise(report: Report) -> list[str]:

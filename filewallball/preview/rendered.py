@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from filewallball.engine.program.resources import Resource
+from filewallball.preview.policies import Violation
 
 
 @dataclass
@@ -13,10 +14,12 @@ class Rendered:
     """What one tree declares; `there` is False for a tree that doesn't have the stack.
 
     `sealed`: its secure values couldn't be opened, and stand-ins are in their place.
+    `violations`: of policies; None where there is no pack.
     """
 
     there: bool = False
     sealed: bool = False
     project: str = ""
     resources: list[Resource] = field(default_factory=list[Resource])
+    violations: list[Violation] | None = None
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -13,9 +13,12 @@ from typing import Any, cast
 
 from filewallball.engine.program.resources import Options, Resource
 from filewallball.errors import ConfigError, UserError
+from filewallball.preview.policies import Violation
 from filewallball.preview.rendered import Rendered
 from filewallball.project import load_project
 from filewallball.redact import Redactor
+
+OF_ITS_OWN = "Each tree is rendered by its own code, with the libraries of this environment."
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,21 @@ def _rendered(tree: Tree, stack: str) -> Mapping[str, Any]:
 
 def _of_tree(tree: Tree, error: UserError) -> UserError:
     """The error of one tree, which says of which."""
-    return error.retold(f"{tree.called}: {tree.told(error.message)}", tree.told(error.hint))
+    hint = error.hint or f"Mend it there. {OF_ITS_OWN}"
+    return error.retold(f"{tree.called}: {tree.told(error.message)}", tree.told(hint))
 
 
 def _read(found: Mapping[str, Any], tree: Tree) -> Rendered:
     if not found:
         return Rendered()
+    violations = found["violations"]
     return Rendered(
-        True,
-        found["sealed"],
-        found["project"],
-        [_resource(each, tree) for each in found["resources"]],
-        _placeless(found["outputs"], tree),
+        there=True,
+        sealed=found["sealed"],
+        project=found["project"],
+        resources=[_resource(each, tree) for each in found["resources"]],
+        violations=None if violations is None else [Violation(*each) for each in violations],
+        outputs=_placeless(found["outputs"], tree),
     )
 
 

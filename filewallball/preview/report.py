@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from filewallball.engine.program.resources import Path, Resource, without_nulls
 from filewallball.engine.showing.diff import Change, compared, secret_paths
+from filewallball.preview import policies
 from filewallball.preview.comparing import Difference, Op, compare
 from filewallball.preview.costs import ORDER, WORST, Cost, Sort, costs, worst
 from filewallball.preview.noise import Noise
@@ -62,8 +63,8 @@ class Report:
     outputs: list[Change] = field(default_factory=list[Change])
     quiet_outputs: list[Change] = field(default_factory=list[Change])
     notes: list[str] = field(default_factory=list[str])
-    policies: list[str] | None = None
-    """One line for each violation; None where there is no policy pack."""
+    policies: tuple[list[str], int] | None = None
+    """One line for each violation, and how many of them are new; None where there is no policy pack."""
 
     @property
     def worst(self) -> Sort:
@@ -76,6 +77,8 @@ class Report:
         about = f"{self.stack} against {self.old}"
         if self.is_empty:
             return f"{about}: no changes"
+        if self.policies and self.policies[1]:
+            about += f" ({self.policies[1]} new against policies)"
         if all(entry.folded for entry in self.entries) and not self.outputs:
             return f"{about}: nothing but checksums, image tags and version labels"
         return f"{about}: {WORST[self.worst]}"
@@ -83,7 +86,8 @@ class Report:
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes at all."""
-        return not (self.entries or self.outputs or self.quiet_outputs)
+        violations = self.policies[1] if self.policies else 0
+        return not (self.entries or self.outputs or self.quiet_outputs or violations)
 
     @property
     def counts(self) -> str:
@@ -116,7 +120,9 @@ def report(
     quiet = [_masked(each, redactor) for each in outputs if noise.is_in(each)]
     loud = [_masked(each, redactor) for each in outputs if not noise.is_in(each)]
     unchanged = sum(each.op == "same" for each in things)
-    return Report(stack, project, *called, differences, entries, unchanged, loud, quiet)
+    found = policies.compared(old.violations, new.violations)
+    told = found and ([redactor.text(line) for line in found[0]], found[1])
+    return Report(stack, project, *called, differences, entries, unchanged, loud, quiet, policies=told)
 
 
 def _rank(entry: Entry) -> tuple[int, int, str, str]:

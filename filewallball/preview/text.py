@@ -16,7 +16,7 @@ def text(report: Report) -> str:
     if report.outputs:
         told.append("   outputs of the stack")
         told += [f"      {line}" for change in report.outputs for line in lines(change)]
-    told += [f"   policy: {line}" for line in report.policies or []]
+    told += [f"   policy: {line}" for line in (report.policies or ([], 0))[0]]
     folded = len(report.folded())
     if folded:
         told.append(f"   … and {folded} in which only checksums, image tags or version labels change")

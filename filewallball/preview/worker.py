@@ -19,6 +19,7 @@ from filewallball.engine.program.graph import Graph
 from filewallball.engine.program.resources import Resource, without_nulls
 from filewallball.engine.showing.report import Reporter
 from filewallball.explain import explained
+from filewallball.preview.policies import judged
 from filewallball.project import load_project, load_stack
 from filewallball.redact import Redactor
 
@@ -47,9 +48,12 @@ def render(folder: Path, stack: str, redactor: Listening) -> dict[str, Any]:
     first = run.render(folder, stack, reporter, options)
     second = {each.urn: each for each in run.render(folder, stack, reporter, options).resources}
     project = load_project(folder)
+    config = load_stack(project, stack, sealed=True)
+    protected = config.values.get(f"{project.name}:protect") == "true"
     return {
         "project": project.name,
-        "sealed": load_stack(project, stack, sealed=True).sealed,
+        "sealed": config.sealed,
+        "violations": judged(project, first.resources, protected=protected),
         "resources": [_plain(each, second.get(each.urn)) for each in first.resources],
         "outputs": _outputs(first),
         "secrets": list(dict.fromkeys(redactor.heard)),
