@@ -115,9 +115,9 @@ def connect(folder: Path, providers: Providers, patience: float) -> Kube:
     return kube
 
 
-def render(root: Path, stack: str, reporter: Reporter | None = None, options: Options | None = None) -> Graph:
+def render(root: Path, stack: str, reporter: Reporter | None = None) -> Graph:
     """Everything that the stack declares. Needs no cluster and touches none."""
-    return _Run.begin("render", root, stack, options or Options(), reporter).render()
+    return _Run.begin("render", root, stack, Options(), reporter).render()
 
 
 def preview(
@@ -298,3 +298,8 @@ def _remove(run: _Run, kube: Kube, store: Store, session: Session, options: Opti
             store.save(Record(kinds={key_of(obj).group_kind for obj in kept}))
         else:
             store.delete()
+
+
+def render_sealed(root: Path, stack: str, reporter: Reporter) -> Graph:
+    """As `render`, also where secret values can't be opened: with a stand-in for each of them."""
+    return _Run.begin("render", root, stack, Options(sealed=True), reporter).render()

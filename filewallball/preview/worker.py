@@ -44,9 +44,8 @@ def render(folder: Path, stack: str, redactor: Listening) -> dict[str, Any]:
     """What a tree declares, twice: what differs between two runs of one tree is no change of a branch."""
     reporter = Reporter(quiet=True)
     reporter.redactor = redactor
-    options = run.Options(sealed=True)
-    first = run.render(folder, stack, reporter, options)
-    second = {each.urn: each for each in run.render(folder, stack, reporter, options).resources}
+    first = run.render_sealed(folder, stack, reporter)
+    second = {each.urn: each for each in run.render_sealed(folder, stack, reporter).resources}
     project = load_project(folder)
     config = load_stack(project, stack, sealed=True)
     protected = config.values.get(f"{project.name}:protect") == "true"
