@@ -82,11 +82,11 @@ def _unknown(stack: str, old: rendering.Tree, new: rendering.Tree) -> ConfigErro
             names += load_project(tree.folder).stacks()
     if not names:
         return ConfigError(
-            f"neither the work tree nor {old.called} has a Pulumi.yaml here",
+            f"Neither the work tree nor {old.called} has a Pulumi.yaml here",
             "Run from the project's folder, or name it with --cwd.",
         )
     hint = nearest(stack, sorted(set(names)), "Stacks")
-    return ConfigError(f"there is no stack {stack!r}, neither in the work tree nor in {old.called}", hint)
+    return ConfigError(f"There is no stack {stack!r}, neither in the work tree nor in {old.called}", hint)
 
 
 def _own_images(project: Path) -> list[str]:

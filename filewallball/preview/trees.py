@@ -38,7 +38,7 @@ class Repository:
             found = _run(self.top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
             if found.returncode == 0 and found.stdout.strip():
                 return found.stdout.strip()
-        raise ConfigError(f"there is no commit {ref!r} in this clone", self._way_to(ref))
+        raise ConfigError(f"There is no commit {ref!r} in this clone", self._way_to(ref))
 
     def _way_to(self, ref: str) -> str:
         names = _git(
@@ -80,10 +80,12 @@ def repository(folder: Path) -> Repository:
     Raises ConfigError where there is no git, no work tree, or no project in it.
     """
     if shutil.which("git") is None:
-        raise ConfigError("git is not on PATH", "Install git: --against compares with a revision of it.")
+        raise ConfigError(
+            "The program git is not on PATH", "Install git: --against compares with a revision of it."
+        )
     folder = folder.resolve()
     if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}", "Name the project's folder with --cwd.")
+        raise ConfigError(f"There is no folder {folder}", "Name the project's folder with --cwd.")
     found = _run(folder, "rev-parse", "--show-toplevel")
     if found.returncode != 0:
         raise ConfigError(

@@ -84,7 +84,7 @@ def test_a_stack_that_is_new_and_one_that_goes(
     against(repo.folder, "big", "main", as_json=True)
     assert json.loads(capsys.readouterr().out)["changeSummary"] == {"delete": 3, "same": 1}
     with pytest.raises(
-        ConfigError, match="there is no stack 'bug', neither in the work tree nor in main"
+        ConfigError, match="There is no stack 'bug', neither in the work tree nor in main"
     ) as caught:
         against(repo.folder, "bug", "main")
     assert "Did you mean big" in caught.value.hint
@@ -99,7 +99,7 @@ def test_a_program_that_fails_is_told_with_tree_file_and_line(repo: Repo, broken
     repo.program(PROGRAM)
     with pytest.raises(UserError) as caught:
         against(repo.folder, "dev", "main")
-    assert caught.value.message.startswith("main: the program failed")
+    assert caught.value.message.startswith("main: The program failed")
     assert f'File "main:__main__.py", line {number}' in caught.value.message
     assert why in caught.value.message
     assert "/tmp" not in str(caught.value)

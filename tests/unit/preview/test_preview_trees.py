@@ -20,7 +20,7 @@ def repo(tmp_path: Path) -> Repo:
 
 @pytest.mark.parametrize("ref", ["mian", "", "--output=x", "HEAD:__main__.py", "a..b", "\0", "main^{tree}"])
 def test_what_names_no_commit(repo: Repo, ref: str) -> None:
-    with pytest.raises(ConfigError, match="there is no commit") as caught:
+    with pytest.raises(ConfigError, match="There is no commit") as caught:
         repository(repo.folder).commit(ref)
     assert "main" in caught.value.hint
 
