@@ -49,7 +49,7 @@ def against(
     if html:
         write_text(html, page(found, redactor))
     if as_json:
-        print(json.dumps(digest(found, redactor), indent=4, ensure_ascii=False, sort_keys=False))
+        print(json.dumps(digest(found, redactor), indent=4, ensure_ascii=False, sort_keys=True))
     else:
         print(text(found), end="")
 

@@ -142,7 +142,12 @@ def _changes(before: Resource, after: Resource) -> list[Change]:
         )
         if was != would
     ]
-    return compared(old, new, hidden) + options
+    return sorted(compared(old, new, hidden), key=by_path) + options
+
+
+def by_path(change: Change) -> list[str]:
+    """To sort by: the protocol tells the fields of an object in another order each time."""
+    return [f"{step:09}" if isinstance(step, int) else step for step in change.path]
 
 
 def body(resource: Resource) -> dict[str, Any]:

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def digest(report: Report, redactor: Redactor) -> Object:
-    """Steps and counts as plain data, secrets as `[secret]`; without the times, which differ at each run."""
+    """Steps, by URN, and counts as plain data, secrets as `[secret]`; no times, which differ at each run."""
     root = f"{report.project}-{report.stack}"
     urn = f"urn:pulumi:{report.stack}::{report.project}::{STACK_TYPE}::{root}"
     state = {"urn": urn, "custom": False, "type": STACK_TYPE}
@@ -25,7 +25,7 @@ def digest(report: Report, redactor: Redactor) -> Object:
         {"op": "same", "urn": urn, "oldState": state, "newState": state, "detailedDiff": None}
     ]
     counted = Counter({"same": 1})
-    for difference in report.differences:
+    for difference in sorted(report.differences, key=lambda each: each.resource.urn):
         for step in _steps(difference, redactor):
             counted[step["op"]] += 1
             if step["op"] != "same":

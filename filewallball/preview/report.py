@@ -11,7 +11,7 @@ from typing import Any, cast
 from filewallball.engine.program.resources import Path, Resource, without_nulls
 from filewallball.engine.showing.diff import Change, compared, secret_paths
 from filewallball.preview import policies
-from filewallball.preview.comparing import Difference, Op, compare
+from filewallball.preview.comparing import Difference, Op, by_path, compare
 from filewallball.preview.costs import ORDER, WORST, Cost, Sort, costs, worst
 from filewallball.preview.noise import Noise
 from filewallball.preview.rendered import Rendered
@@ -116,7 +116,7 @@ def report(
     things = [each for each in differences if each.resource.custom]
     entries = [_entry(each, noise, redactor) for each in things if each.op != "same"]
     entries.sort(key=_rank)
-    outputs = compared(old.outputs, new.outputs, [])
+    outputs = sorted(compared(old.outputs, new.outputs, []), key=by_path)
     quiet = [_masked(each, redactor) for each in outputs if noise.is_in(each)]
     loud = [_masked(each, redactor) for each in outputs if not noise.is_in(each)]
     unchanged = sum(each.op == "same" for each in things)

@@ -60,7 +60,7 @@ def _short(value: Any) -> str:
     if isinstance(value, str):
         plain = value and value == value.strip() and value.isprintable()
         return value if plain or "\n" in value else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _readable(value: Any) -> Any:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from filewallball.engine import run
-from filewallball.engine.program.graph import Graph
 from filewallball.engine.program.resources import Resource, without_nulls
 from filewallball.engine.showing.report import Reporter
 from filewallball.explain import explained
@@ -45,7 +44,8 @@ def render(folder: Path, stack: str, redactor: Listening) -> dict[str, Any]:
     reporter = Reporter(quiet=True)
     reporter.redactor = redactor
     first = run.render_sealed(folder, stack, reporter)
-    second = {each.urn: each for each in run.render_sealed(folder, stack, reporter).resources}
+    second = run.render_sealed(folder, stack, reporter)
+    again = {each.urn: each for each in second.resources}
     project = load_project(folder)
     config = load_stack(project, stack, sealed=True)
     protected = config.values.get(f"{project.name}:protect") == "true"
@@ -53,8 +53,8 @@ def render(folder: Path, stack: str, redactor: Listening) -> dict[str, Any]:
         "project": project.name,
         "sealed": config.sealed,
         "violations": judged(project, first.resources, protected=protected),
-        "resources": [_plain(each, second.get(each.urn)) for each in first.resources],
-        "outputs": _outputs(first),
+        "resources": [_plain(each, again.get(each.urn)) for each in first.resources],
+        "outputs": whole_numbers(_settled(first.outputs, second.outputs)),
         "secrets": list(dict.fromkeys(redactor.heard)),
     }
 
@@ -64,10 +64,6 @@ def _plain(resource: Resource, again: Resource | None) -> dict[str, Any]:
     props = without_nulls(plain["props"])
     plain["props"] = whole_numbers(_settled(props, without_nulls(again.props)) if again else props)
     return plain
-
-
-def _outputs(graph: Graph) -> dict[str, Any]:
-    return cast("dict[str, Any]", whole_numbers(graph.outputs))
 
 
 def _settled(first: Any, second: Any) -> Any:
