@@ -19,15 +19,17 @@ OPTIONS = "(options)"
 """The first step of the path of what is no property, but an option of the resource."""
 HASHED = re.compile(r"-[0-9a-f]{8,64}$")
 MADE_ANEW: dict[str, tuple[str, ...]] = {
-    "aws:s3/bucket:Bucket": ("bucket", "bucketPrefix", "objectLockEnabled"),
-    "aws:s3/bucketV2:BucketV2": ("bucket", "bucketPrefix", "objectLockEnabled"),
-    "aws:iam/role:Role": ("name", "namePrefix", "path"),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("url",),
     "aws:iam/policy:Policy": ("name", "namePrefix", "path", "description"),
-    "aws:kms/key:Key": ("customerMasterKeySpec", "keyUsage", "multiRegion"),
+    "aws:iam/role:Role": ("name", "namePrefix", "path"),
+    "aws:iam/rolePolicy:RolePolicy": ("name", "namePrefix", "role"),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("role", "policyArn"),
     "aws:kms/alias:Alias": ("name", "namePrefix"),
+    "aws:kms/key:Key": ("customerMasterKeySpec", "keyUsage", "multiRegion"),
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": ("clusterName", "namespace", "serviceAccount"),
+    "aws:s3/": ("bucket", "bucketPrefix", "objectLockEnabled"),
 }
-"""What pulumi-aws makes anew for; of its kinds that aren't named here nothing is known."""
+"""What pulumi-aws makes anew for, by type, or by the beginning of several; of others nothing is known."""
 
 
 @dataclass
@@ -169,7 +171,9 @@ def _reasons(
         mutable = str(switches.get(name)).lower() == "true"
         forced = immutable.forced(body(before), body(after), paths, mutable=mutable)
     else:
-        fixed = MADE_ANEW.get(after.type, ())
+        fixed = {
+            field for start, fields in MADE_ANEW.items() if after.type.startswith(start) for field in fields
+        }
         forced = [path for path in paths if path[0] in fixed]
     wanted = after.options.replace_on_changes
     asked = [each.path for each in found if each.path[0] != OPTIONS and wanted and touches([each], wanted)]

@@ -46,6 +46,13 @@ HOLD_DATA = {
 """What goes with a resource that isn't an object of Kubernetes."""
 
 
+PLACES = {
+    PROVIDER_TYPE: ("cluster", ("kubeconfig", "context", "cluster")),
+    "pulumi:providers:aws": ("region", ("region",)),
+}
+"""What a provider leads to, and the properties that say where that is."""
+
+
 class Cost(NamedTuple):
     """One thing that a change costs. `nothing` is for what is worth a word and hurts nobody."""
 
@@ -172,9 +179,10 @@ def _not_replaced(difference: Difference, old: Object, kind: Kind) -> Iterator[C
 def _updated(difference: Difference) -> Iterator[Cost]:
     after = difference.resource
     yield from _options(difference)
-    if after.type == PROVIDER_TYPE:
-        if any(change.path[0] in ("kubeconfig", "context", "cluster") for change in difference.changes):
-            yield Cost("data", "it names another cluster: nothing of what the old one holds moves along")
+    if after.type in PLACES:
+        what, names = PLACES[after.type]
+        if any(change.path[0] in names for change in difference.changes):
+            yield Cost("data", f"it names another {what}: nothing of what the old one holds moves along")
         return
     if difference.old is None or not after.is_kubernetes:
         return

@@ -27,6 +27,7 @@ def lines(change: Change) -> list[str]:
         return _value("-", change.label, before)
     if before == after:
         return [f"! {change.label}: {_short(after)} (the secret in it changes)"]
+    before, after = _spread(before, after)
     if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
         return [f"  {change.label}:", *_text(before, after)]
     return _value("-", change.label, before) + _value("+", change.label, after)
@@ -35,6 +36,22 @@ def lines(change: Change) -> list[str]:
 def whole(sign: str, properties: dict[str, Any]) -> list[str]:
     """All properties of a resource that is new, or goes, as YAML."""
     return [f"{sign} {line}".rstrip() for line in _yaml(_readable(properties))]
+
+
+def _spread(before: Any, after: Any) -> tuple[Any, Any]:
+    """Two long JSON texts with a line for each field, so that those that differ can be told."""
+    texts = [each for each in (before, after) if isinstance(each, str)]
+    if (
+        len(texts) < 2
+        or max(map(len, texts)) <= LONGEST
+        or any(each.lstrip()[:1] not in "{[" for each in texts)
+    ):
+        return before, after
+    try:
+        old, new = (json.dumps(json.loads(each), indent=2, ensure_ascii=False) for each in texts)
+    except (ValueError, RecursionError):
+        return before, after
+    return (old, new) if old != new else (before, after)
 
 
 def _text(before: str, after: str) -> list[str]:

@@ -224,11 +224,17 @@ def test_taking_protection_off_is_told() -> None:
     assert "isn't protected any more" in text
 
 
-def test_another_cluster_leaves_all_data_behind() -> None:
-    old = dataclasses.replace(
-        resource("v1/P", "p"), type="pulumi:providers:kubernetes", props={"context": "a"}
-    )
-    assert told(old, changed(old, "context", to="b"))[:2] == ("update", "data")
+@pytest.mark.parametrize(("provider", "field"), [("kubernetes", "context"), ("aws", "region")])
+def test_another_cluster_or_region_leaves_all_data_behind(provider: str, field: str) -> None:
+    old = dataclasses.replace(resource("v1/P", "p"), type=f"pulumi:providers:{provider}", props={field: "a"})
+    assert told(old, changed(old, field, to="b"))[:2] == ("update", "data")
+
+
+def test_what_belongs_to_a_bucket_is_made_anew_with_it() -> None:
+    kind = "aws:s3/bucketPolicy:BucketPolicy"
+    old = dataclasses.replace(resource("v1/Thing", "p"), type=kind, props={"bucket": "a", "policy": "{}"})
+    assert told(old, changed(old, "bucket", to="b"))[:2] == ("replace", "nothing")
+    assert told(old, changed(old, "policy", to="{ }"))[:2] == ("update", "nothing")
 
 
 @pytest.mark.parametrize(("switch", "op"), [(True, "update"), ("true", "update"), (None, "replace")])
