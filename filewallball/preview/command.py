@@ -6,6 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from filewallball.engine.showing.report import Reporter
 from filewallball.errors import ConfigError, nearest
 from filewallball.files import write_text
 from filewallball.preview import rendering, trees
@@ -35,12 +36,17 @@ def against(
     """
     repository = trees.repository(folder)
     commit = repository.commit(ref)
-    redactor = Redactor()
+    reporter = Reporter(quiet=as_json)
+    redactor = reporter.redactor
+    reporter.working(f"rendering {stack} of {ref} and of the work tree")
     with tempfile.TemporaryDirectory(prefix="fwb-preview-") as temporary:
         written = repository.write(commit, Path(temporary).resolve())
         old = rendering.Tree(written, ref, ref)
         new = rendering.Tree(repository.project, WORK_TREE, ".")
-        found = _compared(repository, old, new, stack, redactor)
+        try:
+            found = _compared(repository, old, new, stack, redactor)
+        finally:
+            reporter.working("")
     if comment:
         where = (
             f"in `{html.name}`" if html else f"what `fwb preview {stack} --against {ref} --html FILE` writes"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from filewallball.cli.stack import preview
 from filewallball.errors import ConfigError, UserError
 from filewallball.preview.command import against
 from tests.unit.preview.made_trees import HEAD, Repo, git
@@ -114,3 +116,28 @@ def test_from_a_subfolder_of_a_project_below_the_top(
     (repo.folder / "docs").mkdir()
     against(repo.folder / "docs", "dev", "HEAD")
     assert "1 to delete, 1 to create" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_project(repo: Repo) -> None:
+    (repo.folder / "Pulumi.yaml").unlink()
+    repo.commit()
+    with pytest.raises(ConfigError, match=r"Neither the work tree nor HEAD has a Pulumi\.yaml here"):
+        against(repo.folder, "dev", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"markdown": Path("a.md")}, "--markdown writes a comparison"),
+        ({"html": Path("a.html")}, "--html writes a comparison"),
+        ({"against": "main", "diff": True}, "--diff asks a cluster"),
+        ({"against": "main", "profile": True}, "--profile asks a cluster"),
+        ({"against": "main", "take_over": True}, "--take-over asks a cluster"),
+        ({"against": "main", "engine": "embedded"}, "--engine asks a cluster"),
+    ],
+)
+def test_options_that_do_not_go_together(repo: Repo, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        preview("dev", repo.folder, **given)
+    assert caught.value.exit_code == 2
+    assert not (repo.folder / "a.md").exists()
