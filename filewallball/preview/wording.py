@@ -85,5 +85,18 @@ def _readable(value: Any) -> Any:
     return json.loads(text.replace(UNKNOWN, "(known after up)")) if UNKNOWN in text else value
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as it is, below its name."""
+
+
+def _as_it_is(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    styled: Any = dumper
+    return styled.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _as_it_is)
+
+
 def _yaml(value: Any) -> list[str]:
-    return yaml.safe_dump(value, sort_keys=True, allow_unicode=True, width=10**6).splitlines()
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=10**6)
+    return text.splitlines()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +78,12 @@ def test_a_stack_that_is_new_and_one_that_goes(
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
     repo.write("Pulumi.big.yaml", "config: {shop:word: {secure: 'v1:a:b'}}\nencryptionsalt: v1:a:v1:b:c\n")
-    against(repo.folder, "big", "main")
+    page = repo.top.parent / "page.html"
+    against(repo.folder, "big", "main", html=page)
     told = capsys.readouterr().out
+    assert re.search(
+        r">\+ data:</span><span[^>]*>\+   password: '\[secret\]'</span>", unescape(page.read_text())
+    )
     assert "main doesn't have the stack big: everything is new." in told
     assert "3 to create" in told
     assert "No passphrase is set here" in told

@@ -51,5 +51,9 @@ def test_unchanged_lines_between_two_changes_are_left_out() -> None:
     assert "    10" not in told
 
 
+def test_texts_of_several_lines_stay_as_they_are() -> None:
+    assert whole("+", {"a": "one: 'x'\n\n  two\n"}) == ["+ a: |", "+   one: 'x'", "+", "+     two"]
+
+
 def test_whole_is_sorted() -> None:
     assert whole("+", {"b": 1, "a": {"c": [1]}}) == ["+ a:", "+   c:", "+   - 1", "+ b: 1"]
