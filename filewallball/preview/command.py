@@ -78,6 +78,8 @@ def _compared(
         found.notes.append(
             "No passphrase is set here: of a secret value in the configuration only a change as such is told."
         )
+    if not found.is_empty:
+        found.notes += [redactor.text(each) for each in after.warnings]
     return found
 
 

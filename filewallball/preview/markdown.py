@@ -70,7 +70,7 @@ def markdown(report: Report, whole: str, limit: int = LIMIT) -> str:
     else:
         body.add(f"{report.counts}. Compared: {plain(report.old)} with {plain(report.new)}.")
     for note in report.notes:
-        body.add(f"> {plain(note)}")
+        body.add("\n".join(f"> {plain(line)}" for line in note.splitlines()))
     shown = report.shown()
     for op, heading in HEADINGS:
         entries = [entry for entry in shown if entry.op == op]

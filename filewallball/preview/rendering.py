@@ -91,6 +91,7 @@ def _read(found: Mapping[str, Any], tree: Tree) -> Rendered:
         there=True,
         sealed=found["sealed"],
         project=found["project"],
+        warnings=[tree.told(each) for each in found["warnings"]],
         resources=[_resource(each, tree) for each in found["resources"]],
         violations=None if violations is None else [Violation(*each) for each in violations],
         outputs=_placeless(found["outputs"], tree),

@@ -12,8 +12,10 @@ import pytest
 
 from filewallball.cli.stack import preview
 from filewallball.errors import ConfigError, UserError
+from filewallball.preview import rendering
 from filewallball.preview.command import against
-from tests.unit.preview.made_trees import HEAD, Repo, git
+from filewallball.preview.rendered import Rendered
+from tests.unit.preview.made_trees import HEAD, Repo, git, resource
 
 PROGRAM = """
 import secrets
@@ -147,3 +149,23 @@ def test_options_that_do_not_go_together(repo: Repo, given: dict[str, Any], told
         preview("dev", repo.folder, **given)
     assert caught.value.exit_code == 2
     assert not (repo.folder / "a.md").exists()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_the_program_warns_of_is_told_with_what_changes(
+    repo: Repo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    things = [resource("v1/ConfigMap", "a")] if changed else []
+    warned = Rendered(
+        True, project="shop", resources=things, warnings=["Still to be set:\n  a_b: write opensesame"]
+    )
+
+    def both(*given: Any) -> tuple[Rendered, Rendered]:
+        given[-1].add("opensesame")
+        return Rendered(True, project="shop"), warned
+
+    monkeypatch.setattr(rendering, "both", both)
+    comment = repo.top.parent / "a.md"
+    against(repo.folder, "dev", "main", comment=comment)
+    assert ("Still to be set:\n  a_b: write [secret]" in capsys.readouterr().out) is changed
+    assert ("\n> Still to be set:\n> a\\_b: write \\[secret\\]\n" in comment.read_text()) is changed
