@@ -56,6 +56,8 @@ class Difference:
     def title(self) -> str:
         """What users know it by: `StatefulSet filewallball/mariadb`."""
         resource = self.resource
+        if resource.type.startswith("pulumi:providers:"):
+            return f"provider {resource.name} ({resource.type.rpartition(':')[2]})"
         if not resource.is_kubernetes:
             return f"{resource.type.rpartition(':')[2]} {resource.name}"
         manifest = resource.manifest()

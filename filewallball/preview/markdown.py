@@ -77,7 +77,7 @@ def markdown(report: Report, whole: str, limit: int = LIMIT) -> str:
         if entries and body.add(f"#### {heading}"):
             _entries(body, entries)
     if report.outputs:
-        _foldable(body, f"Outputs of the stack: {len(report.outputs)} change", _fenced(report.outputs))
+        _foldable(body, f"Outputs of the stack: {len(report.outputs)} changed", _fenced(report.outputs))
     if not report.is_empty:
         _policies(body, report.policies)
     folded = report.folded()
@@ -151,12 +151,17 @@ def _policies(body: _Body, found: tuple[list[str], int] | None) -> None:
     if not told:
         body.add("Policies: no violation.")
         return
-    heading = f"Policies: {len(told)} violations, {new} of them new"
+    heading = f"Policies: {violations(len(told))}, {new} of them new"
     fresh, known = ("\n".join(f"- {plain(line)}" for line in part) for part in (told[:new], told[new:]))
     if new and not body.add(f"#### {heading}\n\n{fresh}"):
-        body.left_out.append(f"{new} new violations of policies")
+        body.left_out.append(f"{violations(new)} of policies")
     if known:
         _foldable(body, f"{len(told) - new} that were there before" if new else heading, known)
+
+
+def violations(count: int) -> str:
+    """How many there are, in words."""
+    return f"{count} violation{'' if count == 1 else 's'}"
 
 
 def _noise(body: _Body, folded: list[Entry], quiet: list[Entry], outputs: list[Change]) -> None:

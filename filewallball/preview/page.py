@@ -7,6 +7,7 @@ from importlib import resources
 
 from filewallball.engine.showing.diff import Change
 from filewallball.preview.costs import Cost
+from filewallball.preview.markdown import violations
 from filewallball.preview.report import Entry, Report, masked_properties
 from filewallball.preview.wording import SIGNS, lines, whole
 from filewallball.redact import Redactor
@@ -95,7 +96,7 @@ def _policies(found: tuple[list[str], int] | None) -> list[str]:
     if not told:
         return ["<h2>Policies</h2><p>No violation.</p>"]
     listed = "".join(f"<li>{escape(line)}</li>" for line in told)
-    return [f"<h2>Policies: {len(told)} violations, {new} of them new</h2><ul>{listed}</ul>"]
+    return [f"<h2>Policies: {violations(len(told))}, {new} of them new</h2><ul>{listed}</ul>"]
 
 
 def _noise(report: Report) -> list[str]:

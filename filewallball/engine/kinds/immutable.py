@@ -58,6 +58,19 @@ ONLY: dict[tuple[str, str], tuple[str, ...]] = {
 
 FROZEN = {("", "ConfigMap"): ("data", "binaryData"), ("", "Secret"): ("data", "stringData")}
 """What `immutable: true` fixes; for the Pulumi CLI's provider always, unless it is told otherwise."""
+DEFAULTS: dict[str, Any] = {
+    "immutable": False,
+    "reclaimPolicy": "Delete",
+    "spec.completionMode": "NonIndexed",
+    "spec.completions": 1,
+    "spec.parallelism": 1,
+    "spec.podManagementPolicy": "OrderedReady",
+    "spec.revisionHistoryLimit": 10,
+    "spec.volumeMode": "Filesystem",
+    "type": "Opaque",
+    "volumeBindingMode": "Immediate",
+}
+"""What the server sets where one of these fields is left out: to write it down changes nothing."""
 SIZE: Path = ("spec", "resources", "requests", "storage")
 DECIMAL = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18, "m": -3, "u": -6, "n": -9}
 UNITS = {unit: Decimal(10) ** power for unit, power in DECIMAL.items()} | {
@@ -79,6 +92,9 @@ def forced(before: Object, after: Object, changed: Iterable[Path], *, mutable: b
     free = [_steps(each) for each in ONLY.get(kind, ())]
 
     def fixes(path: Path) -> bool:
+        default = DEFAULTS.get(".".join(map(str, path)))
+        if default is not None and all(_at(each, path) in (None, default) for each in (before, after)):
+            return False
         if any(_below(path, each) or _below(each, path) for each in (*IDENTITY, *fixed)):
             return True
         if kind == ("", "PersistentVolumeClaim") and path == SIZE:

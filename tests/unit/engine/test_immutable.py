@@ -54,3 +54,22 @@ def test_quantities(text: str, bytes_: int) -> None:
 
 def test_what_is_no_quantity() -> None:
     assert amount("much") is amount("5Qi") is amount("") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "given", "expected"),
+    [
+        ("apps/v1/StatefulSet", "podManagementPolicy", "OrderedReady", False),
+        ("apps/v1/StatefulSet", "podManagementPolicy", "Parallel", True),
+        ("batch/v1/Job", "parallelism", 1, False),
+        ("batch/v1/Job", "parallelism", 2, True),
+        ("v1/PersistentVolumeClaim", "volumeMode", "Filesystem", False),
+        ("v1/PersistentVolumeClaim", "storageClassName", "", True),
+    ],
+)
+def test_a_default_may_be_written_down_or_left_out(kind: str, field: str, given: Any, expected: bool) -> None:
+    version, _, plain = kind.rpartition("/")
+    bare: dict[str, Any] = {"apiVersion": version, "kind": plain, "metadata": {}, "spec": {"a": 1}}
+    told = {**bare, "spec": {"a": 1, field: given}}
+    for old, new in ((bare, told), (told, bare)):
+        assert bool(forced(old, new, [("spec", field)], mutable=True)) is expected

@@ -228,6 +228,7 @@ def test_taking_protection_off_is_told() -> None:
 def test_another_cluster_or_region_leaves_all_data_behind(provider: str, field: str) -> None:
     old = dataclasses.replace(resource("v1/P", "p"), type=f"pulumi:providers:{provider}", props={field: "a"})
     assert told(old, changed(old, field, to="b"))[:2] == ("update", "data")
+    assert compared([old], [])[0].title == f"provider p ({provider})"
 
 
 def test_what_belongs_to_a_bucket_is_made_anew_with_it() -> None:
