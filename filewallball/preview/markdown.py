@@ -85,15 +85,17 @@ def markdown(report: Report, whole: str, limit: int = LIMIT) -> str:
     if folded or quiet or report.quiet_outputs:
         _noise(body, folded, quiet, report.quiet_outputs)
     if body.left_out:
-        names = ", ".join(body.left_out[:5]) + (" …" if len(body.left_out) > 5 else "")
+        names = ", ".join(body.left_out[:3]) + (" …" if len(body.left_out) > 3 else "")
         body.text += f"**Left out here**, as a comment holds no more: {len(body.left_out)}"
-        body.text += f" ({_cut(names)}). The whole is {whole}.\n"
+        body.text += f" ({names}). The whole is {whole}.\n"
     return f"{body.text.rstrip()}\n"
 
 
 def plain(text: str) -> str:
     """A text that markdown takes as it is: nothing in it mentions anybody, links or marks up."""
-    return re.sub(r"([\\`*_{}\[\]<>#@|~])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_{}\[\]<>|~])", r"\\\1", " ".join(text.split()))
+    # a backslash doesn't keep GitHub from taking these for a name or a number; a space without width does
+    return re.sub(r"([@#])", "\\1\u200b", escaped)
 
 
 def code(text: str) -> str:

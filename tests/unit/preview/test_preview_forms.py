@@ -140,7 +140,7 @@ def test_nothing_of_the_program_is_taken_for_markup() -> None:
     assert len(fences) == 2
     outside = told.partition("`````diff")[0]
     assert "<script" not in outside.replace("\\<", "")
-    assert "@someone" not in outside.replace("\\@", "")
+    assert "@someone" not in outside
 
     class Tags(HTMLParser):
         seen: set[str] = set()  # noqa: RUF012 - of this one test
@@ -168,7 +168,7 @@ def test_code(name: str, expected: str) -> None:
 
 
 def test_plain() -> None:
-    assert plain("*a* <b> @c [d](e)\n#f") == r"\*a\* \<b\> \@c \[d\](e) \#f"
+    assert plain("*a* <b> @c [d](e)\n#f") == "\\*a\\* \\<b\\> @\u200bc \\[d\\](e) #\u200bf"
 
 
 VERSION = "app.kubernetes.io/version"
