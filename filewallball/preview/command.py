@@ -79,7 +79,7 @@ def _compared(
             "No passphrase is set here: of a secret value in the configuration only a change as such is told."
         )
     if not found.is_empty:
-        found.notes += [redactor.text(each) for each in after.warnings]
+        found.notes += [redactor.text(each.strip()) for each in after.warnings if each.strip()]
     return found
 
 

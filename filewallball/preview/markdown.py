@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from html import escape
 
 from filewallball.engine.showing.diff import Change
 from filewallball.preview.costs import Cost
@@ -70,7 +71,11 @@ def markdown(report: Report, whole: str, limit: int = LIMIT) -> str:
     else:
         body.add(f"{report.counts}. Compared: {plain(report.old)} with {plain(report.new)}.")
     for note in report.notes:
-        body.add("\n".join(f"> {plain(line)}" for line in note.splitlines()))
+        first, *more = note.splitlines()
+        if more:
+            _foldable(body, escape(first), "\n".join(f"- {plain(line)}" for line in more))
+        else:
+            body.add(f"> {plain(first)}")
     shown = report.shown()
     for op, heading in HEADINGS:
         entries = [entry for entry in shown if entry.op == op]

@@ -157,7 +157,7 @@ def test_what_the_program_warns_of_is_told_with_what_changes(
 ) -> None:
     things = [resource("v1/ConfigMap", "a")] if changed else []
     warned = Rendered(
-        True, project="shop", resources=things, warnings=["Still to be set:\n  a_b: write opensesame"]
+        True, project="shop", resources=things, warnings=["", "Still to be set:\n  a_b: write opensesame"]
     )
 
     def both(*given: Any) -> tuple[Rendered, Rendered]:
@@ -168,4 +168,5 @@ def test_what_the_program_warns_of_is_told_with_what_changes(
     comment = repo.top.parent / "a.md"
     against(repo.folder, "dev", "main", comment=comment)
     assert ("Still to be set:\n  a_b: write [secret]" in capsys.readouterr().out) is changed
-    assert ("\n> Still to be set:\n> a\\_b: write \\[secret\\]\n" in comment.read_text()) is changed
+    folded = "<details><summary>Still to be set:</summary>\n\n- a\\_b: write \\[secret\\]\n\n</details>"
+    assert (folded in comment.read_text()) is changed
