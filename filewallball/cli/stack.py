@@ -13,6 +13,7 @@ import typer
 
 from facts.machine import NO_CHECKS_VARIABLE
 from filewallball.cli.options import HERE, AsJson, Project, Stack, Yes
+from filewallball.errors import ConfigError
 
 if TYPE_CHECKING:
     from filewallball.engine import Graph
@@ -61,8 +62,41 @@ def preview(
     as_json: AsJson = False,
     profile: ShowProfile = False,
     take_over: TakeOver = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", metavar="REF", help="Compare with this revision instead: no cluster, no credential."
+        ),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", help="With --against: write a comment for a pull request here."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="With --against: write the whole as one HTML page here.")
+    ] = None,
 ) -> None:
     """Show what `up` would do: + create, ~ update, +- replace, - delete, = leave as is."""
+    if against is not None:
+        switches = {
+            "--diff": diff,
+            "--profile": profile,
+            "--take-over": take_over,
+            "--engine": engine != "auto",
+        }
+        for name, given in switches.items():
+            if given:
+                raise ConfigError(f"{name} asks a cluster, and --against asks none", f"Leave {name} out.")
+        from filewallball.preview import command
+
+        command.against(cwd, stack, against, comment=markdown, html=html, as_json=as_json)
+        return
+    for name, file in (("--markdown", markdown), ("--html", html)):
+        if file:
+            raise ConfigError(
+                f"{name} writes a comparison of two revisions, and none is named",
+                "Give --against REF with it, such as --against main.",
+            )
     _deploy("preview", cwd, stack, engine, as_json, profile=profile, diff=diff, take_over=take_over)
 
 

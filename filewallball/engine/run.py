@@ -37,7 +37,7 @@ class Options:
     `take_over`: adopt objects that exist already, whoever made them. `purge`: `destroy` deletes retained
     objects too (never protected ones). `confirm`: shown what `destroy` will delete, says whether to go on.
     `imports`: seconds that importing this package took, for the profile. `patience`: seconds to bear with an
-    API server that goes away half-way.
+    API server that goes away half-way. `sealed`: render even where secret values can't be opened.
     """
 
     take_over: bool = False
@@ -46,6 +46,7 @@ class Options:
     confirm: Callable[[list[str]], bool] = _yes
     imports: float = 0.0
     patience: float = 20.0
+    sealed: bool = False
 
 
 @dataclass
@@ -68,7 +69,7 @@ class _Run:
         profile = Profile({"imports": options.imports})
         with profile("configuration"):
             project = load_project(root)
-            config = load_stack(project, stack)
+            config = load_stack(project, stack, sealed=options.sealed)
         reporter.redactor.add(config.secrets, short=True)
         result = Result(command, project.name, stack, reporter.redactor, profile=profile.phases)
         return cls(command, project, stack, config, reporter, profile, result, options.patience)
@@ -297,3 +298,8 @@ def _remove(run: _Run, kube: Kube, store: Store, session: Session, options: Opti
             store.save(Record(kinds={key_of(obj).group_kind for obj in kept}))
         else:
             store.delete()
+
+
+def render_sealed(root: Path, stack: str, reporter: Reporter) -> Graph:
+    """As `render`, also where secret values can't be opened: with a stand-in for each of them."""
+    return _Run.begin("render", root, stack, Options(sealed=True), reporter).render()

@@ -69,6 +69,12 @@ def _key(passphrase: bytes, salt: bytes, rounds: int) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase, salt, rounds, 32)
 
 
+def is_set() -> bool:
+    """Whether there is a passphrase, be it the right one or not; the empty one is one."""
+    by_file = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    return os.environ.get("PULUMI_CONFIG_PASSPHRASE") is not None or bool(by_file)
+
+
 def passphrase() -> bytes:
     """The passphrase from where the Pulumi CLI looks for it. Raises ConfigError where it is not set.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any, cast
 from filewallball import redact
 from filewallball.errors import ConfigError, nearest
 from filewallball.project import strict_yaml
-from filewallball.project.crypter import Decrypter, passphrase
+from filewallball.project.crypter import Decrypter, is_set, passphrase
 
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -46,11 +47,13 @@ class StackConfig:
     """A stack's configuration as the SDK wants it: text values, structured ones as JSON.
 
     `secrets`: every value that must not be shown, wherever it stands in a structured one.
+    `sealed`: whether stand-ins are in the place of secure values, since nothing here can open those.
     """
 
     values: dict[str, str]
     secret_keys: list[str]
     secrets: list[Any] = field(default_factory=list[Any])
+    sealed: bool = False
 
 
 def load_project(root: Path) -> Project:
@@ -83,9 +86,10 @@ def load_project(root: Path) -> Project:
     return Project(root, name, main, declared, Path(str(folder)))
 
 
-def load_stack(project: Project, stack: str) -> StackConfig:
+def load_stack(project: Project, stack: str, *, sealed: bool = False) -> StackConfig:
     """Read `Pulumi.<stack>.yaml` with the project's defaults; from then on its secrets are known as such.
 
+    `sealed`: where secure values can't be opened here, put a stand-in for each, which differs where they do.
     Raises ConfigError with every fault, OSError for a file that can't be read.
     """
     name = f"Pulumi.{stack}.yaml"
@@ -102,7 +106,7 @@ def load_stack(project: Project, stack: str) -> StackConfig:
             f"Write keys below it, such as `{project.name}:KEY: VALUE`.",
         )
     values = {_qualified(project.name, str(key)): value for key, value in cast("Any", given).items()}
-    opener = _Opener(content, name)
+    opener = _Opener(content, name, sealed)
     secret_keys = [key for key, value in values.items() if _has_secure(value)]
     values = {key: opener.open(value, key) for key, value in values.items()}
     faults: list[str] = []
@@ -116,7 +120,10 @@ def load_stack(project: Project, stack: str) -> StackConfig:
             f"Correct {name}. Pulumi.yaml says what each key must be.",
         )
     return StackConfig(
-        {key: _as_text(value) for key, value in values.items()}, sorted(set(secret_keys)), secrets
+        {key: _as_text(value) for key, value in values.items()},
+        sorted(set(secret_keys)),
+        secrets,
+        opener.sealed and bool(opener.opened),
     )
 
 
@@ -197,9 +204,10 @@ def _called(value: Any) -> str:
 class _Opener:
     """Decrypts on demand: without secure values no passphrase is asked for."""
 
-    def __init__(self, content: Mapping[str, Any], name: str) -> None:
+    def __init__(self, content: Mapping[str, Any], name: str, sealed: bool) -> None:
         self._content = content
         self._name = name
+        self.sealed = sealed and not (self._by_passphrase and is_set())
         self._decrypter: Decrypter | None = None
         self.opened: list[Any] = []
 
@@ -218,7 +226,14 @@ class _Opener:
             return plain
         return {str(key): self.open(item, f"{where}.{key}") for key, item in fields.items()}
 
+    @property
+    def _by_passphrase(self) -> bool:
+        provider = str(self._content.get("secretsprovider") or "")
+        return provider in ("", "passphrase", "default") and not self._content.get("encryptedkey")
+
     def _decrypt(self, text: Any, where: str) -> str:
+        if self.sealed:
+            return f"sealed-{hashlib.sha256(str(text).encode()).hexdigest()[:16]}"
         if self._decrypter is None:
             self._decrypter = Decrypter(self._salt(), passphrase())
         try:
@@ -227,8 +242,8 @@ class _Opener:
             raise ConfigError(f"{self._name}: {where}: {error.message}", error.hint) from None
 
     def _salt(self) -> str:
-        provider = str(self._content.get("secretsprovider") or "")
-        if provider not in ("", "passphrase", "default") or self._content.get("encryptedkey"):
+        if not self._by_passphrase:
+            provider = str(self._content.get("secretsprovider") or "")
             named = provider.partition("?")[0] or "a key of a cloud (encryptedkey)"
             raise ConfigError(
                 f"{self._name} keeps its secrets with {named}; fwb opens only those of a passphrase",

@@ -64,6 +64,13 @@ def changes(before: dict[str, Any], after: dict[str, Any], marked: list[Path] | 
     return [_masked(change, hidden) for change in found]
 
 
+def compared(before: dict[str, Any], after: dict[str, Any], hidden: list[Path]) -> list[Change]:
+    """What differs between two mappings of any sort, masked at and below the `hidden` paths."""
+    found: list[Change] = []
+    _compare(before, after, (), found)
+    return [_masked(change, hidden) for change in found]
+
+
 def declared_changes(live: dict[str, Any], manifest: dict[str, Any], marked: list[Path]) -> list[Change]:
     """What a replacement would bring: only properties that the program declares can be told beforehand."""
     return [change for change in changes(live, manifest, marked) if change.after is not None]

@@ -143,3 +143,25 @@ def test_the_key_of_pulumis_own_test_vector() -> None:
     state = "v1:fozI5u6B030=:v1:F+6ZduKKd8G0/V7L:PGMFeIzwobWRKmEAzUdaQHqC5mMRIQ=="
     opened = crypter.Decrypter(state, b"password")
     assert opened.decrypt("v1:F+6ZduKKd8G0/V7L:PGMFeIzwobWRKmEAzUdaQHqC5mMRIQ==") == "pulumi"
+
+
+def test_values_that_nothing_here_can_open_get_stand_ins_where_that_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "__main__.py").touch()
+    text = "config: {{shop:a: {{secure: '{}'}}, shop:b: {{secure: 'v1:b:b'}}}}\nsecretsprovider: awskms://alias/x\n"
+    (tmp_path / "Pulumi.dev.yaml").write_text(text.format("v1:a:a"))
+    project = load_project(tmp_path)
+    with pytest.raises(ConfigError, match="keeps its secrets with awskms"):
+        load_stack(project, "dev")
+    found = load_stack(project, "dev", sealed=True)
+    assert found.sealed
+    assert found.values["shop:a"] in found.secrets
+    assert "v1:" not in str(found.values)
+    (tmp_path / "Pulumi.dev.yaml").write_text(text.format("v1:c:c"))
+    again = load_stack(project, "dev", sealed=True)
+    assert again.values["shop:a"] != found.values["shop:a"]
+    assert again.values["shop:b"] == found.values["shop:b"]
