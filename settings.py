@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.faults import Fault, SettingsError, from_pydantic, parse_values, without_secrets
 from components.schema import PROJECT, Model, Settings
+from components.schema.aws import ROLE_ANNOTATION
 from components.values import image_is_pinned
 
 __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load"]
@@ -22,8 +23,35 @@ __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load"]
 
 def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
     """What only shows when several parts are seen together. `parts`: those that are right in themselves."""
-    if not parts.get("protect"):
-        return []
+    return [*_aws_faults(parts), *(_protection_faults(parts) if parts.get("protect") else ())]
+
+
+def _aws_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    backup, cluster, valkey = parts.get("backup"), parts.get("cluster"), parts.get("valkey")
+    if not (backup and backup.store.aws):
+        return
+    if cluster and cluster.sandbox:
+        yield (
+            "backup.store.aws",
+            None,
+            f"the pods of the sandbox {cluster.sandbox} can't take a role at AWS; write inCluster: true, or"
+            " cluster.context: NAME of a cluster at AWS",
+        )
+    accounts = {
+        "backup": backup,
+        "valkey.snapshots": valkey and valkey.snapshots,
+        "checks": parts.get("checks"),
+    }
+    for path, part in accounts.items():
+        if part and ROLE_ANNOTATION in part.service_account_annotations:
+            yield (
+                f"{path}.serviceAccountAnnotations.{ROLE_ANNOTATION}",
+                part.service_account_annotations[ROLE_ANNOTATION],
+                "the stack makes this account's role itself, by backup.store.aws; leave it out",
+            )
+
+
+def _protection_faults(parts: Mapping[str, Any]) -> list[Fault]:
     aliases = {name: field.alias or name for name, field in Settings.model_fields.items()}
     images = {
         path: image

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import types
@@ -48,6 +49,7 @@ For each value it says where it is (its dotted path), what was given, why it is 
 When each value is right in itself, the command checks whether the values fit together. For example,
 MariaDB's `bufferPool` and the `maxmemory` of Redis and Valkey must fit into their memory limits, `quorum`
 must fit the number of Sentinels, and `protect` allows neither `disposable` nor images without a digest.
+The ARNs below `backup.store.aws` must be of its account and region.
 
 After the tables this page explains [volumes](#volumes), [session servers](#session-servers), [how to reach
 the servers](#reaching-the-servers) and [production](#production).
@@ -183,7 +185,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
         title = "`valkey.storage` and `valkey.sentinelStorage`"
     rows = "".join(_row(name, model) for name in model.model_fields)
     head = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
-    return f"\n## {title}\n\n{model.__doc__}\n\n{head}{rows}"
+    return f"\n## {title}\n\n{inspect.getdoc(model)}\n\n{head}{rows}"
 
 
 def _row(name: str, model: type[BaseModel]) -> str:

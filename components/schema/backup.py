@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from components.faults import Clash
+from components.schema.aws import Aws
 from components.schema.base import PLACEHOLDER, Model, Resources, Storage, resources_field
 from components.schema.schedules import MaxAge, Scheduled
 from components.values import (
@@ -23,6 +24,13 @@ from components.values import (
     image_of,
 )
 
+_ELSEWHERE = "the bucket that the stack makes at aws needs none; leave it out, or leave aws out"
+_OF_THE_STACK = {
+    "inCluster": "a store in the cluster and a bucket at aws exclude each other; write only one of the two",
+    "bucket": "an existing bucket and one that the stack makes exclude each other; write aws.bucket, or leave"
+    " aws out",
+    "region": "the bucket that the stack makes has its own; write aws.region, or leave aws out",
+}
 StoreImage = Annotated[str, image_of("versitygw", "versitygw", r"1\.([89]|\d\d)", "v1.8.0")]
 
 
@@ -48,7 +56,7 @@ class CaBundle(Model):
 
 
 class Store(Model):
-    """Where backups are stored: in a bucket of any S3 service, or in the cluster itself (for development)."""
+    """Where backups are stored: one of `inCluster`, an existing `bucket`, or the stack's own at `aws`."""
 
     in_cluster: bool = Field(
         default=False, description="Run an S3 server in the namespace, with its own volume."
@@ -56,6 +64,9 @@ class Store(Model):
     bucket: Bucket | None = Field(
         default=None,
         description="Name of an existing bucket. With inCluster the default is `filewallball-backups`.",
+    )
+    aws: Aws | None = Field(
+        default=None, description="Make a bucket at AWS, and a role for each account that uses it."
     )
     endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service. If not set: AWS.")
     region: Region = Field(default="us-east-1", description="Region of the bucket.")
@@ -95,7 +106,19 @@ class Store(Model):
         return value
 
     @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        if self.aws:
+            aliases = {name: field.alias or name for name, field in type(self).model_fields.items()}
+            said = [aliases[name] for name in type(self).model_fields if name in self.model_fields_set]
+            foreign = [name for name in said if name not in ("aws", "prefix") and self.at(name)]
+            if foreign:
+                raise Clash(*(self.clash(name, _OF_THE_STACK.get(name, _ELSEWHERE)) for name in foreign))
+        return self
+
+    @model_validator(mode="after")
     def _place(self) -> Self:
+        if self.aws:
+            return self
         own = "a store in the cluster has its own; leave it out, or write inCluster: false"
         others = ("endpoint", "credentialsSecret", "sessionTokenKey", "ca", "addressing")
         foreign = [name for name in others if self.in_cluster and self.at(name)]
@@ -115,7 +138,8 @@ class Store(Model):
             raise Clash(
                 self.clash(
                     "bucket",
-                    "no bucket is named; write the name of an existing bucket, or inCluster: true beside it",
+                    "no bucket is named; write the name of an existing bucket, or aws: with keys below it, or"
+                    " inCluster: true",
                 )
             )
         return self
@@ -125,7 +149,13 @@ class Store(Model):
 
     @property
     def bucket_name(self) -> str:
-        return self.bucket or "filewallball-backups"
+        """The bucket, whoever makes it."""
+        return self.aws.bucket if self.aws else self.bucket or "filewallball-backups"
+
+    @property
+    def bucket_region(self) -> str:
+        """Its region."""
+        return self.aws.region if self.aws else self.region
 
 
 class Backup(Scheduled):

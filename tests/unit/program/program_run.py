@@ -39,6 +39,21 @@ PRD: dict[str, Any] = {
 }
 
 
+ACCOUNT = "123456789012"
+ISSUER = "oidc.eks.ap-northeast-2.amazonaws.com/id/EXAMPLE"
+AWS: dict[str, Any] = {
+    "bucket": "some-bucket",
+    "region": "ap-northeast-2",
+    "account": ACCOUNT,
+    "oidcProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}",
+}
+"""A bucket that the stack makes."""
+PRD_AWS: dict[str, Any] = {
+    **{key: value for key, value in PRD.items() if key != "checks"},
+    "backup": {"store": {"prefix": "team/", "aws": AWS}},
+}
+
+
 @dataclass
 class Registered:
     """One registration as the engine receives it."""

@@ -1,0 +1,168 @@
+"""A bucket that the stack makes at AWS, and the accounts that may use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from components.faults import Clash, Fault
+from components.schema.base import Model
+from components.values import Bucket, Region
+
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+"""What names the role of a ServiceAccount."""
+_ACCOUNT = re.compile(r"\d{12}")
+_PARTITION = r"arn:(?P<partition>aws|aws-cn|aws-us-gov)"
+_PROVIDER = re.compile(rf"{_PARTITION}:iam::(?P<account>\d{{12}}):oidc-provider/(?P<issuer>[\w.:/-]+)")
+_KEY = re.compile(rf"{_PARTITION}:kms:(?P<region>[a-z0-9-]+):\d{{12}}:key/[\w-]{{1,64}}")
+_CLUSTER = re.compile(r"[A-Za-z0-9][\w-]{0,99}", re.ASCII)
+_PROFILE = re.compile(r"[\w.@/+-]{1,128}", re.ASCII)
+
+
+def _like(pattern: re.Pattern[str], why: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(why)
+        return text
+
+    return AfterValidator(check)
+
+
+Account = Annotated[
+    str, _like(_ACCOUNT, "not an account's number; write its 12 digits in quotes, such as '123456789012'")
+]
+OidcProvider = Annotated[
+    str,
+    _like(
+        _PROVIDER,
+        "not the ARN of an IAM OIDC provider; write the one of the cluster, such as"
+        " arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE",
+    ),
+]
+KmsKey = Annotated[
+    str,
+    _like(
+        _KEY,
+        "not the ARN of a key, and an alias may point at another key tomorrow; write such as"
+        " arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+    ),
+]
+EksCluster = Annotated[
+    str, _like(_CLUSTER, "not an EKS cluster's name; write the one of `aws eks list-clusters`")
+]
+Profile = Annotated[
+    str, _like(_PROFILE, "not a profile's name; write one that `aws configure list-profiles` prints")
+]
+
+
+def partition_of(region: str) -> str:
+    """The partition of AWS that a region belongs to: what its ARNs begin with, after `arn:`."""
+    for start, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+        if region.startswith(start):
+            return partition
+    return "aws"
+
+
+class ObjectLock(Model):
+    """How long no version of an object can be deleted. For what is locked it can't be taken back."""
+
+    mode: Literal["governance", "compliance"] = Field(
+        default="governance",
+        description="governance: whoever has s3:BypassGovernanceRetention may delete; compliance: nobody.",
+    )
+    days: Annotated[int, Field(ge=1, le=36500)] = Field(
+        default=14, description="Days that each new version is locked for."
+    )
+
+
+class Aws(Model):
+    """A bucket that the stack makes at AWS, and a role with least rights for each account that uses it.
+
+    The Pulumi CLI makes them; the embedded engine only shows them.
+    """
+
+    bucket: Bucket = Field(description="Name of the bucket, which nobody else in the world may have.")
+    region: Region = Field(description="Region of the bucket.")
+    account: Account = Field(
+        description="Number of the AWS account, 12 digits in quotes. In any other account nothing is made."
+    )
+    oidc_provider: OidcProvider | None = Field(
+        default=None,
+        description="ARN of the cluster's IAM OIDC provider, by which ServiceAccounts get roles (IRSA).",
+    )
+    eks_cluster: EksCluster | None = Field(
+        default=None,
+        description="In place of oidcProvider: name of the EKS cluster, which must have the add-on EKS Pod"
+        " Identity Agent.",
+    )
+    profile: Profile | None = Field(
+        default=None,
+        description="Profile of ~/.aws/config to make all this with; left out: AWS_PROFILE and what else the"
+        " environment says.",
+    )
+    kms_key: KmsKey | None = Field(
+        default=None,
+        description="ARN of an existing KMS key that encrypts the objects; left out: S3's own keys (SSE-S3).",
+    )
+    noncurrent_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=30, description="Days that a deleted object can still be had back."
+    )
+    unfinished_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=7, description="Days after which the parts of an upload that never ended are deleted."
+    )
+    object_lock: ObjectLock | None = Field(
+        default=None,
+        description="Lock each version against deletion; left out: versions are kept, not locked.",
+    )
+
+    @property
+    def partition(self) -> str:
+        return partition_of(self.region)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of the cluster's tokens, without https://, as conditions of a role name it."""
+        found = _PROVIDER.fullmatch(self.oidc_provider or "")
+        return found["issuer"] if found else ""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        faults = [*self._one_identity(), *self._one_place()]
+        if faults:
+            raise Clash(*faults)
+        return self
+
+    def _one_identity(self) -> Iterator[Fault]:
+        if (self.oidc_provider is None) == (self.eks_cluster is None):
+            how = "both are named" if self.eks_cluster else "neither is named"
+            yield self.clash(
+                "oidcProvider",
+                f"{how}; write one of oidcProvider (roles by the cluster's OIDC provider) and eksCluster"
+                " (roles by EKS Pod Identity)",
+            )
+
+    def _one_place(self) -> Iterator[Fault]:
+        provider = _PROVIDER.fullmatch(self.oidc_provider or "")
+        if provider and provider["account"] != self.account:
+            yield self.clash(
+                "oidcProvider",
+                f"of another account than {{.account}} {self.account}, whose roles can't trust it; write the"
+                " provider of that account, or correct the account",
+            )
+        key = _KEY.fullmatch(self.kms_key or "")
+        if key and key["region"] != self.region:
+            yield self.clash(
+                "kmsKey",
+                f"in another region than {{.region}} {self.region}, where S3 can't use it; write a key of"
+                " that region",
+            )
+        for path, found in (("oidcProvider", provider), ("kmsKey", key)):
+            if found and found["partition"] != self.partition:
+                yield self.clash(
+                    path,
+                    f"in another partition of AWS than {{.region}} {self.region}; write an ARN that begins"
+                    f" with arn:{self.partition}:",
+                )
