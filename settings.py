@@ -7,6 +7,7 @@ docs/configuration.md is made from these models by scripts/configuration_referen
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -16,8 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from components.faults import Fault, SettingsError, from_pydantic, parse_values, without_secrets
 from components.schema import PROJECT, Model, Settings
 from components.schema.aws import ROLE_ANNOTATION
+from components.unset import drafted
 from components.values import image_is_pinned
+from facts.machine import DEPLOYING_VARIABLE
 
+NOT_SET = "still to be set"
 __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load"]
 
 
@@ -64,6 +68,16 @@ def _protection_faults(parts: Mapping[str, Any]) -> list[Fault]:
         for path, image in images.items()
         if image is None or not image_is_pinned(image)
     ]
+    backup = parts.get("backup")
+    if backup and backup.store.in_cluster:
+        faults.append(
+            (
+                "backup.store.inCluster",
+                True,
+                "backups in the cluster are lost with it, and this stack is protected; write aws: with keys"
+                " below it, or bucket: NAME of one elsewhere",
+            )
+        )
     if parts.get("disposable"):
         faults.append(
             (
@@ -89,9 +103,20 @@ def load(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> S
 
     Values may be Python objects (read from YAML) or strings (as Pulumi hands them to a program).
     `secret`: the keys whose values must not be shown, all that is below them included.
-    Raises SettingsError with every fault.
+    Raises SettingsError with every fault, or with all that is still to be set.
     """
-    plain = parse_values(values, PROJECT, Settings)
+    settings, unset = draft(values, stack, secret)
+    if unset:
+        raise SettingsError(stack, unset, NOT_SET)
+    return settings
+
+
+def draft(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> tuple[Settings, list[Fault]]:
+    """As `load`, but what is still to be set has a stand-in, and is returned with what to write there.
+
+    For whatever shows a stack and changes nothing.
+    """
+    plain, unset = drafted(parse_values(values, PROJECT, Settings), Settings)
     hidden = parse_values({key: values[key] for key in secret if key in values}, PROJECT, Settings)
     faults: list[Fault] = []
     parts: dict[str, Any] = {}
@@ -104,8 +129,8 @@ def load(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> S
         parts = dict(_valid_parts(plain))
     faults += _stack_faults(parts)
     if faults or settings is None:
-        raise SettingsError(stack, without_secrets(faults, hidden))
-    return settings
+        raise SettingsError(stack, without_secrets([*faults, *unset], hidden))
+    return settings, without_secrets(unset, hidden)
 
 
 def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -121,7 +146,10 @@ def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def from_pulumi() -> Settings:
-    """The running program's settings. Raises pulumi.RunError, which Pulumi prints without a traceback."""
+    """The running program's settings. Raises pulumi.RunError, which Pulumi prints without a traceback.
+
+    In a preview, what is still to be set is only listed.
+    """
     import pulumi
     from pulumi.runtime import config
 
@@ -130,7 +158,14 @@ def from_pulumi() -> Settings:
 
     values = {**config.get_config_env(), **config.CONFIG.get()}
     secret = {*config.get_config_secret_keys_env(), *filter(config.is_config_secret, values)}
+    deploying = not pulumi.runtime.is_dry_run() or os.environ.get(DEPLOYING_VARIABLE) == "1"
     try:
-        return load(values, pulumi.get_stack(), secret)
+        settings, unset = draft(values, pulumi.get_stack(), secret)
     except SettingsError as error:
         raise Refused(str(error)) from None
+    if unset:
+        told = str(SettingsError(pulumi.get_stack(), unset, NOT_SET))
+        if deploying:
+            raise Refused(told)
+        pulumi.log.warn(told)
+    return settings

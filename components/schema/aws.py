@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from components.faults import Clash, Fault
-from components.schema.base import Model
+from components.schema.base import Model, to_set
 from components.values import Bucket, Region
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
@@ -17,8 +17,10 @@ ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 _ACCOUNT = re.compile(r"\d{12}")
 _PARTITION = r"arn:(?P<partition>aws|aws-cn|aws-us-gov)"
 _PROVIDER = re.compile(rf"{_PARTITION}:iam::(?P<account>\d{{12}}):oidc-provider/(?P<issuer>[\w.:/-]+)")
-_KEY = re.compile(rf"{_PARTITION}:kms:(?P<region>[a-z0-9-]+):\d{{12}}:key/[\w-]{{1,64}}")
+_KEY = re.compile(rf"{_PARTITION}:kms:(?P<region>[a-z0-9-]+):(?P<account>\d{{12}}):key/[\w-]{{1,64}}")
 _CLUSTER = re.compile(r"[A-Za-z0-9][\w-]{0,99}", re.ASCII)
+_ANY_ACCOUNT, _ANY_REGION = "0" * 12, "set-me"
+"""What stands in for an account and a region that have not been set yet: these fit to any."""
 _PROFILE = re.compile(r"[\w.@/+-]{1,128}", re.ASCII)
 
 
@@ -66,6 +68,10 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
+def _differ(one: str, other: str, either: str) -> bool:
+    return one != other and either not in (one, other)
+
+
 class ObjectLock(Model):
     """How long no version of an object can be deleted. For what is locked it can't be taken back."""
 
@@ -84,19 +90,34 @@ class Aws(Model):
     The Pulumi CLI makes them; the embedded engine only shows them.
     """
 
-    bucket: Bucket = Field(description="Name of the bucket, which nobody else in the world may have.")
-    region: Region = Field(description="Region of the bucket.")
+    bucket: Bucket = Field(
+        description="Name of the bucket, which nobody else in the world may have.",
+        json_schema_extra=to_set("a new name, such as that of your company with -filewallball", "set-me"),
+    )
+    region: Region = Field(
+        description="Region of the bucket.",
+        json_schema_extra=to_set("that of the cluster, such as eu-central-1", _ANY_REGION),
+    )
     account: Account = Field(
-        description="Number of the AWS account, 12 digits in quotes. In any other account nothing is made."
+        description="Number of the AWS account, 12 digits in quotes. In any other account nothing is made.",
+        json_schema_extra=to_set(
+            "the one that `aws sts get-caller-identity --query Account` prints", _ANY_ACCOUNT
+        ),
     )
     oidc_provider: OidcProvider | None = Field(
         default=None,
         description="ARN of the cluster's IAM OIDC provider, by which ServiceAccounts get roles (IRSA).",
+        json_schema_extra=to_set(
+            "the one of `aws iam list-open-id-connect-providers` with the id of the cluster's issuer, which"
+            " `aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer` prints",
+            f"arn:aws:iam::{_ANY_ACCOUNT}:oidc-provider/set-me",
+        ),
     )
     eks_cluster: EksCluster | None = Field(
         default=None,
         description="In place of oidcProvider: name of the EKS cluster, which must have the add-on EKS Pod"
         " Identity Agent.",
+        json_schema_extra=to_set("one of the names that `aws eks list-clusters` prints", "set-me"),
     )
     profile: Profile | None = Field(
         default=None,
@@ -106,6 +127,10 @@ class Aws(Model):
     kms_key: KmsKey | None = Field(
         default=None,
         description="ARN of an existing KMS key that encrypts the objects; left out: S3's own keys (SSE-S3).",
+        json_schema_extra=to_set(
+            "the KeyArn of one that `aws kms list-keys` prints",
+            f"arn:aws:kms:{_ANY_REGION}:{_ANY_ACCOUNT}:key/set-me",
+        ),
     )
     noncurrent_days: Annotated[int, Field(ge=1, le=3650)] = Field(
         default=30, description="Days that a deleted object can still be had back."
@@ -146,21 +171,23 @@ class Aws(Model):
 
     def _one_place(self) -> Iterator[Fault]:
         provider = _PROVIDER.fullmatch(self.oidc_provider or "")
-        if provider and provider["account"] != self.account:
+        if provider and _differ(provider["account"], self.account, _ANY_ACCOUNT):
             yield self.clash(
                 "oidcProvider",
                 f"of another account than {{.account}} {self.account}, whose roles can't trust it; write the"
                 " provider of that account, or correct the account",
             )
         key = _KEY.fullmatch(self.kms_key or "")
-        if key and key["region"] != self.region:
+        if key and _differ(key["region"], self.region, _ANY_REGION):
             yield self.clash(
                 "kmsKey",
                 f"in another region than {{.region}} {self.region}, where S3 can't use it; write a key of"
                 " that region",
             )
         for path, found in (("oidcProvider", provider), ("kmsKey", key)):
-            if found and found["partition"] != self.partition:
+            if not found or found["account"] == _ANY_ACCOUNT or self.region == _ANY_REGION:
+                continue
+            if found["partition"] != self.partition:
                 yield self.clash(
                     path,
                     f"in another partition of AWS than {{.region}} {self.region}; write an ARN that begins"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from components.faults import Clash
 from components.schema.aws import Aws
-from components.schema.base import PLACEHOLDER, Model, Resources, Storage, resources_field
+from components.schema.base import Model, Resources, Storage, resources_field, to_set
 from components.schema.schedules import MaxAge, Scheduled
 from components.values import (
     Annotations,
@@ -64,12 +64,17 @@ class Store(Model):
     bucket: Bucket | None = Field(
         default=None,
         description="Name of an existing bucket. With inCluster the default is `filewallball-backups`.",
+        json_schema_extra=to_set("the name of an existing bucket", "set-me"),
     )
     aws: Aws | None = Field(
         default=None, description="Make a bucket at AWS, and a role for each account that uses it."
     )
     endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service. If not set: AWS.")
-    region: Region = Field(default="us-east-1", description="Region of the bucket.")
+    region: Region = Field(
+        default="us-east-1",
+        description="Region of the bucket.",
+        json_schema_extra=to_set("that of the bucket, such as eu-central-1", "set-me"),
+    )
     prefix: Prefix = Field(default="", description="Text that every object's key begins with. It ends in /.")
     credentials_secret: DnsName | None = Field(
         default=None,
@@ -97,13 +102,6 @@ class Store(Model):
         default=Storage(size="5Gi"), description="Volume of the S3 server in the cluster."
     )
     resources: Resources = resources_field("50m", "64Mi", "256Mi")
-
-    @field_validator("bucket", "region", mode="before")
-    @classmethod
-    def _is_set(cls, value: object) -> object:
-        if value == PLACEHOLDER:
-            raise ValueError("must be set; write that of an existing bucket")
-        return value
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:

@@ -155,12 +155,14 @@ def unwrap(value: Any) -> tuple[Any, bool]:
     return value, False
 
 
-def run_program(values: dict[str, Any], stack: str = "test") -> Rendered:
+def run_program(values: dict[str, Any], stack: str = "test", *, preview: bool = False) -> Rendered:
     """Run __main__.py with these settings. Raises what the program raises."""
     rendered = Rendered()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    mocks.set_mocks(_Echo(), project="filewallball", stack=stack, preview=False, monitor=_Recorder(rendered))
+    mocks.set_mocks(
+        _Echo(), project="filewallball", stack=stack, preview=preview, monitor=_Recorder(rendered)
+    )
     text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi_config.set_all_config({f"filewallball:{key}": value for key, value in text.items()})
 
