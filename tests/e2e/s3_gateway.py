@@ -11,9 +11,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from components import grants
+from filewallball.backup import s3
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain.build import binaries
 
@@ -29,19 +34,79 @@ class S3:
     access_key: str
     secret_key: str
 
+    def add_user(self, name: str) -> str:
+        """Make a user who may do nothing yet, whose access key is the name; returns the secret key."""
+        secret = secrets.token_urlsafe(16)
+        own = ["--access", self.access_key, "--secret", self.secret_key, "--endpoint-url", self.endpoint]
+        new = ["create-user", "--access", name, "--secret", secret, "--role", "user"]
+        subprocess.run([program(), "admin", *own, *new], check=True, capture_output=True)
+        return secret
+
 
 def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         return int(listener.getsockname()[1])
 
 
+def program() -> str:
+    return str(binaries(Progress())["versitygw"])
+
+
+@dataclass
+class Recorded:
+    """What clients of the store asked for: names of operations with their parameters."""
+
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def actions(self) -> set[str]:
+        """The actions of IAM that they need."""
+        return {ACTIONS[operation] for operation, _ in self.calls}
+
+
+# The service authorization reference of Amazon S3: which action lets which operation pass.
+ACTIONS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "ListObjects": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+}
+
+
+@contextmanager
+def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """Write down every call of a Store of this process. One that no role allows fails the test."""
+    found, make = Recorded(), s3.client
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        found.calls.append((model.name, dict(params)))
+
+    def client(*arguments: Any, **options: Any) -> Any:
+        made: Any = make(*arguments, **options)
+        made.meta.events.register("provide-client-params.s3", note)
+        return made
+
+    monkeypatch.setattr(s3, "client", client)
+    yield found
+    allowed = {grants.LIST, *grants.READ, *grants.WRITE}
+    foreign = sorted({operation for operation, _ in found.calls if ACTIONS.get(operation) not in allowed})
+    assert not foreign, f"{foreign} need an action that no role of components/grants.py has"
+
+
 @contextmanager
 def gateway(folder: Path) -> Iterator[S3]:
     """The server, until the block ends."""
     (folder / "data").mkdir()
+    (folder / "users").mkdir()
     found = S3(f"http://127.0.0.1:{free_port()}", folder / "data", "access", secrets.token_urlsafe(16))
-    program = str(binaries(Progress())["versitygw"])
-    arguments = [program, "--port", found.endpoint.removeprefix("http://"), "posix", str(found.data)]
+    users = ["--iam-dir", str(folder / "users"), "--iam-cache-disable"]
+    place = ["--port", found.endpoint.removeprefix("http://")]
+    arguments = [program(), *place, *users, "posix", str(found.data)]
     keys = {"ROOT_ACCESS_KEY": found.access_key, "ROOT_SECRET_KEY": found.secret_key}
     log = folder / "log"
     with log.open("wb") as out:
