@@ -91,10 +91,10 @@ def _protection_faults(parts: Mapping[str, Any]) -> list[Fault]:
 
 def _why_unpinned(image: str | None) -> str:
     if image is None:
-        return "a protected stack needs a pushed image; write its registry/name:tag@sha256:…"
+        return "a protected stack needs a pushed image; write what `fwb images push REGISTRY/PREFIX` prints"
     return (
-        "a tag can change, and a protected stack runs only what was tested; write"
-        f" {image}@sha256:… with the digest that `docker buildx imagetools inspect {image}` prints"
+        "a tag can change, and a protected stack runs only what was tested; `fwb images pin STACK` finds its"
+        f" digest and writes {image}@sha256:…"
     )
 
 
@@ -131,6 +131,23 @@ def draft(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> 
     if faults or settings is None:
         raise SettingsError(stack, without_secrets([*faults, *unset], hidden))
     return settings, without_secrets(unset, hidden)
+
+
+def images(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> dict[str, str | None]:
+    """Every image that the stack runs, by its dotted path, as it is written: by a tag alone, or SET-ME.
+
+    Raises SettingsError with every other fault.
+    """
+    free = {key: value for key, value in values.items() if key.rpartition(":")[2] != "protect"}
+    settings, unset = draft(free, stack, secret)
+    aliases = {name: field.alias or name for name, field in Settings.model_fields.items()}
+    found = {
+        path: image
+        for name, part in settings
+        if isinstance(part, Model)
+        for path, image in part.images(f"{aliases[name]}.")
+    }
+    return found | {path: str(given) for path, given, _ in unset if path in found}
 
 
 def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

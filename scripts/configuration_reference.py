@@ -135,9 +135,13 @@ The stack's outputs hold commands that print these passwords.
 ## Production
 
 With `protect: true` every image must be named by its digest. Somebody can move a tag to another image, and
-then a pod that restarts runs an image that nobody tested. The error message has the command that prints the
-digest. Push the toolkit and the agents' image to a registry of yours, and set `toolkit.image` and
-`agent.image`.
+then a pod that restarts runs an image that nobody tested. `fwb images pin STACK` finds the digests and writes
+them. Push the toolkit and the agents' image to a registry of yours with `fwb images push`, and set
+`toolkit.image` and `agent.image`. A store in the cluster is refused too: if the cluster is lost, its backups
+are lost with it.
+
+A value `SET-ME` is still to be set. `render` and `preview` show the stack, and list what to write. Whatever
+deploys the stack refuses it. [production.md](production.md) describes each step to a running stack.
 """
 
 

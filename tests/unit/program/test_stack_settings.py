@@ -150,7 +150,7 @@ def test_a_missing_part_says_which_keys_it_has() -> None:
 def test_a_protected_stack_refuses_tags_even_beside_other_faults() -> None:
     found = faults({"mariadb": {"image": "docker.io/library/mariadb:10.11"}, "timeZone": "Nowhere"}, PRD)
     assert set(found) == {"mariadb.image", "timeZone"}
-    assert "docker buildx imagetools inspect docker.io/library/mariadb:10.11" in found["mariadb.image"]
+    assert "`fwb images pin STACK` finds its digest" in found["mariadb.image"]
 
 
 def test_a_stack_whose_agents_run_in_the_toolkit_is_warned_of_restarts() -> None:
