@@ -91,7 +91,7 @@ class Aws(Model):
     """
 
     bucket: Bucket = Field(
-        description="Name of the bucket, which nobody else in the world may have.",
+        description="Name of the new bucket. Bucket names are unique in the whole world.",
         json_schema_extra=to_set("a new name, such as that of your company with -filewallball", "set-me"),
     )
     region: Region = Field(
@@ -99,7 +99,7 @@ class Aws(Model):
         json_schema_extra=to_set("that of the cluster, such as eu-central-1", _ANY_REGION),
     )
     account: Account = Field(
-        description="Number of the AWS account, 12 digits in quotes. In any other account nothing is made.",
+        description="Number of the AWS account: 12 digits in quotes. Nothing is made in any other account.",
         json_schema_extra=to_set(
             "the one that `aws sts get-caller-identity --query Account` prints", _ANY_ACCOUNT
         ),
@@ -115,32 +115,32 @@ class Aws(Model):
     )
     eks_cluster: EksCluster | None = Field(
         default=None,
-        description="In place of oidcProvider: name of the EKS cluster, which must have the add-on EKS Pod"
-        " Identity Agent.",
+        description="Name of the EKS cluster, in place of oidcProvider. The cluster must have the add-on"
+        " EKS Pod Identity Agent.",
         json_schema_extra=to_set("one of the names that `aws eks list-clusters` prints", "set-me"),
     )
     profile: Profile | None = Field(
         default=None,
-        description="Profile of ~/.aws/config to make all this with; left out: AWS_PROFILE and what else the"
-        " environment says.",
+        description="Profile of ~/.aws/config with the credentials. If not set: the credentials of the"
+        " environment, such as AWS_PROFILE.",
     )
     kms_key: KmsKey | None = Field(
         default=None,
-        description="ARN of an existing KMS key that encrypts the objects; left out: S3's own keys (SSE-S3).",
+        description="ARN of a KMS key that encrypts the objects. If not set: S3's own keys (SSE-S3).",
         json_schema_extra=to_set(
             "the KeyArn of one that `aws kms list-keys` prints",
             f"arn:aws:kms:{_ANY_REGION}:{_ANY_ACCOUNT}:key/set-me",
         ),
     )
     noncurrent_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        default=30, description="Days that a deleted object can still be had back."
+        default=30, description="A deleted object can be brought back for so many days."
     )
     unfinished_days: Annotated[int, Field(ge=1, le=365)] = Field(
-        default=7, description="Days after which the parts of an upload that never ended are deleted."
+        default=7, description="The parts of an upload that never ended are deleted after so many days."
     )
     object_lock: ObjectLock | None = Field(
         default=None,
-        description="Lock each version against deletion; left out: versions are kept, not locked.",
+        description="Lock each version against deletion. If not set: versions are kept, and not locked.",
     )
 
     @property
