@@ -21,8 +21,8 @@ LIST = "s3:ListBucket"
 READ = ("s3:GetObject",)
 WRITE = ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject")
 READ_KEY = ("kms:Decrypt",)
-# To go on with an upload in parts S3 decrypts those that are there.
 WRITE_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
+"""With both: S3 decrypts the parts of an upload that are there, to go on with it."""
 _LONGEST_ROLE = 64
 
 Document = dict[str, Any]

@@ -39,7 +39,7 @@ def _part(
         if isinstance(value, Mapping):
             filled[key] = _part(cast("Mapping[str, Any]", value), inner, f"{path}.", faults)
         elif isinstance(value, str) and PLACEHOLDER in value:
-            faults.append((path, value, _advice(field, value)))
+            faults.append((path, value, _why(field, value)))
             shown = _stand_in(field, value) if model else value
             if shown is not None:  # else the default is shown
                 filled[key] = shown
@@ -48,7 +48,7 @@ def _part(
     return filled
 
 
-def _advice(field: FieldInfo | None, value: str) -> str:
+def _why(field: FieldInfo | None, value: str) -> str:
     if field and names_image(field.annotation, field.metadata) and value.endswith(NO_DIGEST):
         return "its digest has not been set yet; `fwb images pin STACK` writes it"
     told = _told(field).get(WRITE, "what is meant")

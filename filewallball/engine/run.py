@@ -108,7 +108,7 @@ def connect(folder: Path, providers: Providers, patience: float) -> Kube:
     """A client for the cluster that the providers name, known to answer. Raises Unreachable, ConfigError."""
     if providers.context == PLACEHOLDER:
         raise ConfigError(
-            "it is still to be set which cluster this stack lives on; nothing has been changed",
+            "The cluster of this stack is still to be set; nothing has been changed",
             "Write one of the names that `kubectl config get-contexts -o name` prints, in the place of"
             f" {PLACEHOLDER}.",
         )

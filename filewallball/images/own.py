@@ -25,7 +25,7 @@ from filewallball.sandbox.toolchain import Binaries
 NAMES = ("toolkit", "agent")
 """Those that the repository defines, in images/<name>."""
 _GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-_CHUNK = 2**20
+_CHUNK_BYTES = 2**20
 _NAME = "io.containerd.image.name"
 _REF = "org.opencontainers.image.ref.name"
 
@@ -72,7 +72,7 @@ def _push(registry: Registry, archive: Path, tag: str) -> str:
 def _push_layer(registry: Registry, source: tarfile.TarFile, digest: str, packed: Path) -> dict[str, Any]:
     """The layer as it lies in the registry: packed, always to the same bytes."""
     with packed.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as file:
-        shutil.copyfileobj(_open(source, digest), file, _CHUNK)
+        shutil.copyfileobj(_open(source, digest), file, _CHUNK_BYTES)
     with packed.open("rb") as file:
         name = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     registry.push_blob(name, packed)

@@ -70,4 +70,4 @@ def _pinned(reference: str, *, update: bool) -> str:
         try:
             return f"{text}@{registry.digest(image.tag)}"
         except UserError as error:
-            raise error.retold(f"the digest of {text} can't be found: {error.message}", error.hint) from None
+            raise error.retold(f"The digest of {text} can't be found: {error.message}", error.hint) from None

@@ -29,7 +29,7 @@ _ACCEPTED = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
-_CHUNK = 2**20
+_CHUNK_BYTES = 2**20
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -112,7 +112,7 @@ class Registry:
                 answer = self._http.request(method, url, headers={**(headers or {}), **more}, content=body)
             except httpx.HTTPError as error:
                 raise RegistryError(
-                    f"the registry {self._image.registry} can't be reached: {error}",
+                    f"The registry {self._image.registry} can't be reached: {error}",
                     "Look whether its name is right, and whether a proxy is needed (HTTPS_PROXY).",
                 ) from error
             challenge = answer.headers.get("www-authenticate", "")
@@ -167,7 +167,7 @@ class Registry:
 
 def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
+        while piece := file.read(_CHUNK_BYTES):
             yield piece
 
 

@@ -145,7 +145,7 @@ def test_up_refuses_it_before_anything_is_asked(engine: str, monkeypatch: pytest
 
 
 def test_destroy_asks_for_the_cluster_first() -> None:
-    with pytest.raises(ConfigError, match="which cluster this stack lives on") as raised:
+    with pytest.raises(ConfigError, match="The cluster of this stack is still to be set") as raised:
         run.destroy(ROOT, "prd")
     assert raised.value.exit_code == 2
 

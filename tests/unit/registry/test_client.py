@@ -130,7 +130,7 @@ def test_refusals_say_what_to_do(status: int, hint: str) -> None:
 def test_one_that_does_not_answer_is_named() -> None:
     with serving() as registry:
         gone = registry.name
-    with pytest.raises(RegistryError, match=f"{gone} can't be reached") as raised:
+    with pytest.raises(RegistryError, match=f"The registry {gone} can't be reached") as raised:
         ask(f"{gone}/team/app:1")
     assert "HTTPS_PROXY" in raised.value.hint
 

@@ -99,7 +99,7 @@ def test_where_one_is_missing_nothing_is_written(folder: Path, registry: FakeReg
     file = folder / "Pulumi.prd.yaml"
     before = file.read_text()
     registry.put("library/mariadb", "10.11")
-    with pytest.raises(UserError, match=r"the digest of .*/library/redis:7\.2 can't be found") as raised:
+    with pytest.raises(UserError, match=r"The digest of .*/library/redis:7\.2 can't be found") as raised:
         module.pin(folder, "prd", print)
     assert raised.value.exit_code == 1
     assert file.read_text() == before
