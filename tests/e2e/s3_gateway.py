@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
 import socket
@@ -18,8 +20,11 @@ from typing import Any
 import pytest
 
 from components import grants
+from filewallball import paths
 from filewallball.backup import s3
+from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.toolchain import build as toolchain
 from filewallball.sandbox.toolchain.build import binaries
 
 START_SECONDS = 60
@@ -34,12 +39,20 @@ class S3:
     access_key: str
     secret_key: str
 
+    @property
+    def users(self) -> Path:
+        """The folder of the file that names the users beside the root."""
+        return self.data.with_name("users")
+
     def add_user(self, name: str) -> str:
-        """Make a user who may do nothing yet, whose access key is the name; returns the secret key."""
-        secret = secrets.token_urlsafe(16)
-        own = ["--access", self.access_key, "--secret", self.secret_key, "--endpoint-url", self.endpoint]
-        new = ["create-user", "--access", name, "--secret", secret, "--role", "user"]
-        subprocess.run([program(), "admin", *own, *new], check=True, capture_output=True)
+        """Make a user who may do nothing yet, whose access key is the name; returns the secret key.
+
+        Only a server `with_users` knows of them. It reads the file at each request.
+        """
+        file, secret = self.users / "users.json", secrets.token_urlsafe(16)
+        known = json.loads(file.read_text(encoding="utf-8"))
+        known["accessAccounts"][name] = {"access": name, "secret": secret, "role": "user"}
+        file.write_text(json.dumps(known), encoding="utf-8")
         return secret
 
 
@@ -48,8 +61,19 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def program() -> str:
-    return str(binaries(Progress())["versitygw"])
+def with_users(progress: Progress) -> Path:
+    """The server of s3_users/main.go, built once from the sandbox's Go modules."""
+    go = toolchain.find_go(toolchain.go_needed(), progress)
+    source = Path(__file__).parent / "s3_users" / "main.go"
+    mark = hashlib.sha256(source.read_bytes() + toolchain.build_key(go.version).encode()).hexdigest()[:12]
+    target = paths.cache_dir() / "tests" / f"s3_users-{mark}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(target.parent / "lock", progress, "another build of the tests' S3 server"):
+        if not target.exists():
+            call = [go.path, "build", *toolchain.build_flags(), "-o", f"{target}.new", str(source)]
+            subprocess.run(call, cwd=toolchain.HERE, env=go.environment(), check=True)
+            Path(f"{target}.new").replace(target)
+    return target
 
 
 @dataclass
@@ -99,14 +123,16 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
 
 
 @contextmanager
-def gateway(folder: Path) -> Iterator[S3]:
-    """The server, until the block ends."""
+def gateway(folder: Path, *, users: bool = False) -> Iterator[S3]:
+    """The server, until the block ends. `users`: one that knows others than its root."""
     (folder / "data").mkdir()
     (folder / "users").mkdir()
     found = S3(f"http://127.0.0.1:{free_port()}", folder / "data", "access", secrets.token_urlsafe(16))
-    users = ["--iam-dir", str(folder / "users"), "--iam-cache-disable"]
-    place = ["--port", found.endpoint.removeprefix("http://")]
-    arguments = [program(), *place, *users, "posix", str(found.data)]
+    address = found.endpoint.removeprefix("http://")
+    if users:
+        arguments = [str(with_users(Progress())), address, str(found.users), str(found.data)]
+    else:
+        arguments = [str(binaries(Progress())["versitygw"]), "--port", address, "posix", str(found.data)]
     keys = {"ROOT_ACCESS_KEY": found.access_key, "ROOT_SECRET_KEY": found.secret_key}
     log = folder / "log"
     with log.open("wb") as out:

@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 import pytest
-from s3_gateway import S3, Recorded
+from s3_gateway import S3, Recorded, gateway
 from test_store import about, dump_in
 
 from components import grants, schema
@@ -85,9 +85,15 @@ class Gate:
         return self.root.list_multipart_uploads(Bucket=self.bucket.name).get("Uploads", [])
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with gateway(tmp_path_factory.mktemp("s3"), users=True) as found:
+        yield found
+
+
 @pytest.fixture
-def gate(s3: S3, tmp_path: Path) -> Iterator[Gate]:
-    made = Gate(s3, tmp_path)
+def gate(server: S3, tmp_path: Path) -> Iterator[Gate]:
+    made = Gate(server, tmp_path)
     yield made
     shutil.rmtree(made.bucket)
 
