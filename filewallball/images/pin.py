@@ -31,11 +31,11 @@ def pin(root: Path, name: str, say: Callable[[str], None], *, update: bool = Fal
     All are resolved before any is written. Raises UserError where one can't be, ConfigError where the
     file can't take it.
     """
-    project = load_project(root)
+    project, every = load_project(root), list(images(root, name))
     file = root.absolute() / project.stack_folder / f"Pulumi.{name}.yaml"
     text = before = read_text(file)
     waiting: list[str] = []
-    for image in images(root, name):
+    for image in every:
         if not image.reference:
             waiting.append(image.path)
             continue

@@ -106,6 +106,11 @@ def test_where_one_is_missing_nothing_is_written(folder: Path, registry: FakeReg
     assert not list(folder.glob(".Pulumi*"))
 
 
+def test_a_stack_that_is_not_there_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="prod"):
+        module.pin(folder, "prod", print)
+
+
 def test_a_stack_that_is_wrong_is_refused(folder: Path) -> None:
     file = folder / "Pulumi.prd.yaml"
     file.write_text(file.read_text().replace("replicas: 2", "replicas: 9"))
