@@ -9,6 +9,7 @@ import pulumi
 
 import settings
 from components.backup import Backup, BackupArgs
+from components.bucket import AwsBucket, AwsBucketArgs
 from components.checks import Checks, ChecksArgs
 from components.images import reference
 from components.mariadb import Mariadb, MariadbArgs
@@ -36,8 +37,11 @@ namespace = Namespace(
     "namespace", NamespaceArgs(stack.namespace, cluster.keeping, stack.cluster.dns), in_cluster
 )
 where, zone = namespace.name, stack.time_zone
-store = Store.where_wanted("store", StoreArgs(where, stack.backup.store, cluster.keeping), in_cluster)
-bucket = reach(stack.backup.store, *store)
+store = [
+    *Store.where_wanted("store", StoreArgs(where, stack.backup.store, cluster.keeping), in_cluster),
+    *AwsBucket.where_wanted("bucket", AwsBucketArgs(where, stack, pulumi.get_stack()), in_cluster),
+]
+bucket = store[0].bucket if store else reach(stack.backup.store)
 parts = [
     mariadb := Mariadb(
         "mariadb", MariadbArgs(where, stack.mariadb, stack.checks, cluster.keeping), in_cluster

@@ -7,6 +7,7 @@ docs/configuration.md is made from these models by scripts/configuration_referen
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -15,15 +16,46 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.faults import Fault, SettingsError, from_pydantic, parse_values, without_secrets
 from components.schema import PROJECT, Model, Settings
+from components.schema.aws import ROLE_ANNOTATION
+from components.unset import drafted
 from components.values import image_is_pinned
+from facts.machine import DEPLOYING_VARIABLE
 
+NOT_SET = "still to be set"
 __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load"]
 
 
 def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
     """What only shows when several parts are seen together. `parts`: those that are right in themselves."""
-    if not parts.get("protect"):
-        return []
+    return [*_aws_faults(parts), *(_protection_faults(parts) if parts.get("protect") else ())]
+
+
+def _aws_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    backup, cluster, valkey = parts.get("backup"), parts.get("cluster"), parts.get("valkey")
+    if not (backup and backup.store.aws):
+        return
+    if cluster and cluster.sandbox:
+        yield (
+            "backup.store.aws",
+            None,
+            f"the pods of the sandbox {cluster.sandbox} can't take a role at AWS; write inCluster: true, or"
+            " cluster.context: NAME of a cluster at AWS",
+        )
+    accounts = {
+        "backup": backup,
+        "valkey.snapshots": valkey and valkey.snapshots,
+        "checks": parts.get("checks"),
+    }
+    for path, part in accounts.items():
+        if part and ROLE_ANNOTATION in part.service_account_annotations:
+            yield (
+                f"{path}.serviceAccountAnnotations.{ROLE_ANNOTATION}",
+                part.service_account_annotations[ROLE_ANNOTATION],
+                "the stack makes this account's role itself, by backup.store.aws; leave it out",
+            )
+
+
+def _protection_faults(parts: Mapping[str, Any]) -> list[Fault]:
     aliases = {name: field.alias or name for name, field in Settings.model_fields.items()}
     images = {
         path: image
@@ -36,6 +68,16 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
         for path, image in images.items()
         if image is None or not image_is_pinned(image)
     ]
+    backup = parts.get("backup")
+    if backup and backup.store.in_cluster:
+        faults.append(
+            (
+                "backup.store.inCluster",
+                True,
+                "backups in the cluster are lost with it, and this stack is protected; write aws: with keys"
+                " below it, or bucket: NAME of one elsewhere",
+            )
+        )
     if parts.get("disposable"):
         faults.append(
             (
@@ -49,10 +91,10 @@ def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
 
 def _why_unpinned(image: str | None) -> str:
     if image is None:
-        return "a protected stack needs a pushed image; write its registry/name:tag@sha256:…"
+        return "a protected stack needs a pushed image; write what `fwb images push REGISTRY/PREFIX` prints"
     return (
-        "a tag can change, and a protected stack runs only what was tested; write"
-        f" {image}@sha256:… with the digest that `docker buildx imagetools inspect {image}` prints"
+        "a tag can change, and a protected stack runs only what was tested; `fwb images pin STACK` finds its"
+        f" digest and writes {image}@sha256:…"
     )
 
 
@@ -61,9 +103,20 @@ def load(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> S
 
     Values may be Python objects (read from YAML) or strings (as Pulumi hands them to a program).
     `secret`: the keys whose values must not be shown, all that is below them included.
-    Raises SettingsError with every fault.
+    Raises SettingsError with every fault, or with all that is still to be set.
     """
-    plain = parse_values(values, PROJECT, Settings)
+    settings, unset = draft(values, stack, secret)
+    if unset:
+        raise SettingsError(stack, unset, NOT_SET)
+    return settings
+
+
+def draft(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> tuple[Settings, list[Fault]]:
+    """As `load`, but what is still to be set has a stand-in, and is returned with what to write there.
+
+    For whatever shows a stack and changes nothing.
+    """
+    plain, unset = drafted(parse_values(values, PROJECT, Settings), Settings)
     hidden = parse_values({key: values[key] for key in secret if key in values}, PROJECT, Settings)
     faults: list[Fault] = []
     parts: dict[str, Any] = {}
@@ -76,8 +129,25 @@ def load(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> S
         parts = dict(_valid_parts(plain))
     faults += _stack_faults(parts)
     if faults or settings is None:
-        raise SettingsError(stack, without_secrets(faults, hidden))
-    return settings
+        raise SettingsError(stack, without_secrets([*faults, *unset], hidden))
+    return settings, without_secrets(unset, hidden)
+
+
+def images(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> dict[str, str | None]:
+    """Every image that the stack runs, by its dotted path, as it is written: by a tag alone, or SET-ME.
+
+    Raises SettingsError with every other fault.
+    """
+    free = {key: value for key, value in values.items() if key.rpartition(":")[2] != "protect"}
+    settings, unset = draft(free, stack, secret)
+    aliases = {name: field.alias or name for name, field in Settings.model_fields.items()}
+    found = {
+        path: image
+        for name, part in settings
+        if isinstance(part, Model)
+        for path, image in part.images(f"{aliases[name]}.")
+    }
+    return found | {path: str(given) for path, given, _ in unset if path in found}
 
 
 def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -93,7 +163,10 @@ def _valid_parts(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def from_pulumi() -> Settings:
-    """The running program's settings. Raises pulumi.RunError, which Pulumi prints without a traceback."""
+    """The running program's settings. Raises pulumi.RunError, which Pulumi prints without a traceback.
+
+    In a preview, what is still to be set is only listed.
+    """
     import pulumi
     from pulumi.runtime import config
 
@@ -102,7 +175,14 @@ def from_pulumi() -> Settings:
 
     values = {**config.get_config_env(), **config.CONFIG.get()}
     secret = {*config.get_config_secret_keys_env(), *filter(config.is_config_secret, values)}
+    deploying = not pulumi.runtime.is_dry_run() or os.environ.get(DEPLOYING_VARIABLE) == "1"
     try:
-        return load(values, pulumi.get_stack(), secret)
+        settings, unset = draft(values, pulumi.get_stack(), secret)
     except SettingsError as error:
         raise Refused(str(error)) from None
+    if unset:
+        told = str(SettingsError(pulumi.get_stack(), unset, NOT_SET))
+        if deploying:
+            raise Refused(told)
+        pulumi.log.warn(told)
+    return settings

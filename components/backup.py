@@ -15,6 +15,7 @@ from components.kube import Object, fingerprint, labels, metadata, selector
 from components.values import quantity_bytes
 from facts import store
 from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
+from facts.checks import NAME as CHECKS
 from facts.checks.backups import BackupTarget
 from facts.pods import WORK_PATH, secret_file, secret_folder
 
@@ -46,7 +47,12 @@ class Backup(Described):
         )
         Object(
             f"{name}-account",
-            rights.service_account(NAME, args.namespace, _LABELS, args.settings.service_account_annotations),
+            rights.service_account(
+                NAME,
+                args.namespace,
+                _LABELS,
+                args.bucket.annotations(NAME) | args.settings.service_account_annotations,
+            ),
             child,
         )
         needed = pulumi.ResourceOptions(depends_on=[args.database.server, *args.bucket.needed()])
@@ -80,6 +86,7 @@ def _checked(args: BackupArgs) -> Checked:
             Right("batch", "jobs", ("get", "delete"), (CHECK_JOB,)),
         ),
         secrets=args.bucket.files(),
+        annotations=args.bucket.annotations(CHECKS),
         # An object is downloaded and unpacked: as much room as the backup that wrote it had.
         room=quantity_bytes(settings.work_size),
         # They run a whole backup, and wait for it as long as it may take.

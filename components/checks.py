@@ -6,7 +6,7 @@ the deployment; no change, no Job. `fwb check` runs the same pod on demand, from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,8 +57,10 @@ class Checks(Described):
         suffix = fingerprint(template, rules, *(each.fingerprint for each in descriptions))
         self.description = Description(suffix, images=(Image("toolkit.image", args.image),))
         config_object = Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
+        annotations = {key: value for each in checked for key, value in each.annotations.items()}
         granted = [
-            Object(f"{name}-{part}", manifest, child) for part, manifest in _rights(args, rules).items()
+            Object(f"{name}-{part}", manifest, child)
+            for part, manifest in _rights(args, rules, annotations).items()
         ]
         Object(
             f"{name}-template",
@@ -115,8 +117,10 @@ def _rule(group: str, resource: str, verbs: Sequence[str], names: list[str]) -> 
     return rule
 
 
-def _rights(args: ChecksArgs, rules: list[kinds.PolicyRule]) -> dict[str, kinds.Manifest]:
-    annotations = args.settings.checks.service_account_annotations
+def _rights(
+    args: ChecksArgs, rules: list[kinds.PolicyRule], annotations: Mapping[str, str]
+) -> dict[str, kinds.Manifest]:
+    annotations = {**annotations, **args.settings.checks.service_account_annotations}
     return {
         "account": rights.service_account(NAME, args.namespace, _LABELS, annotations),
         "role": rights.role(NAME, args.namespace, _LABELS, rules),

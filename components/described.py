@@ -81,6 +81,7 @@ class Checked:
 
     `access`: servers whose label it carries. `harmful`: rights that only a disposable stack gives.
     `files`: name → text of configuration that they compare. `room`: bytes that they unpack at a time.
+    `annotations`: on the account that they run under.
     `minutes`: what they may take beyond the few that all checks take together.
     """
 
@@ -90,6 +91,7 @@ class Checked:
     harmful: tuple[Right, ...] = ()
     secrets: tuple[Mounted, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict[str, str])
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     room: int = 0
     minutes: int = 0
 
@@ -121,6 +123,7 @@ class Outputs:
     masters: Mapping[str, str] = field(default_factory=dict[str, str])
     users: Mapping[str, str] = field(default_factory=dict[str, str])
     passwords: Mapping[str, Password] = field(default_factory=dict[str, Password])
+    buckets: Mapping[str, str] = field(default_factory=dict[str, str])
     connect: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

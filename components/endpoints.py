@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -11,6 +11,7 @@ import pulumi
 from components import rights, schema
 from components.described import ConfigFiles, Mounted, SecretFiles
 from components.kube import labels
+from components.schema.aws import ROLE_ANNOTATION
 from facts import backup, snapshots, store
 from facts.checks.backups import StoreTarget
 from facts.pods import secret_file
@@ -52,7 +53,8 @@ class SessionSet:
 class Bucket:
     """A bucket of an S3 service, in the cluster or elsewhere. No `endpoint`: AWS. No `secret`: the role's.
 
-    `server` is what runs it in the cluster.
+    `server` is what runs it in the cluster, `made` what makes it elsewhere. `roles`: ServiceAccount → the
+    ARN of its role.
     """
 
     endpoint: str | None
@@ -65,6 +67,8 @@ class Bucket:
     """The Secret's key with the session token of temporary credentials."""
     ca: schema.CaBundle | None = None
     addressing: str | None = None
+    made: pulumi.Resource | None = None
+    roles: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def may_lack_guard(self) -> bool:
@@ -77,7 +81,11 @@ class Bucket:
 
     def needed(self) -> list[pulumi.Resource]:
         """What has to be up before the store is used."""
-        return [self.server] if self.server else []
+        return [each for each in (self.server, self.made) if each]
+
+    def annotations(self, account: str) -> dict[str, str]:
+        """What gives a ServiceAccount its role, if it has one."""
+        return {ROLE_ANNOTATION: self.roles[account]} if account in self.roles else {}
 
     def files(self) -> tuple[Mounted, ...]:
         """The keys and certificates that a pod needs."""

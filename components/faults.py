@@ -51,15 +51,18 @@ _BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 class SettingsError(Exception):
-    """A stack's configuration is wrong; nothing has been changed. str() is the whole message."""
+    """A stack's configuration is wrong; nothing has been changed. str() is the whole message.
+
+    `what`: what all of the faults are.
+    """
 
     exit_code = 2
 
-    def __init__(self, stack: str, faults: Sequence[Fault]) -> None:
+    def __init__(self, stack: str, faults: Sequence[Fault], what: str = "wrong") -> None:
         self.stack = stack
         self.faults = list(faults)
         count = "one value is" if len(faults) == 1 else f"{len(faults)} values are"
-        lines = [f"Pulumi.{stack}.yaml: {count} wrong; nothing has been changed."]
+        lines = [f"Pulumi.{stack}.yaml: {count} {what}; nothing has been changed."]
         lines += [f"  {path}{_shown(given)}: {why}" for path, given, why in self.faults]
         super().__init__("\n".join(lines))
 
@@ -235,11 +238,12 @@ def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[B
             {field.alias or name: field for name, field in current.model_fields.items()} if current else {}
         )
         field = fields.get(str(part))
-        current = _inner_model(field.annotation) if field else None
+        current = inner_model(field.annotation) if field else None
     return current
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
+def inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation stands for, None beside it or not."""
     if _is_model(annotation):
         return annotation
     if get_origin(annotation) in (Union, types.UnionType):

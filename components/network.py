@@ -104,6 +104,20 @@ def peers(
     )  # fmt: skip
 
 
+def to_address(
+    name: str, namespace: pulumi.Input[str], component: str, label: str, cidr: str, port: int
+) -> kinds.NetworkPolicy:
+    """Lets pods with the access label out to one port of a block of addresses."""
+    return policy(
+        name, namespace, component,
+        {
+            "podSelector": {"matchLabels": access(label)},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp(port)}],
+        },
+    )  # fmt: skip
+
+
 def outward(
     name: str, namespace: pulumi.Input[str], component: str, ports: Sequence[int]
 ) -> kinds.NetworkPolicy:

@@ -20,6 +20,7 @@ from components.kube import (
     selector,
 )
 from facts import store, valkey
+from facts.checks import NAME as CHECKS
 from facts.checks.backups import SnapshotsTarget
 from facts.pods import CONFIG_PATH, WORK_PATH, config_file, password_key, secret_file, secret_folder
 from facts.snapshots import CONTAINER, CRON_JOB, FOLDER, MODULE, NAME, THROWAWAY_PATH, Variables
@@ -58,7 +59,8 @@ class Snapshots(Described):
         self.description = Description(
             fingerprint(job, settings.schedule, args.time_zone), checked=_checked(args)
         )
-        account = rights.service_account(NAME, args.namespace, _LABELS, settings.service_account_annotations)
+        annotations = args.bucket.annotations(NAME) | settings.service_account_annotations
+        account = rights.service_account(NAME, args.namespace, _LABELS, annotations)
         Object(f"{name}-account", account, child)
         Object(f"{name}-config", config_map(NAME, args.namespace, _LABELS, config), child)
         needed = pulumi.ResourceOptions(depends_on=[args.sessions.server, *args.bucket.needed()])
@@ -78,6 +80,7 @@ def _checked(args: SnapshotsArgs) -> Checked:
         access=(store.NAME,),
         rights=(Right("batch", "cronjobs", ("get",), (CRON_JOB,)),),
         secrets=args.bucket.files(),
+        annotations=args.bucket.annotations(CHECKS),
     )
 
 

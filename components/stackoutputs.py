@@ -24,8 +24,12 @@ def outputs(stack: schema.Settings, parts: Sequence[Description]) -> dict[str, A
 
     told: dict[str, Any] = {"namespace": stack.namespace}
     told |= {key: {} for key in ("hosts", "masters", "users", "passwords", "connect", "versions")}
+    if any(part.outputs.buckets for part in parts):
+        told["buckets"] = {}
     for part in parts:
         out = part.outputs
+        for name, where in out.buckets.items():
+            told["buckets"][name] = where
         told["hosts"] |= {
             name: host(where) if isinstance(where, Address) else [host(each) for each in where]
             for name, where in out.hosts.items()

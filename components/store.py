@@ -41,6 +41,8 @@ class StoreArgs:
 class Store(Described):
     """versitygw over a volume that outlives `destroy`, with its Service `store` and its bucket."""
 
+    bucket: Bucket
+
     def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Store", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -51,6 +53,7 @@ class Store(Described):
             images=(Image("backup.store.image", args.settings.image),),
             outputs=Outputs(hosts={NAME: Address(NAME, PORT)}),
         )
+        self.bucket = reach(args.settings, self)
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [ACCESS_KEY, SECRET_KEY], self)
         Object(f"{name}-config", config_map("store-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "object-store", args.settings.storage, args.keeping, self)

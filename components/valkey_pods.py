@@ -42,6 +42,7 @@ _MOUNTS = {
     "tmp": _TMP,
 }
 _WRITABLE = ("data", "run", "tmp")
+_ZONE = "topology.kubernetes.io/zone"
 
 
 def labels_of(server: str) -> dict[str, str]:
@@ -63,7 +64,7 @@ def members(valkey: schema.Valkey, agent: str, config: str) -> kinds.PodTemplate
         annotations={"filewallball.io/config": config},
         service_links=True,
         grace_seconds=60,
-        affinity=_apart(NAME),
+        **_spread(NAME, valkey),
     )
 
 
@@ -94,7 +95,7 @@ def sentinels(valkey: schema.Valkey, config: str) -> kinds.PodTemplateSpec:
         annotations={"filewallball.io/config": config},
         service_links=True,
         grace_seconds=15,
-        affinity=_apart(SENTINEL),
+        **_spread(SENTINEL, valkey),
     )
 
 
@@ -169,14 +170,26 @@ def _credentials(name: str, users: tuple[str, ...]) -> kinds.Volume:
     return pods.secret_volume(name, CREDENTIALS, [password_key(user) for user in users])
 
 
-def _apart(server: str) -> kinds.Affinity:
+def _spread(server: str, valkey: schema.Valkey) -> kinds.PodSpecMore:
     """Apart where the cluster has room: on other nodes, and in other zones where it has any.
 
-    No topology spread constraints: where nodes have no zone, these stop spreading over nodes as well.
+    Only where asked for by a topology spread constraint: a node without a zone could take no pod.
     """
     where = selector(server)
-    terms = [_away("kubernetes.io/hostname", 100, where), _away("topology.kubernetes.io/zone", 50, where)]
-    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
+    terms = [_away("kubernetes.io/hostname", 100, where), _away(_ZONE, 50, where)]
+    apart: kinds.PodSpecMore = {
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
+    }
+    if valkey.spread_over_zones:
+        apart["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": _ZONE,
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": {"matchLabels": where},
+            }
+        ]
+    return apart
 
 
 def _away(key: str, weight: int, pods: dict[str, str]) -> kinds.WeightedPodAffinityTerm:

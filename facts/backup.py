@@ -9,6 +9,8 @@ CRON_JOB: Final = "filewallball-backup-cronjob"
 CONTAINER: Final = "backup"
 MODULE: Final = "filewallball.backup"
 """The Python module that the container runs."""
+OBJECTS: Final = "filewallball_backup_"
+"""The names of backups in the store, and of their manifests, begin with this."""
 CHECK_JOB: Final = "filewallball-backup-check"
 """The checks may look at Jobs and delete them under this name only."""
 

@@ -9,6 +9,8 @@ from typing import Final
 STATE_VARIABLE: Final = "FWB_STATE"
 NO_CHECKS_VARIABLE: Final = "FWB_NO_CHECKS"
 """If it is set to 1, the program declares no Job for the checks."""
+DEPLOYING_VARIABLE: Final = "FWB_DEPLOYING"
+"""If it is set to 1, what the program declares is about to be deployed: it refuses what may only be shown."""
 
 
 def state_dir() -> Path:

@@ -11,6 +11,8 @@ MODULE: Final = "filewallball.snapshots"
 """The Python module that the container runs."""
 FOLDER: Final = "valkey/"
 """The keys of snapshots in the store begin with this, after the store's own prefix."""
+OBJECTS: Final = "valkey_snapshot_"
+"""The names of snapshots, and of their manifests, begin with this, below that folder."""
 THROWAWAY_PATH: Final = "/work/throwaway"
 """The folder of the throw-away server. The scripts in components/files/snapshots name it too."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,18 @@ def find(project: Path, stack: str) -> Place:
     )
 
 
-def _settings(root: Path, stack: str) -> Any:
-    """The stack's values by the one reader, checked by the settings of its own program."""
+def images(root: Path, stack: str) -> dict[str, str | None]:
+    """Every image that the stack runs, by the dotted path of its setting, as its file or a default names it.
+
+    None: built from this checkout, and named by it. One without a digest is no fault here.
+    """
+    return dict(_settings(root, stack, lambda module: module.images))
+
+
+def _settings(
+    root: Path, stack: str, wanted: Callable[[Any], Callable[..., Any]] = lambda module: module.load
+) -> Any:
+    """The stack's values by the one reader, as a function of its own program's settings sees them."""
     project = load_project(root)
     config = load_stack(project, stack)
     folder = project.main.parent
@@ -57,7 +68,7 @@ def _settings(root: Path, stack: str) -> Any:
     sys.path.insert(0, str(folder))
     try:
         module = importlib.import_module("settings")
-        return module.load(config.values, stack, secret=config.secret_keys)
+        return wanted(module)(config.values, stack, secret=config.secret_keys)
     except Exception as error:
         if getattr(error, "exit_code", 1) == ConfigError.exit_code:
             raise ConfigError(str(error)) from None

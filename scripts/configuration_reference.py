@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import types
@@ -48,6 +49,7 @@ For each value it says where it is (its dotted path), what was given, why it is 
 When each value is right in itself, the command checks whether the values fit together. For example,
 MariaDB's `bufferPool` and the `maxmemory` of Redis and Valkey must fit into their memory limits, `quorum`
 must fit the number of Sentinels, and `protect` allows neither `disposable` nor images without a digest.
+The ARNs below `backup.store.aws` must be of its account and region.
 
 After the tables this page explains [volumes](#volumes), [session servers](#session-servers), [how to reach
 the servers](#reaching-the-servers) and [production](#production).
@@ -133,9 +135,13 @@ The stack's outputs hold commands that print these passwords.
 ## Production
 
 With `protect: true` every image must be named by its digest. Somebody can move a tag to another image, and
-then a pod that restarts runs an image that nobody tested. The error message has the command that prints the
-digest. Push the toolkit and the agents' image to a registry of yours, and set `toolkit.image` and
-`agent.image`.
+then a pod that restarts runs an image that nobody tested. `fwb images pin STACK` finds the digests and writes
+them. Push the toolkit and the agents' image to a registry of yours with `fwb images push`, and set
+`toolkit.image` and `agent.image`. A store in the cluster is refused too: if the cluster is lost, its backups
+are lost with it.
+
+A value `SET-ME` is still to be set. `render` and `preview` show the stack, and list what to write. Whatever
+deploys the stack refuses it. [production.md](production.md) describes each step to a running stack.
 """
 
 
@@ -183,7 +189,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
         title = "`valkey.storage` and `valkey.sentinelStorage`"
     rows = "".join(_row(name, model) for name in model.model_fields)
     head = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
-    return f"\n## {title}\n\n{model.__doc__}\n\n{head}{rows}"
+    return f"\n## {title}\n\n{inspect.getdoc(model)}\n\n{head}{rows}"
 
 
 def _row(name: str, model: type[BaseModel]) -> str:

@@ -3,6 +3,7 @@
 Pure: nothing here declares a resource or needs a cluster. A component takes its own part as an argument.
 """
 
+from components.schema.aws import Aws, ObjectLock
 from components.schema.backup import Backup, CaBundle, Store
 from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
@@ -13,6 +14,7 @@ from components.schema.valkey import SetStorage, Snapshots, Valkey
 __all__ = [
     "PROJECT",
     "Agent",
+    "Aws",
     "Backup",
     "CaBundle",
     "Checks",
@@ -20,6 +22,7 @@ __all__ = [
     "Dns",
     "Mariadb",
     "Model",
+    "ObjectLock",
     "Redis",
     "Resources",
     "SetStorage",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from components.faults import Clash
-from components.schema.base import PLACEHOLDER, Model, Resources, Storage, resources_field
+from components.schema.aws import Aws
+from components.schema.base import Model, Resources, Storage, resources_field, to_set
 from components.schema.schedules import MaxAge, Scheduled
 from components.values import (
     Annotations,
@@ -23,6 +24,13 @@ from components.values import (
     image_of,
 )
 
+_ELSEWHERE = "the bucket that the stack makes at aws needs none; leave it out, or leave aws out"
+_OF_THE_STACK = {
+    "inCluster": "a store in the cluster and a bucket at aws exclude each other; write only one of the two",
+    "bucket": "an existing bucket and one that the stack makes exclude each other; write aws.bucket, or leave"
+    " aws out",
+    "region": "the bucket that the stack makes has its own; write aws.region, or leave aws out",
+}
 StoreImage = Annotated[str, image_of("versitygw", "versitygw", r"1\.([89]|\d\d)", "v1.8.0")]
 
 
@@ -48,7 +56,7 @@ class CaBundle(Model):
 
 
 class Store(Model):
-    """Where backups are stored: in a bucket of any S3 service, or in the cluster itself (for development)."""
+    """Where backups are stored: one of `inCluster`, an existing `bucket`, or the stack's own at `aws`."""
 
     in_cluster: bool = Field(
         default=False, description="Run an S3 server in the namespace, with its own volume."
@@ -56,9 +64,17 @@ class Store(Model):
     bucket: Bucket | None = Field(
         default=None,
         description="Name of an existing bucket. With inCluster the default is `filewallball-backups`.",
+        json_schema_extra=to_set("the name of an existing bucket", "set-me"),
+    )
+    aws: Aws | None = Field(
+        default=None, description="Make a bucket at AWS, and a role for each account that uses it."
     )
     endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service. If not set: AWS.")
-    region: Region = Field(default="us-east-1", description="Region of the bucket.")
+    region: Region = Field(
+        default="us-east-1",
+        description="Region of the bucket.",
+        json_schema_extra=to_set("that of the bucket, such as eu-central-1", "set-me"),
+    )
     prefix: Prefix = Field(default="", description="Text that every object's key begins with. It ends in /.")
     credentials_secret: DnsName | None = Field(
         default=None,
@@ -87,15 +103,20 @@ class Store(Model):
     )
     resources: Resources = resources_field("50m", "64Mi", "256Mi")
 
-    @field_validator("bucket", "region", mode="before")
-    @classmethod
-    def _is_set(cls, value: object) -> object:
-        if value == PLACEHOLDER:
-            raise ValueError("must be set; write that of an existing bucket")
-        return value
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        if self.aws:
+            aliases = {name: field.alias or name for name, field in type(self).model_fields.items()}
+            said = [aliases[name] for name in type(self).model_fields if name in self.model_fields_set]
+            foreign = [name for name in said if name not in ("aws", "prefix") and self.at(name)]
+            if foreign:
+                raise Clash(*(self.clash(name, _OF_THE_STACK.get(name, _ELSEWHERE)) for name in foreign))
+        return self
 
     @model_validator(mode="after")
     def _place(self) -> Self:
+        if self.aws:
+            return self
         own = "a store in the cluster has its own; leave it out, or write inCluster: false"
         others = ("endpoint", "credentialsSecret", "sessionTokenKey", "ca", "addressing")
         foreign = [name for name in others if self.in_cluster and self.at(name)]
@@ -115,7 +136,8 @@ class Store(Model):
             raise Clash(
                 self.clash(
                     "bucket",
-                    "no bucket is named; write the name of an existing bucket, or inCluster: true beside it",
+                    "no bucket is named; write the name of an existing bucket, or aws: with keys below it, or"
+                    " inCluster: true",
                 )
             )
         return self
@@ -125,7 +147,13 @@ class Store(Model):
 
     @property
     def bucket_name(self) -> str:
-        return self.bucket or "filewallball-backups"
+        """The bucket, whoever makes it."""
+        return self.aws.bucket if self.aws else self.bucket or "filewallball-backups"
+
+    @property
+    def bucket_region(self) -> str:
+        """Its region."""
+        return self.aws.region if self.aws else self.region
 
 
 class Backup(Scheduled):

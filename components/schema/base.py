@@ -16,8 +16,8 @@ from components.values import AbsolutePath, Cpu, DnsName, ImageCheck, Quantity, 
 
 LEAST_MEMORY = 16 * 2**20
 """The smallest memory limit of a container, in bytes."""
-PLACEHOLDER = "SET-ME"
-"""What Pulumi.prd.yaml holds until its owner writes which cluster and bucket to use."""
+WRITE, STAND_IN = "write", "standIn"
+"""Of a field that a stack may leave to its owner: what to write there, and what is shown until then."""
 
 
 class Model(BaseModel):
@@ -37,7 +37,7 @@ class Model(BaseModel):
 
         `pulumi config set --secret --path` writes mappings and lists as JSON texts: they are read here.
         """
-        given = _structured(given)
+        given = structured(given)
         if not isinstance(given, dict):
             return given
         given = cast("dict[str, Any]", given)
@@ -45,8 +45,8 @@ class Model(BaseModel):
         for name, field in cls.model_fields.items():
             key = field.alias or name
             if key in filled and get_origin(field.annotation) in (list, dict, tuple):
-                filled[key] = _structured(filled[key])
-            part = _structured(given.get(key))
+                filled[key] = structured(filled[key])
+            part = structured(given.get(key))
             if isinstance(field.default, BaseModel) and isinstance(part, dict):
                 filled[key] = field.default.model_dump(by_alias=True, exclude_unset=True) | part
         return filled
@@ -66,7 +66,7 @@ class Model(BaseModel):
             value, where = getattr(self, name), path + (field.alias or name)
             if isinstance(value, Model):
                 yield from value.images(f"{where}.")
-            elif _names_image(field.annotation, field.metadata):
+            elif names_image(field.annotation, field.metadata):
                 yield where, value
 
     def clash(self, paths: str | tuple[str, ...], why: str) -> Fault:
@@ -97,19 +97,31 @@ class Model(BaseModel):
         return found
 
 
-def _names_image(annotation: Any, metadata: Sequence[object]) -> bool:
+def names_image(annotation: Any, metadata: Sequence[object]) -> bool:
     """Whether a setting's value is the reference of an image."""
     if any(isinstance(each, ImageCheck) for each in metadata):
         return True
     either = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
-    return any(_names_image(each, getattr(each, "__metadata__", ())) for each in either)
+    return any(names_image(each, getattr(each, "__metadata__", ())) for each in either)
 
 
-def _structured(given: Any) -> Any:
+def structured(given: Any) -> Any:
+    """What a JSON text of a mapping or a list holds; anything else as it is."""
     if isinstance(given, str) and given.lstrip().startswith(("{", "[")):
         with suppress(ValueError):
             return json.loads(given)
     return given
+
+
+def to_set(write: str, stand_in: str) -> Any:
+    """For a Field whose value only a stack's owner knows. `write`: what to write there; where to find it."""
+    return {WRITE: write, STAND_IN: stand_in}
+
+
+CLASS_TO_SET = to_set(
+    "one of `kubectl get storageclass` with Retain, WaitForFirstConsumer and ALLOWVOLUMEEXPANSION true",
+    "set-me",
+)
 
 
 class Storage(Model):
@@ -121,7 +133,9 @@ class Storage(Model):
         " never smaller.",
     )
     storage_class: DnsName | None = Field(
-        default=None, description="StorageClass of the volume. If not set: the cluster's default."
+        default=None,
+        description="StorageClass of the volume. If not set: the cluster's default.",
+        json_schema_extra=CLASS_TO_SET,
     )
     volume_name: DnsName | None = Field(
         default=None, description="Name of an existing PersistentVolume to use."

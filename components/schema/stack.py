@@ -9,9 +9,12 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from components.faults import Clash
-from components.schema.base import PLACEHOLDER, Model
+from components.schema.base import Model, to_set
 from components.values import Annotations, Cidr, DnsLabel, Image, Port
 from facts.machine import sandbox_kubeconfig
+from facts.placeholder import PLACEHOLDER
+
+PUSHED = to_set("the reference that `fwb images push REGISTRY/PREFIX` prints", "")
 
 
 class Dns(Model):
@@ -40,7 +43,11 @@ class Cluster(Model):
         default=None, description="Name of a sandbox on this machine, made by `fwb sandbox up --name`."
     )
     context: str | None = Field(
-        default=None, description="Context of a kubeconfig, as `kubectl config get-contexts` names it."
+        default=None,
+        description="Context of a kubeconfig, as `kubectl config get-contexts` names it.",
+        json_schema_extra=to_set(
+            "one of the names that `kubectl config get-contexts -o name` prints", PLACEHOLDER
+        ),
     )
     kubeconfig: str | None = Field(
         default=None,
@@ -58,10 +65,9 @@ class Cluster(Model):
     @field_validator("context")
     @classmethod
     def _is_set(cls, context: str | None) -> str | None:
-        if context in ("", PLACEHOLDER):
+        if context == "":
             raise ValueError(
-                "the cluster of this stack has not been named yet; write one of the names that"
-                " `kubectl config get-contexts -o name` prints"
+                "names no cluster; write one of the names that `kubectl config get-contexts -o name` prints"
             )
         return context
 
@@ -97,6 +103,7 @@ class Toolkit(Model):
 
     image: Image | None = Field(
         default=None,
+        json_schema_extra=PUSHED,
         description="If not set: `fwb up` builds the image for a sandbox, and its tag follows the sources.",
     )
 
@@ -106,6 +113,7 @@ class Agent(Model):
 
     image: Image | None = Field(
         default=None,
+        json_schema_extra=PUSHED,
         description="If not set: `toolkit.image`, and then each change of the toolkit restarts the session"
         " servers. If that is not set either: `fwb up` builds the image, and its tag follows the"
         " sources.",

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.faults import Clash, Fault
 from components.schema import connections
-from components.schema.base import Model, Resources, resources_field
+from components.schema.base import CLASS_TO_SET, Model, Resources, resources_field
 from components.schema.connections import MaxConnections, ReservedConnections
 from components.schema.schedules import MaxAge, Scheduled
 from components.values import (
@@ -37,7 +37,9 @@ class SetStorage(Model):
         " never smaller.",
     )
     storage_class: DnsName | None = Field(
-        default=None, description="StorageClass of the volume. If not set: the cluster's default."
+        default=None,
+        description="StorageClass of the volume. If not set: the cluster's default.",
+        json_schema_extra=CLASS_TO_SET,
     )
 
 
@@ -100,6 +102,11 @@ class Valkey(Model):
     reads_from_replicas: bool = Field(
         default=True,
         description="Create the Service `valkey-read`, which spreads reads over all servers that are ready.",
+    )
+    spread_over_zones: bool = Field(
+        default=False,
+        description="Spread servers, and Sentinels, evenly over zones, and start none where that fails: nodes"
+        " need the label topology.kubernetes.io/zone. Else zones are preferred where there are some.",
     )
     log_level: LogLevel = Field(
         default="notice", description="One of debug, verbose, notice, warning, nothing."

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from facts.backup import OBJECTS
+
 MANIFEST_SUFFIX = ".manifest.json"
 CHECKS_PREFIX = "fwb_check_"
 """The tables that the checks make for a moment have names that begin with this."""
@@ -39,5 +41,5 @@ class Naming:
             return None
 
 
-NAMING = Naming("backup", "filewallball_backup_", ".sql.gz")
+NAMING = Naming("backup", OBJECTS, ".sql.gz")
 backup_name, backup_time = NAMING.name, NAMING.time

@@ -69,13 +69,13 @@ class Store:
     def list(self) -> Iterator[Stored]:
         """Every object below the prefix, in the order of the keys, page by page."""
         with self._errors("list"):
-            for item in self._items():
+            for item in self._items(self.settings.prefix):
                 if "Key" in item and "Size" in item and "LastModified" in item:
                     key = item["Key"].removeprefix(self.settings.prefix)
                     yield Stored(key, item["Size"], item["LastModified"])
 
-    def _items(self) -> Iterator[Any]:
-        where: Any = {"Bucket": self.settings.bucket, "Prefix": self.settings.prefix}
+    def _items(self, prefix: str) -> Iterator[Any]:
+        where: Any = {"Bucket": self.settings.bucket, "Prefix": prefix}
         token: Any = {}
         while True:
             try:
@@ -106,15 +106,9 @@ class Store:
 
     def exists(self, key: str) -> bool:
         """Whether an object of that key is there."""
-        try:
-            self._client.head_object(Bucket=self.settings.bucket, Key=self._key(key))
-        except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
-                return False
-            raise explained(error, "look for", key, self.settings.where) from error
-        except BotoCoreError as error:
-            raise explained(error, "look for", key, self.settings.where) from error
-        return True
+        # Not by HEAD: AWS answers 403 in place of 404 to whoever may list only some names of a bucket.
+        with self._errors("look for", key):
+            return any(item.get("Key") == self._key(key) for item in self._items(self._key(key)))
 
     def put_file(self, path: Path, key: str) -> None:
         """Upload a file, in parts if it is large. Raises AlreadyThere rather than overwrite."""

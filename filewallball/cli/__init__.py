@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from filewallball.cli import backup, drill, sandbox, stack, valkey
+from filewallball.cli import backup, drill, images, sandbox, stack, valkey
 from filewallball.cli.ending import end_in_order
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 stack.add_to(app)
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(images.app, name="images")
 app.add_typer(drill.app, name="drill")
 app.add_typer(backup.app, name="backup")
 app.add_typer(valkey.app, name="valkey")

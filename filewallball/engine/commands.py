@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ def execute(
     reporter = Reporter(quiet=flags.as_json, show_diff=flags.diff)
     if native.choose(flags.engine) != EMBEDDED:
         code = _native(command, root, stack, flags, reporter)
-        return code or (after(True)[0] if after else 0)
+        if code is not None:
+            return code or (after(True)[0] if after else 0)
     options = run.Options(
         take_over=flags.take_over, purge=flags.purge, imports=time.monotonic() - flags.began
     )
@@ -89,6 +90,7 @@ def render(root: Path, stack: str, folder: Path | None, *, as_json: bool) -> Non
     """Print what the stack declares, as a list, as data, or as one YAML file per object."""
     reporter = Reporter(quiet=as_json)
     graph = run.render(root, stack, reporter)
+    foreign = [each for each in graph.foreign if not each.remote]
     masked = [_masked(each) for each in graph.objects()]
     if folder:
         _write_objects(folder, reporter.redactor.data(masked))
@@ -104,13 +106,23 @@ def render(root: Path, stack: str, folder: Path | None, *, as_json: bool) -> Non
             }
             for each in graph.resources
         ]
-        shown = reporter.redactor.data({"resources": resources, "outputs": graph.outputs})
+        shown = reporter.redactor.data(
+            {"resources": resources, "outputs": graph.outputs, "warnings": graph.warnings}
+        )
         print(json.dumps(shown, indent=2, default=str))
     elif folder:
         reporter.line(f"{len(masked)} objects written to {folder}; secrets are masked")
     else:
         for manifest in masked:
             reporter.line(f"{manifest['apiVersion']:28} {key_of(manifest)}")
+        for each in foreign:
+            reporter.line(f"{each.type.rpartition(':')[0]:28} {each.kind} {each.name}")
+    _warn(graph.warnings, reporter)
+
+
+def _warn(warnings: Sequence[str], reporter: Reporter) -> None:
+    for warning in warnings:
+        reporter.line(f"\nwarning: {warning}", "yellow")
 
 
 def _write_objects(folder: Path, objects: list[dict[str, Any]]) -> None:
@@ -134,6 +146,7 @@ def _masked(manifest: dict[str, Any]) -> dict[str, Any]:
 def _show(result: Result, flags: Flags, reporter: Reporter) -> None:
     if result.command == "preview":
         reporter.tree(result.steps)
+        _warn(result.warnings, reporter)
     reporter.summary(result)
     if flags.profile:
         reporter.profile(result)
@@ -147,12 +160,15 @@ def _ask(names: list[str], reporter: Reporter) -> bool:
     return input(f"Delete these {len(names)} objects? Type yes to go on: ").strip().lower() == "yes"
 
 
-def _native(command: str, root: Path, stack: str, flags: Flags, reporter: Reporter) -> int:
+def _native(command: str, root: Path, stack: str, flags: Flags, reporter: Reporter) -> int | None:
+    """Run it with the Pulumi CLI; its exit code. None: it would miss a cluster that is still to be named."""
     if flags.purge or flags.take_over:
         raise ConfigError(
             "--purge and --take-over are for the embedded engine", "Add --engine embedded, or leave them out."
         )
-    graph = run.render(root, stack, reporter)
+    graph = run.render(root, stack, reporter, deploying=command == "up")
+    if command == "preview" and graph.unnamed:
+        return None
     arguments = [
         *(["--json"] if flags.as_json else []),
         *(["--diff"] if flags.diff else []),

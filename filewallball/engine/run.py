@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facts.placeholder import PLACEHOLDER
 from filewallball.engine.ownership.hold import exclusively
 from filewallball.engine.ownership.record import Record, Store
 from filewallball.engine.ownership.session import Session
@@ -17,7 +18,7 @@ from filewallball.engine.showing.report import Reporter
 from filewallball.engine.showing.steps import Profile, Result, Step, public_outputs
 from filewallball.engine.waiting.observer import Observer
 from filewallball.engine.waiting.rollout import Waiter
-from filewallball.errors import UserError
+from filewallball.errors import ConfigError, UserError
 from filewallball.kube import Kube
 from filewallball.project import Project, StackConfig, load_project, load_stack
 
@@ -79,8 +80,8 @@ class _Run:
         with self.profile("imports"):
             from filewallball.engine.applying.handlers import Collector
             from filewallball.engine.program import runner
-        collector = Collector(lambda _severity, _message: None)
-        with self.profile("program, rendered"):
+        collector = Collector()
+        with self.profile("program, rendered"), runner.told_of_deploying(self.command == "up"):
             monitor = runner.run(
                 self.project, self.stack, self.config, collector, self.reporter.redactor, dry_run=True
             )
@@ -106,6 +107,12 @@ class _Run:
 
 def connect(folder: Path, providers: Providers, patience: float) -> Kube:
     """A client for the cluster that the providers name, known to answer. Raises Unreachable, ConfigError."""
+    if providers.context == PLACEHOLDER:
+        raise ConfigError(
+            "The cluster of this stack is still to be set; nothing has been changed",
+            "Write one of the names that `kubectl config get-contexts -o name` prints, in the place of"
+            f" {PLACEHOLDER}.",
+        )
     kubeconfig = providers.kubeconfig
     if kubeconfig and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
         kubeconfig = str(folder / Path(kubeconfig).expanduser())
@@ -115,19 +122,31 @@ def connect(folder: Path, providers: Providers, patience: float) -> Kube:
     return kube
 
 
-def render(root: Path, stack: str, reporter: Reporter | None = None) -> Graph:
-    """Everything that the stack declares. Needs no cluster and touches none."""
-    return _Run.begin("render", root, stack, Options(), reporter).render()
+def render(root: Path, stack: str, reporter: Reporter | None = None, *, deploying: bool = False) -> Graph:
+    """Everything that the stack declares. Needs no cluster and touches none.
+
+    `deploying`: it is about to be deployed, and what may not be is refused.
+    """
+    return _Run.begin("up" if deploying else "render", root, stack, Options(), reporter).render()
 
 
 def preview(
     root: Path, stack: str, options: Options | None = None, reporter: Reporter | None = None
 ) -> Result:
-    """What `up` would do, asked of the server by dry runs. Raises Unreachable without a cluster."""
+    """What `up` would do, asked of the server by dry runs. Raises Unreachable without a cluster.
+
+    Where the cluster is still to be named, everything counts as new.
+    """
     options = options or Options()
     run = _Run.begin("preview", root, stack, options, reporter)
     graph = run.render()
     graph.check()
+    if graph.unnamed:
+        from filewallball.engine.applying.plan import unseen
+
+        run.result.steps, run.result.warnings = unseen(graph), graph.warnings
+        run.result.outputs = graph.outputs
+        return run.finish(graph)
     providers = Providers(graph.providers())
     with run.connect(providers) as kube:
         from filewallball.engine.applying import remove
@@ -166,6 +185,7 @@ def up(root: Path, stack: str, options: Options | None = None, reporter: Reporte
     run = _Run.begin("up", root, stack, options, reporter)
     graph = run.render()
     graph.check()
+    graph.refuse_foreign()
     with run.profile("preparation"):
         options.before(graph)
     providers = Providers(graph.providers())

@@ -81,13 +81,18 @@ def _short(reference: str) -> str:
 
 def _own(full: str, file: Path) -> dict[str, Any]:
     short = _short(full)
-    ours = _program_images().reference(short)
+    ours = own_reference(short)
     if normalise(ours) != full:
         raise UserError(
             f"{full} isn't the {short} image of this checkout, which is {ours}",
             f"Leave filewallball:{short}.image out of the stack's config, and it follows the sources.",
         )
     return cast("dict[str, Any]", yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def own_reference(short: str) -> str:
+    """What a stack calls the image that images/<short> of this checkout defines."""
+    return str(_program_images().reference(short))
 
 
 @cache

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from facts.snapshots import OBJECTS
 from filewallball.backup.names import Naming
 
-NAMING = Naming("snapshot", "valkey_snapshot_", ".rdb")
+NAMING = Naming("snapshot", OBJECTS, ".rdb")
 snapshot_name, snapshot_time = NAMING.name, NAMING.time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
 import socket
@@ -11,10 +13,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from components import grants
+from filewallball import paths
+from filewallball.backup import s3
+from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
+from filewallball.sandbox.toolchain import build as toolchain
 from filewallball.sandbox.toolchain.build import binaries
 
 START_SECONDS = 60
@@ -29,19 +39,100 @@ class S3:
     access_key: str
     secret_key: str
 
+    @property
+    def users(self) -> Path:
+        """The folder of the file that names the users beside the root."""
+        return self.data.with_name("users")
+
+    def add_user(self, name: str) -> str:
+        """Make a user who may do nothing yet, whose access key is the name; returns the secret key.
+
+        Only a server `with_users` knows of them. It reads the file at each request.
+        """
+        file, secret = self.users / "users.json", secrets.token_urlsafe(16)
+        known = json.loads(file.read_text(encoding="utf-8"))
+        known["accessAccounts"][name] = {"access": name, "secret": secret, "role": "user"}
+        file.write_text(json.dumps(known), encoding="utf-8")
+        return secret
+
 
 def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         return int(listener.getsockname()[1])
 
 
+def with_users(progress: Progress) -> Path:
+    """The server of s3_users/main.go, built once from the sandbox's Go modules."""
+    go = toolchain.find_go(toolchain.go_needed(), progress)
+    source = Path(__file__).parent / "s3_users" / "main.go"
+    mark = hashlib.sha256(source.read_bytes() + toolchain.build_key(go.version).encode()).hexdigest()[:12]
+    target = paths.cache_dir() / "tests" / f"s3_users-{mark}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(target.parent / "lock", progress, "another build of the tests' S3 server"):
+        if not target.exists():
+            call = [go.path, "build", *toolchain.build_flags(), "-o", f"{target}.new", str(source)]
+            subprocess.run(call, cwd=toolchain.HERE, env=go.environment(), check=True)
+            Path(f"{target}.new").replace(target)
+    return target
+
+
+@dataclass
+class Recorded:
+    """What clients of the store asked for: names of operations with their parameters."""
+
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def actions(self) -> set[str]:
+        """The actions of IAM that they need."""
+        return {ACTIONS[operation] for operation, _ in self.calls}
+
+
+# The service authorization reference of Amazon S3: which action lets which operation pass.
+ACTIONS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "ListObjects": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+}
+
+
 @contextmanager
-def gateway(folder: Path) -> Iterator[S3]:
-    """The server, until the block ends."""
+def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """Write down every call of a Store of this process. One that no role allows fails the test."""
+    found, make = Recorded(), s3.client
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        found.calls.append((model.name, dict(params)))
+
+    def client(*arguments: Any, **options: Any) -> Any:
+        made: Any = make(*arguments, **options)
+        made.meta.events.register("provide-client-params.s3", note)
+        return made
+
+    monkeypatch.setattr(s3, "client", client)
+    yield found
+    allowed = {grants.LIST, *grants.READ, *grants.WRITE}
+    foreign = sorted({operation for operation, _ in found.calls if ACTIONS.get(operation) not in allowed})
+    assert not foreign, f"{foreign} need an action that no role of components/grants.py has"
+
+
+@contextmanager
+def gateway(folder: Path, *, users: bool = False) -> Iterator[S3]:
+    """The server, until the block ends. `users`: one that knows others than its root."""
     (folder / "data").mkdir()
+    (folder / "users").mkdir()
     found = S3(f"http://127.0.0.1:{free_port()}", folder / "data", "access", secrets.token_urlsafe(16))
-    program = str(binaries(Progress())["versitygw"])
-    arguments = [program, "--port", found.endpoint.removeprefix("http://"), "posix", str(found.data)]
+    address = found.endpoint.removeprefix("http://")
+    if users:
+        arguments = [str(with_users(Progress())), address, str(found.users), str(found.data)]
+    else:
+        arguments = [str(binaries(Progress())["versitygw"]), "--port", address, "posix", str(found.data)]
     keys = {"ROOT_ACCESS_KEY": found.access_key, "ROOT_SECRET_KEY": found.secret_key}
     log = folder / "log"
     with log.open("wb") as out:

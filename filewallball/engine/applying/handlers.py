@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from filewallball.engine.program.graph import Graph
-from filewallball.engine.program.resources import PROVIDER_TYPE, USE_THE_CLI, Outcome, Resource
+from filewallball.engine.program.resources import USE_THE_CLI, Outcome, Resource
 from filewallball.engine.showing.steps import Step
 from filewallball.errors import UserError
 
@@ -32,11 +32,15 @@ class Base:
         if not resource.custom and not resource.remote:
             self.add(Step(resource, "component"))
             return Outcome()
-        if resource.type == PROVIDER_TYPE:
+        if resource.type.startswith("pulumi:providers:"):
             return Outcome(id=resource.name, outputs=resource.props)
         if not resource.is_kubernetes:
-            raise UserError(f"The embedded engine cannot deploy {resource.urn}", USE_THE_CLI)
+            return self.foreign(resource)
         return self.deploy(resource)
+
+    def foreign(self, resource: Resource) -> Outcome:
+        """Carry out the registration of what is no object of a cluster."""
+        raise UserError(f"The embedded engine cannot deploy {resource.urn}", USE_THE_CLI)
 
     def deploy(self, resource: Resource) -> Outcome:
         """Carry out the registration of an object."""
@@ -55,9 +59,13 @@ class Base:
 class Collector(Base):
     """Writes down what is declared, and answers with the inputs; touches no cluster."""
 
-    def __init__(self, log: Log) -> None:
-        super().__init__(log)
+    def __init__(self) -> None:
+        super().__init__(self._warned)
         self.graph = Graph()
+
+    def _warned(self, severity: str, message: str) -> None:
+        if severity == "warning":
+            self.graph.warnings.append(message)
 
     def register(self, resource: Resource) -> Outcome:
         """Write it down, whatever it is."""

@@ -13,7 +13,7 @@ from filewallball.engine.program.graph import Graph, Providers
 from filewallball.engine.program.resources import UNKNOWN, Key, Outcome, Resource, key_of
 from filewallball.engine.showing.diff import changes, declared_changes, secret_paths
 from filewallball.engine.showing.report import Reporter
-from filewallball.engine.showing.steps import Step
+from filewallball.engine.showing.steps import Step, foreign_step
 from filewallball.errors import UserError
 from filewallball.kube import KubeError, UnknownKind, Unreachable
 
@@ -46,6 +46,11 @@ class Planner(Base):
         meta = outputs["metadata"]
         id_ = f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta.get("name") or "")
         return Outcome(id=id_, outputs=outputs)
+
+    def foreign(self, resource: Resource) -> Outcome:
+        """Show it: what would become of it is for its own provider to say."""
+        self.add(foreign_step(resource))
+        return Outcome(id=resource.name, outputs=resource.props)
 
     def read(self, resource: Resource, id_: str) -> Outcome:
         """The live object, or nothing known of it where it isn't there yet."""
@@ -104,6 +109,19 @@ class Planner(Base):
             if spec.get("group") == group and names.get("kind") == resource.kind:
                 return True
         return False
+
+
+def unseen(graph: Graph) -> list[Step]:
+    """A preview without a cluster: what is there already can't be said, so everything counts as new."""
+    steps: list[Step] = []
+    for each in graph.resources:
+        if each.is_kubernetes:
+            steps.append(Step(each, "create", key_of(each.manifest())))
+        elif each.remote or each.is_foreign:
+            steps.append(foreign_step(each))
+        elif not each.custom:
+            steps.append(Step(each, "component"))
+    return steps
 
 
 def _has_unknowns(manifest: Object) -> bool:

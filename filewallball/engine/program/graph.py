@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from facts.placeholder import PLACEHOLDER
 from filewallball.engine.program.resources import PROVIDER_TYPE, UNKNOWN, USE_THE_CLI, Resource
 from filewallball.errors import ConfigError, UserError
 
@@ -15,6 +16,8 @@ class Graph:
 
     resources: list[Resource] = field(default_factory=list[Resource])
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    warnings: list[str] = field(default_factory=list[str])
+    """What the program warned of."""
 
     @property
     def kubernetes(self) -> list[Resource]:
@@ -41,19 +44,29 @@ class Graph:
         """The explicit Kubernetes providers."""
         return [resource for resource in self.resources if resource.type == PROVIDER_TYPE]
 
-    def check(self) -> None:
+    @property
+    def foreign(self) -> list[Resource]:
+        """What this engine can show and not deploy."""
+        return [each for each in self.resources if each.remote or each.is_foreign]
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether it is still to be said which cluster is meant."""
+        return any(each.props.get("context") == PLACEHOLDER for each in self.providers())
+
+    def refuse_foreign(self) -> None:
         """Raise UserError for what this engine cannot deploy, before anything is touched."""
-        foreign = [
-            each
-            for each in self.resources
-            if each.remote or (each.custom and not each.is_kubernetes and each.type != PROVIDER_TYPE)
-        ]
-        if foreign:
+        if foreign := self.foreign:
             names = "\n".join(f"  {each.type} {each.name}" for each in foreign[:10])
+            more = f"\n  and {len(foreign) - 10} more" if len(foreign) > 10 else ""
             raise UserError(
-                f"The embedded engine deploys Kubernetes objects only, and this stack also has:\n{names}",
+                "The embedded engine deploys Kubernetes objects only, and this stack also has:\n"
+                f"{names}{more}",
                 USE_THE_CLI,
             )
+
+    def check(self) -> None:
+        """Raise UserError for what no engine can deploy, before anything is touched."""
         seen: dict[tuple[str, ...], Resource] = {}
         for resource in self.kubernetes:
             meta = resource.meta

@@ -86,6 +86,11 @@ class Resource:
         return self.custom and self.type.startswith("kubernetes:")
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether another provider than that of Kubernetes makes it."""
+        return self.custom and not self.is_kubernetes and not self.type.startswith("pulumi:providers:")
+
+    @property
     def api_version(self) -> str:
         """`v1` or `group/version`, from the object or else from the type token."""
         given = self.props.get("apiVersion")

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
+from facts.machine import DEPLOYING_VARIABLE
 from filewallball.engine.program.monitor import Engine, Handler, Monitor
 from filewallball.errors import ConfigError, UserError
 from filewallball.explain import explained
@@ -53,6 +54,17 @@ def run(
         except Exception as error:  # noqa: BLE001 - whatever the user's program may raise
             raise redacted_error(error, project.root, redactor) from None
     return monitor
+
+
+@contextlib.contextmanager
+def told_of_deploying(deploying: bool) -> Generator[None]:
+    """Let the program refuse at once, before anything is asked, what it would refuse when it is deployed."""
+    if deploying:
+        os.environ[DEPLOYING_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(DEPLOYING_VARIABLE, None)
 
 
 def _run(

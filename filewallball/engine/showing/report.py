@@ -22,6 +22,7 @@ COLOURS: dict[Action, str] = {
     "delete": "red",
     "failed": "bold red",
     "skipped": "dim",
+    "foreign": "cyan",
     "same": "dim",
     "keep": "cyan",
 }
@@ -35,6 +36,7 @@ DONE: dict[Action, str] = {
     "read": "read",
     "failed": "FAILED",
     "skipped": "not reached",
+    "foreign": "left to the Pulumi CLI",
 }
 LONGEST_VALUE = 120
 
@@ -172,7 +174,12 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
 
 
 def _verb(action: str) -> str:
-    return {"same": "leave as is", "failed": "fail", "skipped": "skip"}.get(action, action)
+    return {
+        "same": "leave as is",
+        "failed": "fail",
+        "skipped": "skip",
+        "foreign": "look at with the Pulumi CLI",
+    }.get(action, action)
 
 
 def _past(action: str) -> str:

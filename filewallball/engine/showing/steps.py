@@ -14,7 +14,17 @@ from filewallball.engine.showing.diff import Change
 from filewallball.redact import MASK, Redactor
 
 Action = Literal[
-    "create", "update", "replace", "delete", "same", "keep", "read", "component", "failed", "skipped"
+    "create",
+    "update",
+    "replace",
+    "delete",
+    "same",
+    "keep",
+    "read",
+    "component",
+    "failed",
+    "skipped",
+    "foreign",
 ]
 SIGNS: dict[Action, str] = {
     "create": "+",
@@ -27,8 +37,19 @@ SIGNS: dict[Action, str] = {
     "component": " ",
     "failed": "!",
     "skipped": ".",
+    "foreign": "?",
 }
-COUNTED: tuple[Action, ...] = ("create", "update", "replace", "delete", "same", "keep", "failed", "skipped")
+COUNTED: tuple[Action, ...] = (
+    "create",
+    "update",
+    "replace",
+    "delete",
+    "same",
+    "keep",
+    "failed",
+    "skipped",
+    "foreign",
+)
 
 
 @dataclass
@@ -75,6 +96,7 @@ class Result:
     context: str = ""
     steps: list[Step] = field(default_factory=list[Step])
     failures: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
     interrupted: bool = False
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
     profile: dict[str, float] = field(default_factory=dict[str, float])
@@ -101,6 +123,7 @@ class Result:
             "resources": [step.as_json(self.redactor) for step in self.steps],
             "summary": self.counts,
             "outputs": self.redactor.data(self.outputs),
+            "warnings": [self.redactor.text(text) for text in self.warnings],
             "failures": [self.redactor.text(text) for text in self.failures],
             "profile": {name: round(value, 3) for name, value in self.profile.items()},
             "seconds": round(self.seconds, 3),
@@ -110,6 +133,11 @@ class Result:
 def public_outputs(outputs: dict[str, Any], secret_names: set[str], redactor: Redactor) -> dict[str, Any]:
     """A stack's outputs with the secret ones masked."""
     return {name: MASK if name in secret_names else redactor.data(value) for name, value in outputs.items()}
+
+
+def foreign_step(resource: Resource) -> Step:
+    """A resource of which only its provider knows what would become of it."""
+    return Step(resource, "foreign", note="made by the Pulumi CLI, which alone can look at it")
 
 
 class Profile:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from s3_gateway import S3, free_port, gateway
+from s3_gateway import S3, Recorded, free_port, gateway, recording
 
 from filewallball.backup import job as backup_job
 from filewallball.backup import settings
@@ -137,6 +137,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             ["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo"], capture_output=True, check=True
         )
         found.load(zones.stdout, "mysql")
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """What this process asks of the store in a test; an operation that no role allows fails it."""
+    with recording(monkeypatch) as found:
         yield found
 
 

@@ -31,23 +31,32 @@ def store(job: Any) -> Store:
     return job.store()
 
 
-@pytest.fixture
-def taken(tmp_path: Path) -> Snapshot:
-    path = tmp_path / "dump.sql.gz"
+def dump_in(folder: Path) -> Snapshot:
+    """A dump of a database that nobody ever had."""
+    path = folder / "dump.sql.gz"
     path.write_bytes(zlib.compress(SQL, wbits=31))
     packed = path.read_bytes()
     dumped = Dumped(path, len(packed), len(SQL), hashlib.sha256(packed).hexdigest())
     return Snapshot(TIME, Position("bin.000001", 4), dumped, Inventory({}, {}), 0.01)
 
 
-@pytest.fixture
-def manifest(taken: Snapshot) -> Manifest:
+def about(taken: Snapshot) -> Manifest:
     dumped = taken.dumped
     return Manifest(
         name=FIRST, created=TIME, bytes=dumped.bytes, sha256=dumped.sha256, sql_bytes=dumped.sql_bytes,
         database="d", charset="utf8mb4", collation="utf8mb4_bin", server_version="10.11.19-MariaDB",
         snapshot=taken.position, tables={}, objects={}, verified=True, verified_at=TIME, restore_seconds=1.5,
     )  # fmt: skip
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Snapshot:
+    return dump_in(tmp_path)
+
+
+@pytest.fixture
+def manifest(taken: Snapshot) -> Manifest:
+    return about(taken)
 
 
 def test_a_taken_name_is_left_alone_and_the_next_second_is_used(

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 import valkey_image
 from local_set import LocalSet
-from s3_gateway import S3, gateway
+from s3_gateway import S3, Recorded, gateway, recording
 from snapshot_lab import Lab, Throwaway
+
+
+@pytest.fixture(autouse=True)
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """What this process asks of the store in a test; an operation that no role allows fails it."""
+    with recording(monkeypatch) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

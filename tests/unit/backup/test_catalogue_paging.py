@@ -81,8 +81,10 @@ def test_a_name_that_is_taken(answers: tuple[Store, Stubber]) -> None:
 
 def test_whether_an_object_exists(answers: tuple[Store, Stubber]) -> None:
     store, stub = answers
-    stub.add_client_error("head_object", "404", http_status_code=404)
-    assert not store.exists("x")
-    stub.add_client_error("head_object", "403", http_status_code=403)
+    asked = {"Bucket": "b", "Prefix": "p/x"}
+    for keys, there in (([], False), (["p/x.manifest.json"], False), (["p/x", "p/x.manifest.json"], True)):
+        stub.add_response("list_objects_v2", {"Contents": [{"Key": key} for key in keys]}, asked)
+        assert store.exists("x") is there
+    stub.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
     with pytest.raises(StoreError, match="look for x"):
         store.exists("x")

@@ -12,7 +12,7 @@ import pytest
 from fake_kube import FakeKube
 from test_guards import Place, claim, declared, thing
 
-from filewallball.engine import destroy, native, up
+from filewallball.engine import destroy, native, preview, up
 from filewallball.engine import run as module
 from filewallball.engine.commands import Flags, execute
 from filewallball.engine.ownership.record import LABEL, Record, Store
@@ -168,3 +168,24 @@ def test_an_up_of_the_cli_that_fails_is_recorded_only_if_it_made_something(
     monkeypatch.setattr(native, "_pulumi", declined)
     assert execute("up", place.folder, "dev", Flags(0)) == 255
     assert place.has("ConfigMap", "fwb-t-dev", "default") == kept
+
+
+FOREIGN = """
+import pulumi
+
+aws = pulumi.ProviderResource("aws", "aws", {"region": "eu-central-1"})
+by = pulumi.ResourceOptions(provider=aws)
+pulumi.CustomResource("aws:s3/bucket:Bucket", "backups", {"bucket": "b"}, by)
+"""
+
+
+def test_what_another_provider_makes_is_previewed_and_refused(place: Place) -> None:
+    main = place.folder / "__main__.py"
+    main.write_text(main.read_text() + FOREIGN)
+    result = place.run(preview)
+    assert result.counts == {"create": 2, "foreign": 1}
+    assert "1 to look at with the Pulumi CLI" in place.said
+    with pytest.raises(UserError, match="aws:s3/bucket:Bucket backups") as raised:
+        place.run(up)
+    assert "Install the Pulumi CLI" in raised.value.hint
+    assert place.kube.objects == {}

@@ -156,7 +156,7 @@ def test_images_are_found_wherever_they_are(folder: Path) -> None:
 def test_what_is_no_kubernetes_object_is_refused_with_the_way_out(folder: Path) -> None:
     graph = render(program(folder, 'pulumi.CustomResource("aws:s3/bucket:Bucket", "b", {})\n'), "dev")
     with pytest.raises(UserError, match=r"aws:s3/bucket:Bucket b[\s\S]*Install the Pulumi CLI"):
-        graph.check()
+        graph.refuse_foreign()
 
 
 def test_two_declarations_of_one_object_are_refused(folder: Path) -> None:

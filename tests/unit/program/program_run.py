@@ -39,6 +39,21 @@ PRD: dict[str, Any] = {
 }
 
 
+ACCOUNT = "123456789012"
+ISSUER = "oidc.eks.ap-northeast-2.amazonaws.com/id/EXAMPLE"
+AWS: dict[str, Any] = {
+    "bucket": "some-bucket",
+    "region": "ap-northeast-2",
+    "account": ACCOUNT,
+    "oidcProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}",
+}
+"""A bucket that the stack makes."""
+PRD_AWS: dict[str, Any] = {
+    **{key: value for key, value in PRD.items() if key != "checks"},
+    "backup": {"store": {"prefix": "team/", "aws": AWS}},
+}
+
+
 @dataclass
 class Registered:
     """One registration as the engine receives it."""
@@ -140,12 +155,14 @@ def unwrap(value: Any) -> tuple[Any, bool]:
     return value, False
 
 
-def run_program(values: dict[str, Any], stack: str = "test") -> Rendered:
+def run_program(values: dict[str, Any], stack: str = "test", *, preview: bool = False) -> Rendered:
     """Run __main__.py with these settings. Raises what the program raises."""
     rendered = Rendered()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    mocks.set_mocks(_Echo(), project="filewallball", stack=stack, preview=False, monitor=_Recorder(rendered))
+    mocks.set_mocks(
+        _Echo(), project="filewallball", stack=stack, preview=preview, monitor=_Recorder(rendered)
+    )
     text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi_config.set_all_config({f"filewallball:{key}": value for key, value in text.items()})
 

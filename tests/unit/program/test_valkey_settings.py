@@ -128,7 +128,7 @@ def test_a_protected_stack_wants_the_servers_by_digest() -> None:
         settings.load(merged(PRD, {"valkey": {"image": "docker.io/valkey/valkey:8.1"}}), "test")
     [(path, _, why)] = raised.value.faults
     assert path == "valkey.image"
-    assert "docker buildx imagetools inspect docker.io/valkey/valkey:8.1" in why
+    assert "`fwb images pin STACK` finds its digest and writes docker.io/valkey/valkey:8.1@sha256:" in why
 
 
 def test_what_is_asked_for_is_the_default() -> None:

@@ -1,0 +1,121 @@
+"""The product's own images: pushed with packed layers, and saved into one file that container tools take."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_registry import serving
+
+from filewallball.errors import ConfigError
+from filewallball.images import own
+from filewallball.sandbox import images
+from filewallball.sandbox.oci import ImageConfig, add_file, write_archive
+from filewallball.sandbox.progress import Progress
+
+QUIET = Progress(lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, Path]]:
+    """Small images in the place of ours, with a layer in common, as ours have."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+    def filling(text: str) -> Callable[[tarfile.TarFile], None]:
+        return lambda tar: add_file(tar, "file", text.encode())
+
+    found: dict[str, tuple[str, Path]] = {}
+    for name in own.NAMES:
+        reference = f"docker.io/filewallball/{name}:0123456789ab"
+        path = tmp_path / f"{name}.tar"
+        write_archive(path, reference, ImageConfig(), filling("base"), filling(name * 1000))
+        found[name] = (reference, path)
+    monkeypatch.setattr(own, "built", lambda _: found)
+    return found
+
+
+def test_they_are_pushed_under_the_tag_of_their_sources() -> None:
+    said: list[str] = []
+    with serving() as registry:
+        assert own.push(f"{registry.name}/team", said.append, QUIET) == 0
+        assert {name for name, _ in registry.tags} == {"team/toolkit", "team/agent"}
+        for name, line in zip(own.NAMES, said, strict=True):
+            content = registry.tags[f"team/{name}", "0123456789ab"]
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            assert line == f"{name}.image: {registry.name}/team/{name}:0123456789ab@{digest}"
+            manifest = json.loads(content)
+            config = json.loads(registry.blobs[manifest["config"]["digest"]])
+            for layer, unpacked in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
+                assert layer["mediaType"].endswith(".tar+gzip")
+                packed = registry.blobs[layer["digest"]]
+                assert len(packed) == layer["size"]
+                assert f"sha256:{hashlib.sha256(gzip.decompress(packed)).hexdigest()}" == unpacked
+
+
+def test_a_second_push_sends_nothing_and_gives_the_same_digests() -> None:
+    first, second = list[str](), list[str]()
+    with serving() as registry:
+        own.push(f"{registry.name}/team/", first.append, QUIET)
+        registry.asked.clear()
+        own.push(f"{registry.name}/team/", second.append, QUIET)
+        assert first == second
+        assert not [each for each in registry.asked if each.startswith("POST")]
+
+
+@pytest.mark.parametrize("where", ["", "/", "ghcr.io/team:1", "ghcr.io/team@sha256:0", "Upper Case/x"])
+def test_what_is_no_place_in_a_registry_is_refused(where: str) -> None:
+    with pytest.raises(ConfigError):
+        own.push(where, print, QUIET)
+
+
+def test_one_file_holds_all_of_them_with_their_names(
+    tmp_path: Path, built: dict[str, tuple[str, Path]]
+) -> None:
+    said: list[str] = []
+    target = tmp_path / "deep" / "images.tar"
+    assert own.save(target, said.append, QUIET) == 0
+    assert said == [reference for reference, _ in built.values()]
+    with tarfile.open(target) as archive:
+        names = archive.getnames()
+        assert len(names) == len(set(names)), "a layer that two have in common is there once"
+
+        def read(name: str) -> bytes:
+            file = archive.extractfile(name)
+            assert file
+            return file.read()
+
+        for name in names:
+            if name.startswith("blobs/"):
+                assert hashlib.sha256(read(name)).hexdigest() == name.rpartition("/")[2]
+        index: dict[str, Any] = json.loads(read("index.json"))
+        found = [each["annotations"]["io.containerd.image.name"] for each in index["manifests"]]
+        assert found == said
+        for entry, docker in zip(index["manifests"], json.loads(read("manifest.json")), strict=True):
+            manifest = json.loads(read(f"blobs/sha256/{entry['digest'].partition(':')[2]}"))
+            assert docker["Config"] == f"blobs/sha256/{manifest['config']['digest'].partition(':')[2]}"
+            assert [each.rpartition("/")[2] for each in docker["Layers"]] == [
+                each["digest"].partition(":")[2] for each in manifest["layers"]
+            ]
+            assert docker["RepoTags"] == [entry["annotations"]["io.containerd.image.name"]]
+            for layer in docker["Layers"]:
+                with tarfile.open(fileobj=io.BytesIO(read(layer))) as files:
+                    assert files.getnames() == ["file"]
+    assert not target.with_name("images.tar.new").exists()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        own.save(tmp_path, print, QUIET)
+
+
+def test_the_names_are_those_of_the_repository() -> None:
+    folder = Path(__file__).parents[3] / "images"
+    assert {path.parent.name for path in folder.glob("*/image.yaml")} == set(own.NAMES)
+    assert images.own_reference("toolkit").startswith("filewallball/toolkit:")
