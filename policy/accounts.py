@@ -141,11 +141,16 @@ def _gives(binding: Resource, pod: Pod) -> bool:
 _TOKENS, _RIGHTS = "Service-account tokens", "Rights (RBAC)"
 RULES = (
     Rule(
-        "account-token", _TOKENS, "A token that every pod gets is one that any pod can lose.", _account_token
+        "account-token", _TOKENS, "Only pods that use the Kubernetes API should get a token.", _account_token
     ),
-    Rule("unused-token", _TOKENS, "A token without rights still proves who asks.", check_stack=_unused_token),
-    Rule("rbac-wildcard", _RIGHTS, "What a wildcard allows grows with the cluster.", _wildcards),
-    Rule("rbac-escalation", _RIGHTS, "A right that gives rights is every right.", _escalation),
-    Rule("rbac-secrets", _RIGHTS, "Who can list secrets knows all of them.", _secrets),
-    Rule("rbac-binding", _RIGHTS, "Rights go to one account, not to everyone.", _bindings),
+    Rule(
+        "unused-token",
+        _TOKENS,
+        "A pod without rights needs no token, and a token can be stolen.",
+        check_stack=_unused_token,
+    ),
+    Rule("rbac-wildcard", _RIGHTS, "A wildcard also allows what the cluster will have later.", _wildcards),
+    Rule("rbac-escalation", _RIGHTS, "With these rights, an account can get all other rights.", _escalation),
+    Rule("rbac-secrets", _RIGHTS, "Who can list secrets can read all their values.", _secrets),
+    Rule("rbac-binding", _RIGHTS, "Rights belong to the one account that needs them.", _bindings),
 )

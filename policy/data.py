@@ -140,20 +140,20 @@ RULES = (
     Rule(
         "data-disruption-budget",
         _FAMILY,
-        "Whoever drains a node must not stop a database by accident.",
+        "Draining a node must not stop a database by accident.",
         check_stack=_budget,
     ),
     Rule(
         "data-volume",
         _FAMILY,
-        "Data outlives the pod and the workload that wrote it.",
+        "Data must stay when its pod or workload is deleted.",
         check_stack=_lasting,
         own_options=(_IMAGES,),
     ),
     Rule(
         "data-backup",
         _FAMILY,
-        "Data that only one volume has is data that one fault can take.",
+        "Data on one volume only is lost with that volume.",
         check_stack=_backup,
         own_options=(_IMAGES,),
         production=True,

@@ -110,8 +110,13 @@ def _names_subject(statement: dict[str, Any]) -> bool:
 
 _FAMILY = "IAM"
 RULES = (
-    Rule("iam-actions", _FAMILY, "What a wildcard allows grows with every service of AWS.", _actions),
-    Rule("iam-resources", _FAMILY, "A role for one bucket has no business in another.", _resources),
-    Rule("iam-managed-policies", _FAMILY, "AWS's broad policies allow far more than a job needs.", _managed),
-    Rule("iam-trust", _FAMILY, "A role is as safe as the list of who may take it.", _trust),
+    Rule("iam-actions", _FAMILY, "A wildcard also allows actions that the program doesn't use.", _actions),
+    Rule("iam-resources", _FAMILY, "A role must reach only its own bucket and prefix.", _resources),
+    Rule(
+        "iam-managed-policies",
+        _FAMILY,
+        "The broad policies of AWS allow far more than a job needs.",
+        _managed,
+    ),
+    Rule("iam-trust", _FAMILY, "Only the named account may use the role.", _trust),
 )

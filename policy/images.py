@@ -75,18 +75,18 @@ def _registry(resource: Resource, context: Context) -> Iterable[Finding]:
 
 _FAMILY = "Images"
 RULES = (
-    Rule("image-tag", _FAMILY, "An image without a version is another one tomorrow.", _tag),
+    Rule("image-tag", _FAMILY, "Without a version, the image can change at every start.", _tag),
     Rule(
         "image-digest",
         _FAMILY,
-        "A tag can be moved: production runs the very bytes that were tested.",
+        "A tag can be moved to another image, a digest can't.",
         _digest,
         production=True,
     ),
     Rule(
         "image-registry",
         _FAMILY,
-        "Images come from registries that somebody has decided to trust.",
+        "Images must come from registries that you trust.",
         _registry,
         own_options=(
             names(

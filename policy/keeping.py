@@ -96,7 +96,7 @@ RULES = (
     Rule(
         "labels",
         "Labels",
-        "The recommended labels tell whose an object is; the Pulumi CLI fills in what is missing.",
+        "Labels show what an object belongs to. The Pulumi CLI adds missing ones.",
         _labels,
         level="remediate",
         remedy=_labelled,
@@ -104,21 +104,21 @@ RULES = (
     Rule(
         "protected",
         "Protection",
-        "A typing mistake must not delete what production keeps.",
+        "In production, a mistake must not delete data.",
         check_stack=_protect,
         production=True,
     ),
     Rule(
         "bucket-force-destroy",
         "Protection",
-        "A bucket that holds something is never deleted.",
+        "A bucket that holds data must never be deleted.",
         _force_destroy,
         production=True,
     ),
     Rule(
         "names-collide",
         "Names",
-        "Two resources of one name overwrite each other, for ever.",
+        "Two resources with the same name overwrite each other.",
         check_stack=_collisions,
     ),
 )

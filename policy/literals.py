@@ -133,14 +133,16 @@ def _copies(stack: Stack, _: Context) -> Iterable[Finding]:
 
 _FAMILY = "Secrets"
 RULES = (
-    Rule("secret-in-env", _FAMILY, "Who may look at a pod sees its environment.", _environment),
-    Rule("secret-in-command", _FAMILY, "Every process of a node shows its command line.", _command_line),
-    Rule("secret-in-config-map", _FAMILY, "A ConfigMap is read by many, and kept in clear.", _config_map),
-    Rule("secret-in-annotation", _FAMILY, "Annotations and labels stand in every listing.", _annotations),
+    Rule("secret-in-env", _FAMILY, "Everyone who may read a pod can read its environment.", _environment),
+    Rule("secret-in-command", _FAMILY, "Every process of the node can see a command line.", _command_line),
+    Rule("secret-in-config-map", _FAMILY, "Many people and programs can read a ConfigMap.", _config_map),
+    Rule(
+        "secret-in-annotation", _FAMILY, "Annotations and labels are shown in lists and logs.", _annotations
+    ),
     Rule(
         "secret-copied",
         _FAMILY,
-        "A Secret hides nothing while its value stands elsewhere.",
+        "A Secret protects nothing if its value is also somewhere else.",
         check_stack=_copies,
     ),
 )

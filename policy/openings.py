@@ -86,9 +86,9 @@ RULES = (
     Rule(
         "default-deny",
         _FAMILY,
-        "A pod that nothing selects talks to everyone, and everyone to it.",
+        "Without such a policy, every pod can reach this one.",
         check_stack=_default_deny,
     ),
-    Rule("opening-reason", _FAMILY, "An opening whose reason nobody knows is never closed.", _reason),
-    Rule("opening-to-all", _FAMILY, "An opening for everyone is none that was thought about.", _everyone),
+    Rule("opening-reason", _FAMILY, "Nobody dares to close an opening if its reason is unknown.", _reason),
+    Rule("opening-to-all", _FAMILY, "An opening must say who may use it.", _everyone),
 )

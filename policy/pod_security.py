@@ -248,19 +248,23 @@ def _rule(name: str, reason: str, check: PodCheck) -> Rule:
 
 
 RULES = (
-    _rule("privilege-escalation", "A process never gets more rights than it began with.", _no_escalation),
-    _rule("apparmor", "The runtime's AppArmor profile stays in force.", _apparmor),
-    _rule("capabilities", "No container needs root's powers, but to listen below port 1024.", _capabilities),
-    _rule("host-namespaces", "A pod sees neither network nor processes of its node.", _host_namespaces),
-    _rule("host-ports", "A port of the node is open to everyone who reaches the node.", _host_ports),
-    _rule("probe-hosts", "A probe that names a host makes the node send requests elsewhere.", _probe_hosts),
+    _rule("privilege-escalation", "A process must not get more rights than it started with.", _no_escalation),
+    _rule("apparmor", "The AppArmor profile limits what a container can do.", _apparmor),
+    _rule(
+        "capabilities", "No container needs root's capabilities, except for ports below 1024.", _capabilities
+    ),
+    _rule(
+        "host-namespaces", "A pod must not see the network or the processes of its node.", _host_namespaces
+    ),
+    _rule("host-ports", "A port of the node is open to everyone who can reach the node.", _host_ports),
+    _rule("probe-hosts", "A probe with a host makes the node send requests elsewhere.", _probe_hosts),
     _rule("privileged", "A privileged container is root on its node.", _privileged),
-    _rule("proc-mount", "What the runtime hides in /proc stays hidden.", _proc_mount),
-    _rule("volume-types", "Volumes come through the cluster, not straight from a node.", _volume_types),
-    _rule("non-root", "The kubelet refuses an image that would run as root.", _non_root),
-    _rule("root-user", "Root in a container is one fault away from root on its node.", _root_user),
-    _rule("selinux", "SELinux keeps the container in its place.", _selinux),
-    _rule("seccomp", "The runtime's profile blocks system calls that programs never need.", _seccomp),
-    _rule("sysctls", "Kernel settings that reach past the pod disturb its neighbours.", _sysctls),
+    _rule("proc-mount", "Hidden parts of /proc can show or change the node.", _proc_mount),
+    _rule("volume-types", "Other volume types reach the node or other servers directly.", _volume_types),
+    _rule("non-root", "The kubelet then refuses an image that would run as root.", _non_root),
+    _rule("root-user", "Root in a container can become root on the node.", _root_user),
+    _rule("selinux", "Other SELinux options can give access to the node.", _selinux),
+    _rule("seccomp", "The profile blocks system calls that programs don't need.", _seccomp),
+    _rule("sysctls", "Other kernel settings also change other pods of the node.", _sysctls),
     _rule("host-process", "A Windows host process is an administrator of its node.", _host_process),
 )

@@ -73,8 +73,8 @@ def _liveness(resource: Resource, _: Context) -> Iterable[Finding]:
 
 
 RULES = (
-    Rule("requests", "Resources", "The scheduler finds room only for what a container asks for.", _requests),
-    Rule("memory-limit", "Resources", "One that leaks must not take its neighbours with it.", _memory_limit),
-    Rule("readiness-probe", "Probes", "No request goes to a pod that can't answer it yet.", _readiness),
-    Rule("liveness-probe", "Probes", "What hangs is started again without anybody being woken.", _liveness),
+    Rule("requests", "Resources", "The scheduler reserves only what a container requests.", _requests),
+    Rule("memory-limit", "Resources", "A memory leak must not stop other pods of the node.", _memory_limit),
+    Rule("readiness-probe", "Probes", "Requests must go only to pods that can answer them.", _readiness),
+    Rule("liveness-probe", "Probes", "A container that hangs must restart by itself.", _liveness),
 )

@@ -144,12 +144,25 @@ def _expiry(stack: Stack, _: Context) -> Iterable[Finding]:
 _FAMILY = "S3"
 RULES = (
     Rule(
-        "s3-encryption", _FAMILY, "A disk that leaves a data centre tells nothing.", check_stack=_encryption
+        "s3-encryption", _FAMILY, "Without the key, nobody can read the disks of S3.", check_stack=_encryption
     ),
     Rule(
-        "s3-versioning", _FAMILY, "What was overwritten by mistake can be had back.", check_stack=_versioning
+        "s3-versioning",
+        _FAMILY,
+        "An object that was deleted by mistake can be restored.",
+        check_stack=_versioning,
     ),
-    Rule("s3-private", _FAMILY, "Backups hold everything: nobody else may read them.", check_stack=_private),
-    Rule("s3-tls", _FAMILY, "Nobody on the way reads or changes what is sent.", check_stack=_tls),
-    Rule("s3-no-expiry", _FAMILY, "The backup decides what is old, not the bucket.", check_stack=_expiry),
+    Rule("s3-private", _FAMILY, "Backups hold all data, so nobody else may read them.", check_stack=_private),
+    Rule(
+        "s3-tls",
+        _FAMILY,
+        "Without TLS, others on the network can read and change the data.",
+        check_stack=_tls,
+    ),
+    Rule(
+        "s3-no-expiry",
+        _FAMILY,
+        "The backup program decides which backups are old, not the bucket.",
+        check_stack=_expiry,
+    ),
 )

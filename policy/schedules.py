@@ -65,15 +65,13 @@ def _active_deadline(resource: Resource, _: Context) -> Iterable[Finding]:
 
 _FAMILY = "Schedules"
 RULES = (
-    Rule("cronjob-forbid", _FAMILY, "Two runs of one job at a time spoil each other's work.", _forbid),
+    Rule("cronjob-forbid", _FAMILY, "Two runs of the same job at the same time disturb each other.", _forbid),
     Rule(
         "cronjob-starting-deadline",
         _FAMILY,
-        "Without one, a CronJob that missed 100 runs never runs again.",
+        "Without a deadline, a CronJob stops for ever after 100 missed runs.",
         _starting_deadline,
     ),
-    Rule("cronjob-time-zone", _FAMILY, "Two in the morning is another hour elsewhere.", _time_zone),
-    Rule(
-        "job-deadline", _FAMILY, "A run that hangs must end, or the next one never begins.", _active_deadline
-    ),
+    Rule("cronjob-time-zone", _FAMILY, "The hour of a schedule depends on the time zone.", _time_zone),
+    Rule("job-deadline", _FAMILY, "A run that hangs blocks all later runs.", _active_deadline),
 )

@@ -157,25 +157,25 @@ RULES = (
     Rule(
         "sentinel-quorum",
         _FAMILY,
-        "More votes than Sentinels never come together; too few let two sides decide.",
+        "With a wrong quorum, no failover is possible, or two sides decide at once.",
         check_stack=_quorum,
     ),
     Rule(
         "sentinel-counts",
         _FAMILY,
-        "A majority needs an odd number, a failover a replica, and both must know how many there are.",
+        "A failover needs a majority of the Sentinels and at least one replica.",
         check_stack=_counts,
     ),
     Rule(
         "sentinel-agreement",
         _FAMILY,
-        "Servers that count differently appoint two primaries.",
+        "Servers that count differently can appoint two primaries.",
         check_stack=_agreement,
     ),
     Rule(
         "sentinel-drain",
         _FAMILY,
-        "Draining nodes must leave enough Sentinels to appoint a primary.",
+        "While nodes are drained, a majority of the Sentinels must stay.",
         check_stack=_drains,
     ),
 )

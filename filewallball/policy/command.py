@@ -31,7 +31,7 @@ def execute(
     reporter = Reporter(quiet=as_json)
     if (stack is None) == (exported is None):
         raise ConfigError(
-            "give a stack or an exported state, one of the two",
+            "Give a stack or an exported state, one of the two",
             "Write `fwb policy STACK`, or `fwb policy --state FILE`.",
         )
     project = load_project(root)

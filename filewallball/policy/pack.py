@@ -36,7 +36,7 @@ def opened(project: Project) -> Generator[Pack]:
     module = project.main.parent / FOLDER / "judging.py"
     if not module.is_file():
         raise ConfigError(
-            f"the project has no policy pack: {_shown(module)} is missing",
+            f"The project has no policy pack: {_shown(module)} is missing",
             "Copy the folder `policy` of this repository beside the project's __main__.py.",
         )
     with runner.in_project(project):
