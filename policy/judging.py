@@ -28,8 +28,8 @@ def judge(
 ) -> dict[str, Any]:
     """What the rules find in a stack.
 
-    `resources`: of each its urn, type, name, props, protect and needs (see Resource). One that is deployed
-    may have `outputs` as well: rules about the whole stack look at these, as under the Pulumi CLI.
+    `resources`: of each its urn, type, name, props, protect, needs and secrets (see Resource). One that is
+    deployed may have `outputs` as well: rules about the whole stack look at these, as under the Pulumi CLI.
     `configured`: a configuration without faults. `protected`: whether the stack sets `protect`.
 
     Returned: `rules`, how many were asked; `violations`, each with rule, family, reason, level, urn,

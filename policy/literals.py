@@ -7,11 +7,11 @@ import binascii
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from policy.plain import Path, listed, mapping, text, texts
+from policy.plain import Path, at, listed, mapping, text, texts
 from policy.pods import Pod, pod_of
 from policy.resources import Resource, Stack
 from policy.rule import Context, Finding, Rule
-from policy.secret_text import is_literal, is_secret_name, kinds_in, shape
+from policy.secret_text import given_to_program, is_literal, is_secret_name, kinds_in, shape
 
 _ADVICE = "Keep it in a Secret, and mount that as a file."
 _LEAST = 8
@@ -58,6 +58,12 @@ def _command_line(resource: Resource, _: Context) -> Iterable[Finding]:
     for path, words in _commands(pod) if pod else ():
         for _number, what in kinds_in(words):
             yield Finding(path, f"holds {what}, which every process of the pod can see", _ADVICE)
+    for container in pod.containers if pod else ():
+        words = [text(each) for name in ("command", "args") for each in listed(container.body, name)]
+        if given_to_program(" ".join(words)):
+            place = "args" if container.body.get("args") else "command"
+            found = "hands a password to a program, which every process of the pod can see"
+            yield Finding((*container.path, place), found, _ADVICE)
 
 
 def _config_map(resource: Resource, _: Context) -> Iterable[Finding]:
@@ -95,6 +101,14 @@ def _annotations(resource: Resource, _: Context) -> Iterable[Finding]:
                 )
                 if what:
                     yield Finding((*path, name, key), f"holds {what}", _ADVICE)
+
+
+def _marked(resource: Resource, _: Context) -> Iterable[Finding]:
+    """What the program itself marks as secret: the Pulumi CLI doesn't tell its policies of that."""
+    for path in resource.secrets if resource.is_object else ():
+        kept = resource.is_a("Secret") and path[:1] in (("data",), ("stringData",))
+        if not kept and at(resource.props, *path) is not None:
+            yield Finding(path, "is a secret of the program, in clear for the cluster", _ADVICE)
 
 
 def _decoded(value: str) -> str:
@@ -139,6 +153,7 @@ RULES = (
     Rule(
         "secret-in-annotation", _FAMILY, "Annotations and labels are shown in lists and logs.", _annotations
     ),
+    Rule("secret-marked", _FAMILY, "A secret of the program may only be in a Secret.", _marked),
     Rule(
         "secret-copied",
         _FAMILY,

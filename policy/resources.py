@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from policy.plain import at, cleaned, is_unknown, mapping, text
+from policy.plain import Path, at, cleaned, is_unknown, mapping, text
+
+# types of the provider that make objects, or hand them over to others
+_NO_OBJECTS = ("helm.sh/", "yaml/", "kustomize/")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource. `needs`: the URNs that it depends on by property, and all of them under ""."""
+    """One resource. `needs`: the URNs that it depends on by property, and all of them under "".
+
+    `secrets`: where the program marks its properties as secret, as far as that is known.
+    """
 
     urn: str
     type: str
@@ -20,6 +26,7 @@ class Resource:
     props: dict[str, Any]
     protect: bool = False
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    secrets: Sequence[Path] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Resource:
@@ -32,6 +39,7 @@ class Resource:
             props=cleaned({key: each for key, each in given["props"].items() if not key.startswith("__")}),
             protect=bool(given.get("protect")),
             needs=given.get("needs") or {},
+            secrets=[tuple(path) for path in given.get("secrets", ())],
         )
 
     @property
@@ -45,12 +53,13 @@ class Resource:
 
     @cached_property
     def is_object(self) -> bool:
-        """Whether it is an object of Kubernetes, whole: neither a component, nor a patch of an object."""
+        """Whether it is an object of Kubernetes, whole: neither a component, nor a chart, nor a patch."""
         parts = self.type.split(":")
         return (
             len(parts) == 3
             and parts[0] == "kubernetes"
             and "/" in parts[1]
+            and not parts[1].startswith(_NO_OBJECTS)
             and not (self.kind.endswith(("Patch", "List")))
         )
 

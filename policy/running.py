@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from policy.plain import at
-from policy.pods import LONG_RUNNING, pod_of
+from policy.pods import LONG_RUNNING, Pod, pod_of
 from policy.resources import Resource
 from policy.rule import Context, Finding, Rule
 
@@ -46,9 +46,15 @@ def _memory_limit(resource: Resource, _: Context) -> Iterable[Finding]:
             )
 
 
+def _stays(pod: Pod) -> bool:
+    """Whether the pod is meant to run for good."""
+    alone = pod.resource.is_a("Pod") and pod.spec.get("restartPolicy") in (None, "Always")
+    return alone or pod.resource.is_a(*LONG_RUNNING)
+
+
 def _readiness(resource: Resource, _: Context) -> Iterable[Finding]:
     pod = pod_of(resource)
-    if not pod or not resource.is_a(*LONG_RUNNING):
+    if not pod or not _stays(pod):
         return
     staying = [each for each in pod.containers if each.stays]
     if staying and not any(each.body.get("readinessProbe") for each in staying):
@@ -61,7 +67,7 @@ def _readiness(resource: Resource, _: Context) -> Iterable[Finding]:
 
 def _liveness(resource: Resource, _: Context) -> Iterable[Finding]:
     pod = pod_of(resource)
-    if not pod or not resource.is_a(*LONG_RUNNING):
+    if not pod or not _stays(pod):
         return
     for container in pod.containers:
         if container.stays and not container.body.get("livenessProbe"):

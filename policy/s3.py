@@ -13,6 +13,10 @@ from policy.rule import Context, Finding, Rule
 _BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 _CIPHERS = ("AES256", "aws:kms", "aws:kms:dsse")
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+_NARROWING = {
+    *("aws:principalorgid", "aws:principalaccount", "aws:principalarn", "aws:sourcearn", "aws:sourceaccount"),
+    *("aws:sourcevpc", "aws:sourcevpce", "aws:sourceip", "aws:userid"),
+}
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 
 
@@ -77,8 +81,14 @@ def _private(stack: Stack, _: Context) -> Iterable[Finding]:
             if each.props.get("acl") in _PUBLIC_ACLS:
                 yield Finding(("acl",), f"is {each.props['acl']}", "Leave it out.", each)
         for each, path, statement in _policy(stack, bucket):
-            if statement.get("Effect") == "Allow" and everyone(statement) and not statement.get("Condition"):
+            if statement.get("Effect") == "Allow" and everyone(statement) and not _narrowed(statement):
                 yield Finding((*path, "Principal"), "lets everyone in", "Name who may.", each)
+
+
+def _narrowed(statement: dict[str, Any]) -> bool:
+    """Whether a condition says who comes, or from where."""
+    keys = {key.lower() for each in mapping(statement, "Condition").values() for key in mapping(each)}
+    return bool(keys & _NARROWING)
 
 
 def _policy(
@@ -95,9 +105,13 @@ def _tls(stack: Stack, _: Context) -> Iterable[Finding]:
         if any(is_unknown(each.props.get("policy")) for each in policies):
             continue
         denying = [statement for _, _, statement in _policy(stack, bucket) if _denies_plain(statement)]
-        reached = {arn.endswith("/*") for each in denying for arn in values(each, "Resource") if arn}
-        everything = any("*" in values(each, "Resource") for each in denying)
-        if reached != {True, False} and not everything:
+        arns = {arn for each in denying for arn in values(each, "Resource")}
+        name = text(bucket.props.get("bucket"))
+        # where its name isn't known yet, that of any bucket will do
+        inside = {arn for arn in arns if arn.endswith(f":::{name}/*" if name else "/*")}
+        whole = {arn for arn in arns - inside if arn.endswith(f":::{name}" if name else "")}
+        # an empty one isn't known yet
+        if not (arns & {"*", ""} or (inside and whole)):
             yield Finding(
                 ("policy",),
                 "doesn't refuse requests without TLS to the bucket and to what is in it",

@@ -16,6 +16,9 @@ _SHAPES = {
     "a key of Google": re.compile(r"\bAIza[\w-]{35}"),
     "a key of Stripe": re.compile(r"\b[rs]k_live_\w{16,}"),
     "a JSON web token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
+    "a connection string with a password": re.compile(
+        r"(?:^|[?&;\s])(?:password|passwd|pwd)=(?![$<{%/*\"'])[^\s&;\"']{3,}", re.IGNORECASE
+    ),
     "a URL with a password": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:(?![$<{%*])[^\s/@'\"]+@"),
     "a password for HTTP": re.compile(
         r"\bauthorization\s*[:=]\s*['\"]?(?:basic|bearer)\s+(?![$<{%])\S{6,}", re.IGNORECASE
@@ -31,6 +34,7 @@ _PAIRS = {
     for second, firsts in {
         "key": "api access private secret encryption signing account",
         "pass": "auth",
+        "auth": "rediscli",
     }.items()
     for first in firsts.split()
 }
@@ -65,6 +69,8 @@ _HARMLESS = {
     ),
     *("lifetime", "rotation", "reuse", "history", "enabled", "required"),
 }
+# PGPASSWORD is one word
+_ENDINGS = ("password", "passwd", "passphrase", "secret", "token")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _NO_SECRET = re.compile(
     r"""["']?(?:true|false|yes|no|on|off|none|null|nil|auto|required|optional|disabled|\d{1,4}"""
@@ -83,13 +89,23 @@ _ACL = re.compile(r"^\s*user\s+\S+\s.*\s>(?![$<{%])(\S+)", re.IGNORECASE)
 _COMMENT = ("#", ";", "//")
 
 
+_PROGRAMS = (
+    re.compile(r"\b(?:mysql|mariadb)(?:-?(?:dump|admin|check|import))?\s(?:[^|;&]*\s)?-p(?![$'\"])\S+"),
+    re.compile(r"\b(?:redis|valkey|keydb)-cli\s(?:[^|;&]*\s)?-a\s+(?![$'\"<{])\S+"),
+    re.compile(r"\bcurl\s(?:[^|;&]*\s)?(?:-u|--user)[\s=]+(?![$'\"<{])[^\s:]+:(?![$<{])\S+"),
+    re.compile(r"\bsshpass\s+-p\s*(?![$'\"<{])\S+"),
+)
+
+
 def is_secret_name(name: str) -> bool:
     """Whether what bears this name is a secret: DB_PASSWORD is, DB_PASSWORD_FILE is not."""
     words = [word.lower() for word in _CAMEL.split(name) if word]
     pairs = set(pairwise(words))
     if words and tuple(words[-2:]) in _PAIRS:
         return True
-    return bool(words) and words[-1] not in _HARMLESS and (bool(_WORDS & set(words)) or bool(_PAIRS & pairs))
+    if not words or words[-1] in _HARMLESS:
+        return False
+    return words[-1].endswith(_ENDINGS) or bool(_WORDS & set(words)) or bool(_PAIRS & pairs)
 
 
 def is_literal(value: str) -> bool:
@@ -119,6 +135,11 @@ def kinds_in(content: str) -> Iterator[tuple[int, str]]:
             for flag in _FLAG.finditer(line):
                 if _given(*flag.groups()):
                     yield number, f"a value for --{flag.group(1)}"
+
+
+def given_to_program(command: str) -> bool:
+    """Whether a command line hands a password to a program that takes it in a short option."""
+    return any(pattern.search(command) for pattern in _PROGRAMS)
 
 
 def _given(name: str, value: str) -> bool:

@@ -60,7 +60,8 @@ Some rules take an annotation for an answer. It gives a reason of at least two w
 | `filewallball.io/no-backup` | workload with a volume | why it needs no backup |
 | `filewallball.io/unprotected` | what holds data | why it can't have the option `protect` |
 
-Objects of Kubernetes are judged whole. A patch of an object (`DeploymentPatch` and the like) is not: the
+Of what a program marks as secret, the Pulumi CLI tells its policies nothing: `fwb policy` alone runs the rule
+`secret-marked`. Objects of Kubernetes are judged whole. A patch of an object (`DeploymentPatch`) is not: the
 rules can't see what it changes. Values that are known only after the deployment, such as a policy with the
 ARN of a new bucket, are judged then.
 """

@@ -63,6 +63,7 @@ def _given(resource: Resource) -> dict[str, Any]:
         "props": resource.props,
         "protect": resource.options.protect,
         "needs": {"": list(resource.options.dependencies)},
+        "secrets": resource.secret_paths,
     }
 
 

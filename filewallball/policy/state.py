@@ -27,7 +27,9 @@ def resources(path: Path, redactor: Redactor) -> list[dict[str, Any]]:
         resource = cast("dict[str, Any]", each)
         if not isinstance(resource.get("urn"), str) or not isinstance(resource.get("type"), str):
             raise ConfigError(f"{path}: a resource has no urn or no type", _HOW)
-        inputs, outputs = (_opened(resource.get(part) or {}, redactor) for part in ("inputs", "outputs"))
+        secrets: list[tuple[str | int, ...]] = []
+        inputs = _opened(resource.get("inputs") or {}, redactor, secrets)
+        outputs = _opened(resource.get("outputs") or {}, redactor, [])
         if resource["type"] == "kubernetes:core/v1:Secret":
             for values in (inputs, outputs):
                 _learn(values, redactor)
@@ -38,6 +40,7 @@ def resources(path: Path, redactor: Redactor) -> list[dict[str, Any]]:
                 "name": resource["urn"].rpartition("::")[2],
                 "props": inputs,
                 "outputs": outputs,
+                "secrets": secrets,
                 "protect": bool(resource.get("protect")),
                 "needs": {
                     **(resource.get("propertyDependencies") or {}),
@@ -73,15 +76,22 @@ def _learn(secret: dict[str, Any], redactor: Redactor) -> None:
             redactor.add_secret_object({name: secret[name]})
 
 
-def _opened(value: Any, redactor: Redactor) -> Any:
-    """The value with secrets in clear where they are, and as unknown ones where they are encrypted."""
+def _opened(
+    value: Any, redactor: Redactor, secrets: list[tuple[str | int, ...]], path: tuple[str | int, ...] = ()
+) -> Any:
+    """The value with secrets in clear where they are, and as unknown ones where they are encrypted.
+
+    `secrets` gets their paths.
+    """
     if isinstance(value, list):
-        return [_opened(each, redactor) for each in cast("list[Any]", value)]
+        items = enumerate(cast("list[Any]", value))
+        return [_opened(each, redactor, secrets, (*path, index)) for index, each in items]
     if not isinstance(value, dict):
         return value
     fields = cast("dict[str, Any]", value)
     if fields.get(SIGNATURE) != SECRET_SIGNATURE:
-        return {key: _opened(each, redactor) for key, each in fields.items()}
+        return {key: _opened(each, redactor, secrets, (*path, key)) for key, each in fields.items()}
+    secrets.append(path)
     if "plaintext" not in fields:
         return UNKNOWN
     try:

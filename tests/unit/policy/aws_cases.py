@@ -151,6 +151,11 @@ CASES: dict[str, Case] = {
             ([BUCKET], "backups", "policy"),
             ([BUCKET, bucket_policy({**TLS, "Resource": f"{ARN}/*"})], "policy", "policy"),
             ([BUCKET, bucket_policy({**TLS, "Effect": "Allow"})], "policy", "policy"),
+            (
+                [BUCKET, bucket_policy({**TLS, "Resource": ["arn:aws:s3:::a", "arn:aws:s3:::a/*"]})],
+                "policy",
+                "policy",
+            ),
             ([BUCKET, bucket_policy({**TLS, "Action": "s3:GetObject"})], "policy", "policy"),
             (
                 [

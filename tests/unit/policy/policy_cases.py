@@ -144,6 +144,10 @@ CASES: dict[str, Case] = {
                 ("DSN", f"mysql://app:{CANARY}@db/shop"),
                 ("X", "AKIAIOSFODNN7EXAMPLE"),
                 ("API_KEY", CANARY),
+                ("PGPASSWORD", CANARY),
+                ("REDISCLI_AUTH", CANARY),
+                ("DSN", f"host=db user=app password={CANARY}"),
+                ("JDBC", f"jdbc:mariadb://db/shop?user=app&password={CANARY}"),
                 ("X", f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}"),
             )
         ],
@@ -152,10 +156,14 @@ CASES: dict[str, Case] = {
         [
             pod(COMMAND, ["mysql", "--password-file=/secrets/db"]),
             pod(COMMAND, ["sh", "-c", "password=$(cat /s)"]),
+            pod(COMMAND, ["sh", "-c", 'redis-cli -a "$(cat /s)" ping; mysql -p"$PASSWORD"']),
+            pod(COMMAND, ["mysql", "-P", "3306", "--protocol=tcp"]),
         ],
         [
             (pod(COMMAND, ["mysql", f"--password={CANARY}"]), "web", f"{WHERE}.command[1]"),
             (pod(COMMAND, ["mysql", "--password", CANARY]), "web", f"{WHERE}.command[1]"),
+            (pod(COMMAND, ["mysql", "-u", "app", f"-p{CANARY}"]), "web", f"{WHERE}.command"),
+            (pod(COMMAND, ["sh", "-c", f"valkey-cli -a {CANARY} ping"]), "web", f"{WHERE}.command"),
             (pod((*CONTAINER, "args"), ["-c", f"export TOKEN={CANARY}"]), "web", f"{WHERE}.args[1]"),
             (
                 pod((*CONTAINER, "livenessProbe"), {"exec": {"command": [f"--token={CANARY}"]}}),
@@ -182,6 +190,10 @@ CASES: dict[str, Case] = {
             (annotated(**{"example.org/token": CANARY}), "web", 'metadata.annotations["example.org/token"]'),
             (annotated(note=f"https://me:{CANARY}@example.org"), "web", "metadata.annotations.note"),
         ],
+    ),
+    "secret-marked": Case(
+        [[{**SECRET, "secrets": [["data"], ["stringData"]]}], [{**kube("ConfigMap"), "secrets": [["data"]]}]],
+        [([{**config(a=CANARY)[0], "secrets": [["data", "a"]]}], "web", "data.a")],
     ),
     "secret-copied": Case(
         [[SECRET, *config(a="something else")]],

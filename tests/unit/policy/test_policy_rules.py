@@ -10,7 +10,7 @@ from aws_cases import CASES as AWS
 from cluster_cases import CASES as CLUSTER
 from policy_cases import CANARY, Case
 from policy_cases import CASES as KUBERNETES
-from registrations import violations
+from registrations import registered, violations
 from test_pod_security_rules import REFUSED
 
 from policy import judging
@@ -81,3 +81,11 @@ def test_the_rules_are_read_by_no_name_that_python_has() -> None:
 
     names = {path.stem for path in Path(judging.__file__).parent.glob("*.py")}
     assert not names & set(sys.stdlib_module_names)
+
+
+def test_charts_and_patches_are_no_objects() -> None:
+    """What is no whole object is neither labelled nor judged: the provider takes no such properties."""
+    types = ("helm.sh/v3:Release", "yaml/v2:ConfigGroup", "kustomize/v2:Directory", "apps/v1:DeploymentPatch")
+    stack = [registered(f"kubernetes:{each}", "a", {"spec": {"template": {"spec": {}}}}) for each in types]
+    outcome = judging.judge(stack)
+    assert (outcome["violations"], outcome["remedied"]) == ([], [])
