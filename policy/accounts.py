@@ -40,6 +40,10 @@ def _rules(resource: Resource) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield ("rules", index), mapping(rule)
 
 
+def _words(rule: dict[str, Any], name: str) -> set[str]:
+    return {text(each) for each in listed(rule, name)}
+
+
 def _wildcards(resource: Resource, _: Context) -> Iterable[Finding]:
     for path, rule in _rules(resource):
         for name in ("apiGroups", "resources", "verbs", "nonResourceURLs"):
@@ -50,7 +54,7 @@ def _wildcards(resource: Resource, _: Context) -> Iterable[Finding]:
 
 def _escalation(resource: Resource, _: Context) -> Iterable[Finding]:
     for path, rule in _rules(resource):
-        verbs, resources = map(set[str], (listed(rule, "verbs"), listed(rule, "resources")))
+        verbs, resources = _words(rule, "verbs"), _words(rule, "resources")
         for verb in sorted(verbs & {"escalate", "bind", "impersonate"}):
             yield Finding(
                 (*path, "verbs"), f"holds {verb}, which takes the rights of others", f"Leave {verb} out."
@@ -70,7 +74,7 @@ def _secrets(resource: Resource, _: Context) -> Iterable[Finding]:
         if "secrets" not in listed(rule, "resources") or "" not in listed(rule, "apiGroups"):
             continue
         # whoever lists sees the values; names don't hold a list
-        listing = sorted({"list", "watch"} & set(listed(rule, "verbs")))
+        listing = sorted({"list", "watch"} & _words(rule, "verbs"))
         if listing:
             yield Finding(
                 (*path, "verbs"), f"lets all secrets be read, by {', '.join(listing)}", "Leave it out."

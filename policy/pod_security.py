@@ -190,7 +190,7 @@ def _root_user(pod: Pod) -> Iterator[Finding]:
 def _selinux(pod: Pod) -> Iterator[Finding]:
     for path, value in _security(pod, "seLinuxOptions"):
         options = mapping(value)
-        kind = options.get("type") or ""
+        kind = str(options.get("type") or "")
         if kind not in _SELINUX_TYPES | {UNKNOWN}:
             allowed = ", ".join(sorted(_SELINUX_TYPES - {""}))
             yield Finding((*path, "type"), f"is {shown(kind)}", f"Leave it out, or write one of {allowed}.")
@@ -218,7 +218,7 @@ def _seccomp(pod: Pod) -> Iterator[Finding]:
 
 def _sysctls(pod: Pod) -> Iterator[Finding]:
     for index, each in enumerate(listed(pod.spec, "securityContext", "sysctls")):
-        name = at(each, "name") or ""
+        name = str(at(each, "name") or "")
         if name not in _SYSCTLS | {UNKNOWN}:
             yield Finding(
                 (*pod.spec_path, "securityContext", "sysctls", index, "name"),
