@@ -135,7 +135,7 @@ SECURITY_CHANGES: list[st.SearchStrategy[Change]] = [
     _CAPABILITIES.map(_field("securityContext", "capabilities", "add")),
     _DROPPED.map(_field("securityContext", "capabilities", "drop")),
     st.just((("securityContext", "capabilities"), ABSENT)),
-    st.sampled_from(["Default", "Unmasked", ABSENT]).map(_field("securityContext", "procMount")),
+    *(2 * [st.sampled_from(["Default", "Unmasked"]).map(_field("securityContext", "procMount"))]),
     st.just((("securityContext",), ABSENT)),
     st.just((("securityContext", "windowsOptions"), {"hostProcess": True})),
 ]

@@ -98,10 +98,10 @@ class Server:
         """The rules that the server finds violated; None if it refuses the object for something else."""
         return self._answer("POST", PATHS[manifest["kind"]].format(self.namespace), manifest)
 
-    def judge_ephemeral(self, pod: dict[str, Any]) -> set[str] | None:
-        """The same for a pod that is there, with these ephemeral containers."""
-        name = pod["metadata"]["name"]
-        return self._answer("PUT", f"{PATHS['Pod'].format(self.namespace)}/{name}/ephemeralcontainers", pod)
+    def judge_ephemeral(self, pod: str, container: dict[str, Any]) -> set[str] | None:
+        """The same for a pod that is there, with one more container, as `kubectl debug` adds it."""
+        path = f"{PATHS['Pod'].format(self.namespace)}/{pod}/ephemeralcontainers"
+        return self._answer("PATCH", path, {"spec": {"ephemeralContainers": [container]}})
 
     def judge_all(
         self, manifests: Iterable[dict[str, Any]]
@@ -114,7 +114,8 @@ class Server:
     def _answer(self, method: str, path: str, body: dict[str, Any]) -> set[str] | None:
         params = {"dryRun": "All", "fieldValidation": "Strict"}
         try:
-            answer = self.transport.send(method, f"/{path}", params, body=body)
+            content = "strategic" if method == "PATCH" else "plain"
+            answer = self.transport.send(method, f"/{path}", params, body=body, content=content)
         except KubeError as error:
             violation = _VIOLATES.search(error.message)
             if error.status == 403 and violation:
