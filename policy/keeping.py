@@ -22,6 +22,17 @@ _AWS = {
 }
 
 
+# what makes a name one of its kind in an account, or in the world
+_AWS_NAMES: dict[str, tuple[str, ...]] = {
+    "aws:s3/bucket:Bucket": ("bucket",),
+    "aws:iam/role:Role": ("name",),
+    "aws:iam/policy:Policy": ("name",),
+    "aws:iam/user:User": ("name",),
+    "aws:iam/rolePolicy:RolePolicy": ("role", "name"),
+    "aws:kms/alias:Alias": ("name",),
+}
+
+
 def _wanted(resource: Resource) -> dict[str, str]:
     """The recommended labels, as far as they follow from the resource itself."""
     wanted = {
@@ -77,13 +88,14 @@ def _force_destroy(resource: Resource, _: Context) -> Iterable[Finding]:
 def _collisions(stack: Stack, _: Context) -> Iterable[Finding]:
     seen: dict[tuple[str, ...], Resource] = {}
     for each in stack:
-        path = ("metadata", "name")
+        path: Path = ("metadata", "name")
         key = (each.group, each.kind, each.namespace, each.object_name)
         if not each.is_object:
-            path = ("bucket",) if each.type.endswith((":Bucket", ":BucketV2")) else ("name",)
-            name = text(each.props.get(path[0])) if each.type.startswith("aws:") else ""
-            key = (each.type.removesuffix("V2"), name)
-        if not key[-1]:
+            type_ = each.type.replace("V2", "")
+            names = _AWS_NAMES.get(type_, ())
+            path = names[-1:]
+            key = (type_, *(text(each.props.get(name)) for name in names))
+        if not path or not key[-1]:
             continue
         first = seen.setdefault(key, each)
         if first is not each:

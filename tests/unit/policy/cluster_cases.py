@@ -225,7 +225,14 @@ CASES: dict[str, Case] = {
         protected=True,
     ),
     "names-collide": Case(
-        [[kube("ConfigMap", "a"), kube("ConfigMap", "b"), kube("Secret", "a")]],
+        [
+            [kube("ConfigMap", "a"), kube("ConfigMap", "b"), kube("Secret", "a")],
+            # a policy's name is its role's own
+            [
+                registered("aws:iam/rolePolicy:RolePolicy", "a", {"role": "one", "name": "store"}),
+                registered("aws:iam/rolePolicy:RolePolicy", "b", {"role": "two", "name": "store"}),
+            ],
+        ],
         [
             (
                 [kube("ConfigMap", "a"), {**kube("ConfigMap", "a"), "urn": "urn:pulumi:dev::shop::x::other"}],
