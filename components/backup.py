@@ -18,6 +18,7 @@ from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
 from facts.checks import NAME as CHECKS
 from facts.checks.backups import BackupTarget
 from facts.pods import WORK_PATH, secret_file, secret_folder
+from facts.policy import BACKS_UP
 
 if TYPE_CHECKING:
     from components import kinds
@@ -155,7 +156,7 @@ def _cron_job(args: BackupArgs, job: kinds.JobSpec) -> kinds.CronJob:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": metadata(CRON_JOB, args.namespace, _LABELS),
+        "metadata": metadata(CRON_JOB, args.namespace, _LABELS, {BACKS_UP: args.database.host}),
         "spec": {
             "schedule": args.settings.schedule,
             "timeZone": args.time_zone,

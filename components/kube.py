@@ -49,6 +49,8 @@ class Keeping:
 
     provider: pulumi.ProviderResource
     protect: bool = False
+    unprotected: str = ""
+    """Why an object that holds data isn't protected in a stack that is."""
 
     def options(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -108,6 +110,23 @@ def config_map(
         "kind": "ConfigMap",
         "metadata": metadata(name, namespace, labels),
         "data": dict(data),
+    }
+
+
+def lone_disruption_budget(
+    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str]
+) -> kinds.PodDisruptionBudget:
+    """Makes stopping the only server a decision: draining its node waits until someone deletes the pod."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(name, namespace, labels),
+        "spec": {
+            "minAvailable": 1,
+            "selector": {"matchLabels": selector(name)},
+            # A server that isn't ready serves nobody: then nothing is lost by moving it.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
     }
 
 

@@ -28,6 +28,7 @@ from components.kube import (
     fingerprint,
     generated_secret,
     labels,
+    lone_disruption_budget,
     metadata,
     selector,
     service,
@@ -98,7 +99,7 @@ class Mariadb(Described):
                 ),
             ),
         )
-        Object(f"{name}-disruptions", _disruption_budget(args.namespace), child)
+        Object(f"{name}-disruptions", lone_disruption_budget(NAME, args.namespace, _LABELS), child)
         Object(f"{name}-network", network.server(NAME, args.namespace, "database", PORT), child)
         Object(f"{name}-clients", network.clients(NAME, args.namespace, "database", PORT), child)
         # Places that stay free when applications have taken all of theirs.
@@ -207,20 +208,5 @@ def _stateful_set(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec)
             "updateStrategy": {"type": "RollingUpdate"},
             "revisionHistoryLimit": 5,
             "template": template,
-        },
-    }
-
-
-def _disruption_budget(namespace: pulumi.Input[str]) -> kinds.PodDisruptionBudget:
-    """Makes stopping the only database a decision: draining its node waits until someone deletes the pod."""
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": metadata(NAME, namespace, _LABELS),
-        "spec": {
-            "minAvailable": 1,
-            "selector": {"matchLabels": selector(NAME)},
-            # A server that isn't ready serves nobody: then nothing is lost by moving it.
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }

@@ -32,7 +32,10 @@ class Namespace(pulumi.ComponentResource):
         self.name = namespace.metadata.apply(lambda found: str(found["name"]))
         child = pulumi.ResourceOptions(parent=self)
         Object(f"{name}-deny", network.policy("default-deny", self.name, "namespace", _DENY_ALL), child)
-        Object(f"{name}-dns", network.policy("dns", self.name, "namespace", _dns(args.dns)), child)
+        asking = network.policy(
+            "dns", self.name, "namespace", _dns(args.dns), "Every pod asks the cluster's DNS for addresses."
+        )
+        Object(f"{name}-dns", asking, child)
         self.register_outputs({"name": self.name})
 
 

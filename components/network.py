@@ -14,6 +14,7 @@ import pulumi
 
 from components.kube import labels, metadata, selector
 from facts.pods import access_labels as access
+from facts.policy import REASON
 
 if TYPE_CHECKING:
     from components import kinds
@@ -22,12 +23,14 @@ CLIENT_NAMESPACE = {"filewallball.io/client": "true"}
 
 
 def policy(
-    name: str, namespace: pulumi.Input[str], component: str, spec: kinds.NetworkPolicySpec
+    name: str, namespace: pulumi.Input[str], component: str, spec: kinds.NetworkPolicySpec, reason: str = ""
 ) -> kinds.NetworkPolicy:
+    """A policy. `reason`: who needs what it opens, and what for; nothing where it opens nothing."""
+    why = {REASON: reason} if reason else None
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": metadata(name, namespace, labels(name, component)),
+        "metadata": metadata(name, namespace, labels(name, component), why),
         "spec": spec,
     }
 
@@ -64,6 +67,7 @@ def server(
                 }
             ],
         },
+        f"Clients of {label or name} connect to {name}, which knows them by their password.",
     )  # fmt: skip
 
 
@@ -85,6 +89,7 @@ def clients(
                 {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": _tcp(port)}
             ],
         },
+        f"Clients of {label or name} in this namespace connect to {name}.",
     )  # fmt: skip
 
 
@@ -101,6 +106,7 @@ def peers(
             "ingress": [{"from": [{"podSelector": pods}], "ports": _tcp(port)}],
             "egress": [{"to": [{"podSelector": pods}], "ports": _tcp(port)}],
         },
+        f"The pods of {server} tell each other how they are.",
     )  # fmt: skip
 
 
@@ -129,4 +135,5 @@ def outward(
             "policyTypes": ["Egress"],
             "egress": [{"ports": _tcp(*ports)}],
         },
+        f"Clients of {name} reach it where it is, outside of the namespace, at an address that can change.",
     )  # fmt: skip

@@ -23,6 +23,7 @@ from facts import store, valkey
 from facts.checks import NAME as CHECKS
 from facts.checks.backups import SnapshotsTarget
 from facts.pods import CONFIG_PATH, WORK_PATH, config_file, password_key, secret_file, secret_folder
+from facts.policy import BACKS_UP
 from facts.snapshots import CONTAINER, CRON_JOB, FOLDER, MODULE, NAME, THROWAWAY_PATH, Variables
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _cron_job(args: SnapshotsArgs, job: kinds.JobSpec) -> kinds.CronJob:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": metadata(CRON_JOB, args.namespace, _LABELS),
+        "metadata": metadata(CRON_JOB, args.namespace, _LABELS, {BACKS_UP: valkey.NAME}),
         "spec": {
             "schedule": args.settings.schedule,
             "timeZone": args.time_zone,

@@ -18,11 +18,13 @@ from components.kube import (
     fingerprint,
     generated_secret,
     labels,
+    lone_disruption_budget,
     metadata,
     selector,
     service,
 )
 from facts.pods import CONFIG_PATH, config_file
+from facts.policy import NO_BACKUP
 from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, ENDPOINT, NAME, PORT, SECRET_KEY
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Store(Described):
                 ),
             ),
         )
+        Object(f"{name}-disruptions", lone_disruption_budget(NAME, args.namespace, _LABELS), child)
         Object(f"{name}-network", network.server(NAME, args.namespace, "object-store", PORT), child)
         Object(f"{name}-clients", network.clients(NAME, args.namespace, "object-store", PORT), child)
         self.register_outputs({})
@@ -133,7 +136,7 @@ def _deployment(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec) -
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(NAME, namespace, _LABELS),
+        "metadata": metadata(NAME, namespace, _LABELS, {NO_BACKUP: "It holds the backups themselves."}),
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": selector(NAME)},

@@ -38,6 +38,7 @@ from components.kube import (
 )
 from facts.checks.valkey import ValkeyTarget
 from facts.pods import password_key, secret_file
+from facts.policy import NO_BACKUP
 from facts.valkey import (
     AGENT_PORT,
     COMPONENT,
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 
 _LABELS = {name: valkey_pods.labels_of(name) for name in (NAME, SENTINEL)}
 _CLAIM_TEMPLATE = "data"
+_WHY_UNPROTECTED = "A smaller set leaves claims out, which `protect` would refuse; none is ever deleted."
+_WHY_NO_BACKUP = {SENTINEL: {NO_BACKUP: "The Sentinels learn anew whom they watch, from each other."}}
 
 
 @dataclass
@@ -99,8 +102,7 @@ class Valkey(Described):
             *(Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)),
             *(Object(f"{name}-{each}", manifest, child) for each, manifest in _policies(namespace)),
         ]
-        # What a set leaves out is never deleted, and `protect` would refuse to leave it out.
-        keeping = Keeping(args.keeping.provider)
+        keeping = Keeping(args.keeping.provider, unprotected=_WHY_UNPROTECTED)
         voting = self._set(f"{name}-sentinels", SENTINEL, args, keeping, sentinels, before)
         # One after the other: with Sentinels coming and going, a server that stops has nobody to appoint
         # its successor.
@@ -259,7 +261,7 @@ def _stateful_set(
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": metadata(server, namespace, _LABELS[server]),
+        "metadata": metadata(server, namespace, _LABELS[server], _WHY_NO_BACKUP.get(server)),
         "spec": {
             "serviceName": server,
             "replicas": count,

@@ -8,6 +8,7 @@ import pulumi
 
 from components.kube import Keeping, Object, labels, metadata
 from components.schema import Storage
+from facts.policy import UNPROTECTED
 
 if TYPE_CHECKING:
     from components import kinds
@@ -61,10 +62,13 @@ def claim(
             spec["storageClassName"] = storage.storage_class
         if storage.volume_name:
             spec["volumeName"] = storage.volume_name
+    annotations = keeping.annotations | _SKIP_AWAIT
+    if keeping.unprotected:
+        annotations[UNPROTECTED] = keeping.unprotected
     manifest: kinds.PersistentVolumeClaim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(name, namespace, labels(name, component), keeping.annotations | _SKIP_AWAIT),
+        "metadata": metadata(name, namespace, labels(name, component), annotations),
         "spec": spec,
     }
     return Object(resource, manifest, keeping.options(parent))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from filewallball.cli import backup, drill, images, sandbox, stack, valkey
+from filewallball.cli import backup, drill, images, policy, sandbox, stack, valkey
 from filewallball.cli.ending import end_in_order
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 stack.add_to(app)
+policy.add_to(app)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(images.app, name="images")
 app.add_typer(drill.app, name="drill")

@@ -40,7 +40,7 @@ def run(
     Raises what the handler raised, ConfigError for the program's own SettingsError, ProgramError for a bug.
     """
     monitor = Monitor(handler, redactor, project.name, stack)
-    with _in_project(project):
+    with in_project(project):
         try:
             # everything that the SDK keeps lies in context variables: a fresh context is a fresh SDK
             contextvars.copy_context().run(_run, project, stack, config, monitor, handler, dry_run)
@@ -112,7 +112,7 @@ def _execute(main: Path) -> None:
 
 
 @contextlib.contextmanager
-def _in_project(project: Project) -> Generator[None]:
+def in_project(project: Project) -> Generator[None]:
     """Work in the program's folder, as the Pulumi CLI does, and forget its modules afterwards.
 
     Where the program has `facts` of its own, it sees those and not this process's: the two may differ.

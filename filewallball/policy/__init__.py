@@ -1,0 +1,1 @@
+"""Runs the project's policy pack over a rendered stack, or over an exported state."""

@@ -1,0 +1,1 @@
+"""The policy pack: what every stack of this program is held to, before anything is deployed."""
