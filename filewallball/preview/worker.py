@@ -52,7 +52,7 @@ def render(folder: Path, stack: str, redactor: Listening) -> dict[str, Any]:
     return {
         "project": project.name,
         "sealed": config.sealed,
-        "warnings": list(getattr(first, "warnings", [])),
+        "warnings": list(first.warnings),
         "violations": judged(project, first.resources, protected=protected),
         "resources": [_plain(each, again.get(each.urn)) for each in first.resources],
         "outputs": whole_numbers(_settled(first.outputs, second.outputs)),
