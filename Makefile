@@ -6,7 +6,7 @@ STACK ?= dev
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up down clean test test-all test-unit lint format lock bench setup
+.PHONY: help up down clean test test-all test-engines test-unit lint format lock bench setup
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,9 +32,12 @@ clean: .venv/.ready ## down, and delete the data as well
 test: setup lint ## the tests, end-to-end ones included
 	@scripts/run-tests tests
 
-test-all: setup lint ## the tests with all variants, and the benchmarks, as every night
-	@scripts/run-tests -m "" tests
+test-all: setup lint ## the tests with all variants, the real engine's and the benchmarks, as every night
+	@FWB_ENGINES=build scripts/run-tests -m "" tests
 	@$(BIN)/python -m benchmarks
+
+test-engines: setup ## the program under the real Pulumi engine, which is built if it has to be
+	@FWB_ENGINES=build scripts/run-tests -m "" tests/e2e/pulumi
 
 test-unit: setup ## lint and the offline tests, under a minute
 	@scripts/lint

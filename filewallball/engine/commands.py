@@ -55,7 +55,7 @@ def execute(
     """
     reporter = Reporter(quiet=flags.as_json, show_diff=flags.diff)
     if native.choose(flags.engine) != EMBEDDED:
-        code = _native(command, root, stack, flags, reporter)
+        code = _native(command, root, stack, flags, reporter, before)
         if code is not None:
             return code or (after(True)[0] if after else 0)
     options = run.Options(
@@ -160,7 +160,14 @@ def _ask(names: list[str], reporter: Reporter) -> bool:
     return input(f"Delete these {len(names)} objects? Type yes to go on: ").strip().lower() == "yes"
 
 
-def _native(command: str, root: Path, stack: str, flags: Flags, reporter: Reporter) -> int | None:
+def _native(
+    command: str,
+    root: Path,
+    stack: str,
+    flags: Flags,
+    reporter: Reporter,
+    before: Callable[[Graph, Callable[[str], None]], None] | None,
+) -> int | None:
     """Run it with the Pulumi CLI; its exit code. None: it would miss a cluster that is still to be named."""
     if flags.purge or flags.take_over:
         raise ConfigError(
@@ -174,4 +181,6 @@ def _native(command: str, root: Path, stack: str, flags: Flags, reporter: Report
         *(["--diff"] if flags.diff else []),
         *(["--yes"] if flags.yes and command != "preview" else []),
     ]
+    if before and command == "up":
+        before(graph, reporter.working)
     return native.run(command, root, stack, run.load_project(root).name, graph, arguments)

@@ -33,7 +33,7 @@ _REF = "org.opencontainers.image.ref.name"
 def built(progress: Progress) -> dict[str, tuple[str, Path]]:
     """Name → its reference in this checkout, and its archive; they are made where they are missing."""
     references = {name: images.normalise(images.own_reference(name)) for name in NAMES}
-    none = Binaries(Path(), "")  # no program of the toolchain is in them, so it needn't be built
+    none = Binaries(Path())  # no program of the toolchain is in them, so it needn't be built
     images.build(references.values(), none, progress)
     return {name: (reference, images.archive(reference, none)) for name, reference in references.items()}
 

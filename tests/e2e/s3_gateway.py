@@ -24,8 +24,9 @@ from filewallball import paths
 from filewallball.backup import s3
 from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
-from filewallball.sandbox.toolchain import build as toolchain
 from filewallball.sandbox.toolchain.build import binaries
+from filewallball.sandbox.toolchain.golang import find_go
+from filewallball.sandbox.toolchain.sources import SANDBOX
 
 START_SECONDS = 60
 
@@ -63,15 +64,15 @@ def free_port() -> int:
 
 def with_users(progress: Progress) -> Path:
     """The server of s3_users/main.go, built once from the sandbox's Go modules."""
-    go = toolchain.find_go(toolchain.go_needed(), progress)
+    go = find_go(SANDBOX.go_needed(), progress)
     source = Path(__file__).parent / "s3_users" / "main.go"
-    mark = hashlib.sha256(source.read_bytes() + toolchain.build_key(go.version).encode()).hexdigest()[:12]
+    mark = hashlib.sha256(source.read_bytes() + SANDBOX.key(go.version).encode()).hexdigest()[:12]
     target = paths.cache_dir() / "tests" / f"s3_users-{mark}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(target.parent / "lock", progress, "another build of the tests' S3 server"):
         if not target.exists():
-            call = [go.path, "build", *toolchain.build_flags(), "-o", f"{target}.new", str(source)]
-            subprocess.run(call, cwd=toolchain.HERE, env=go.environment(), check=True)
+            call = [go.path, "build", *SANDBOX.flags(), "-o", f"{target}.new", str(source)]
+            subprocess.run(call, cwd=SANDBOX.directory, env=go.environment(), check=True)
             Path(f"{target}.new").replace(target)
     return target
 

@@ -32,7 +32,7 @@ def node(tmp_path: Path) -> Node:
     control = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
     for name in ("containerd", "etcd", "controllers", "ptp", *control):
         (folder / name).touch()
-    return Node("x", tmp_path / "state", "10.213.0.2", Binaries(folder, "v1.36.3"))
+    return Node("x", tmp_path / "state", "10.213.0.2", Binaries(folder))
 
 
 def test_the_plan_names_every_program_once_and_the_kubelet_last(node: Node) -> None:

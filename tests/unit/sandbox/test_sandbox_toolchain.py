@@ -2,57 +2,69 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pulumi_kubernetes
 import pytest
 
 from filewallball.errors import UserError
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain import build, estimate, golang
+from filewallball.sandbox.toolchain.sources import PULUMI_CLI, PULUMI_KUBERNETES, SANDBOX, Sources
 
 
 def test_versions_agree_with_the_images_that_carry_the_programs() -> None:
-    references = (build.HERE.parent / "images.yaml").read_text()
-    assert build.module_version("k8s.io/kubernetes").startswith("v1.36.")
+    references = (SANDBOX.directory.parent / "images.yaml").read_text()
+    assert SANDBOX.module_version("k8s.io/kubernetes").startswith("v1.36.")
     for module, image in (
         ("github.com/coredns/coredns", "registry.k8s.io/coredns/coredns"),
         ("github.com/versity/versitygw", "ghcr.io/versity/versitygw"),
     ):
-        assert f"{image}:{build.module_version(module)}" in references
+        assert f"{image}:{SANDBOX.module_version(module)}" in references
     with pytest.raises(KeyError):
-        build.module_version("example.com/none")
+        SANDBOX.module_version("example.com/none")
 
 
-def test_every_program_comes_from_a_package_that_is_built() -> None:
+@pytest.mark.parametrize("sources", [SANDBOX, PULUMI_CLI, PULUMI_KUBERNETES], ids=lambda each: each.name)
+def test_every_program_comes_from_a_package_that_is_built(sources: Sources) -> None:
     """One module: what two programs share has one version, and is compiled once."""
-    assert [str(each.relative_to(build.HERE)) for each in build.HERE.rglob("go.mod")] == ["go.mod"]
-    own = {each.name for each in build.HERE.iterdir() if list(each.glob("main.go"))}
-    tools = re.search(r"^tool \(\n(.*?)^\)", (build.HERE / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
-    assert tools is not None
+    assert [path.parent for path in sources.directory.rglob("go.mod")] == [sources.directory]
+    own = {each.name for each in sources.directory.iterdir() if list(each.glob("main.go"))}
+    modules = (sources.directory / "go.mod").read_text()
+    tools = re.findall(r"^tool (?:\(\n(.*?)^\)|(\S+)$)", modules, re.MULTILINE | re.DOTALL)
+    paths = [each for found in tools for each in "".join(found).split()]
     # A later major version ends the package's path; what is before names the program.
-    named = {re.sub(r"/v\d+$", "", each.strip()).rpartition("/")[2] for each in tools[1].splitlines()}
-    assert own | named == set(build.PROGRAMS)
-    assert {f"./{each}" for each in own} | {"tool"} == set(build.PACKAGES)
-    assert set(build.LINKS.values()) <= set(build.PROGRAMS)
-    assert not set(build.LINKS) & set(build.PROGRAMS)
+    named = {re.sub(r"/v\d+$", "", each).rpartition("/")[2] for each in paths}
+    assert own | named == set(sources.programs)
+    assert {f"./{each}" for each in own} | ({"tool"} if named else set()) == set(sources.packages)
+    assert set(sources.links.values()) <= set(sources.programs)
+    assert not set(sources.links) & set(sources.programs)
 
 
-def test_a_key_changes_with_sources_modules_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "HERE", tmp_path)
+def test_a_key_changes_with_sources_modules_and_go(tmp_path: Path) -> None:
+    sources = replace(SANDBOX, directory=tmp_path)
     modules, program = tmp_path / "go.mod", tmp_path / "own" / "main.go"
     modules.write_text("module g\nrequire k8s.io/kubernetes v1.36.3\n")
-    keys = {build.build_key("go1.26.8"), build.build_key("go1.26.9")}
+    keys = {sources.key("go1.26.8"), sources.key("go1.26.9")}
     program.parent.mkdir()
     program.write_text("package main\n")
-    keys.add(build.build_key("go1.26.8"))
+    keys.add(sources.key("go1.26.8"))
     modules.write_text("module g\nrequire k8s.io/kubernetes v1.36.4\n")
-    keys.add(build.build_key("go1.26.8"))
+    keys.add(sources.key("go1.26.8"))
     (program.parent / "main_test.go").write_text("not built\n")
     (tmp_path / "build.py").write_text("not built\n")
-    keys.add(build.build_key("go1.26.8"))
+    keys.add(sources.key("go1.26.8"))
     assert len(keys) == 4
     assert all(key.startswith("programs-") for key in keys)
+
+
+def test_the_provider_says_the_version_of_the_sdk() -> None:
+    plugin = json.loads((Path(pulumi_kubernetes.__file__).parent / "pulumi-plugin.json").read_text())
+    main = PULUMI_KUBERNETES.directory / "pulumi-resource-kubernetes" / "main.go"
+    assert f'version = "{plugin["version"]}"' in main.read_text()
 
 
 def fake_go(folder: Path, version: str) -> Path:
@@ -95,26 +107,23 @@ def test_settings_of_the_caller_do_not_change_what_is_built(monkeypatch: pytest.
     assert environment["GOPROXY"] == "https://proxy.test"
 
 
-def scripted_go(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> golang.Go:
+def scripted_go(folder: Path, script: str) -> tuple[golang.Go, Sources]:
     """A Go that runs `script` in its place, and a module with nothing in it."""
     program = fake_go(folder / "go", "x")
     program.write_text(f"#!/bin/sh\n{script}\n")
-    monkeypatch.setattr(build, "HERE", folder / "module")
     (folder / "module").mkdir()
     (folder / "module" / "go.mod").write_text("module g\nrequire k8s.io/kubernetes v1.36.3\n")
     (folder / "module" / "go.sum").write_text("a v1 h1:x\na v1/go.mod h1:x\nb v1/go.mod h1:x\n")
     (folder / "bin").mkdir()
-    return golang.Go(program, "go1")
+    return golang.Go(program, "go1"), replace(SANDBOX, directory=folder / "module")
 
 
 @pytest.mark.parametrize("step", ["list", "build"])
-def test_a_failed_build_leaves_nothing_and_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
+def test_a_failed_build_leaves_nothing_and_says_why(tmp_path: Path, step: str) -> None:
     script = f"[ $1 = {step} ] || exit 0; echo 'dial tcp: no route to host' >&2; exit 1"
-    go = scripted_go(tmp_path, script, monkeypatch)
+    go, sources = scripted_go(tmp_path, script)
     with pytest.raises(UserError, match="no route to host") as caught:
-        build.build(go, tmp_path / "bin" / "programs-1", Progress(lambda _line: None))
+        build.build(go, tmp_path / "bin" / "programs-1", Progress(lambda _line: None), sources)
     assert "GOPROXY" in caught.value.hint
     assert list((tmp_path / "bin").iterdir()) == []
 
@@ -123,7 +132,7 @@ def test_the_build_says_how_far_it_is_of_all_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(estimate, "REPORT_EVERY", 0.0)
-    programs = " ".join(build.PROGRAMS)
+    programs = " ".join(SANDBOX.programs)
     script = f"""
         echo "$1 threads=$GOMAXPROCS collector=$GOGC" >> "${{0%/*}}/calls"
         echo go: downloading a v1
@@ -134,9 +143,9 @@ def test_the_build_says_how_far_it_is_of_all_packages(
         esac"""
     monkeypatch.delenv("GOMAXPROCS", raising=False)
     monkeypatch.delenv("GOGC", raising=False)
-    go = scripted_go(tmp_path, script, monkeypatch)
+    go, sources = scripted_go(tmp_path, script)
     said: list[str] = []
-    build.build(go, tmp_path / "bin" / "programs-1", Progress(said.append))
+    build.build(go, tmp_path / "bin" / "programs-1", Progress(said.append), sources)
     assert any(
         re.search(r"downloading .*: 1 of 1 modules, about \d+ s left, now a v1", each) for each in said
     )
@@ -170,4 +179,5 @@ def test_durations_are_rough(seconds: float, text: str) -> None:
 
 def test_the_pinned_wheel_is_new_enough_for_every_module() -> None:
     wheel = tuple(int(part) for part in golang.wheel_version().split("."))
-    assert wheel >= build.go_needed()
+    for sources in (SANDBOX, PULUMI_CLI, PULUMI_KUBERNETES):
+        assert wheel >= sources.go_needed()

@@ -1,0 +1,58 @@
+"""Stands for `pulumi-language-python`, whose Go module is in no registry. The CLI starts it for the program.
+
+The real one starts a Python of the project's virtual environment; this one is that Python. It answers with
+the server that pulumi.automation has for programs given as functions. What that leaves untested: how the real
+host finds an environment, and how it installs packages and plugins.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
+
+WHOLE = [("grpc.max_receive_message_length", 400 << 20), ("grpc.max_send_message_length", 400 << 20)]
+
+
+class Host(LanguageServer):
+    """Runs `__main__.py` of the folder that the CLI names."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def Run(self, request: Any, context: Any) -> Any:
+        folder = Path(request.info.program_directory or request.pwd)
+        os.chdir(folder)
+        sys.path.insert(0, str(folder))
+        self.program = lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+        return super().Run(request, context)
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version="3.0.0")
+
+
+def main() -> None:
+    """Serve until the CLI ends this process."""
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    server = grpc.server(ThreadPoolExecutor(4), options=WHOLE)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    over.wait()
+    server.stop(0)
+
+
+if __name__ == "__main__":
+    main()
