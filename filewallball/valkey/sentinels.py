@@ -130,6 +130,9 @@ class Panel:
         for _ in range(TRIES):
 
             def vote(pod: Pod, client: Any, epoch: int = epoch) -> tuple[str, int]:
+                # One that has just started would ping the new primary after a second, as the default is, and
+                # have found it down by then.
+                self._tune(pod, client)
                 answer = self._answer(pod, client)
                 if answer.host != named.primary.host or answer.epoch > named.epoch:
                     return "*", 0
@@ -170,15 +173,20 @@ class Panel:
     def tune(self) -> None:
         """Set the Sentinels' periods, in those that have started since they were last set."""
 
-        def set_periods(pod: Pod, client: Any) -> None:
-            info = client.execute_command("INFO", "server", "cpu")
+        def look_and_tune(pod: Pod, client: Any) -> None:
+            info = self._tune(pod, client)
             self._work[pod].look(info["used_cpu_user"] + info["used_cpu_sys"], time.monotonic())
-            if self._tuned.get(pod) != info["run_id"]:
-                periods = [word for name, value in TUNING.items() for word in (name, value)]
-                client.execute_command("SENTINEL", "DEBUG", *periods)
-                self._tuned[pod] = info["run_id"]
 
-        self._ask(set_periods)
+        self._ask(look_and_tune)
+
+    def _tune(self, pod: Pod, client: Any) -> Any:
+        """Set the periods of one Sentinel, if it has started since; what its INFO says."""
+        info = client.execute_command("INFO", "server", "cpu")
+        if self._tuned.get(pod) != info["run_id"]:
+            periods = [word for name, value in TUNING.items() for word in (name, value)]
+            client.execute_command("SENTINEL", "DEBUG", *periods)
+            self._tuned[pod] = info["run_id"]
+        return info
 
     def spinning(self) -> list[Pod]:
         """Sentinels that have kept a processor busy for a while: they have little to do, so a link is broken.

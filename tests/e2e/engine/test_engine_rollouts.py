@@ -55,8 +55,12 @@ def test_every_broken_rollout_is_reported_and_the_healthy_are_left_alone(lab: La
     healthy = lab.workload("Deployment", "healthy", FOREVER)
     broken = [
         lab.workload("Deployment", "image", FOREVER, container={"image": "docker.io/library/no-such:1"}),
+        # never ready: a container without a probe is, for the moment that it lives
         lab.workload(
-            "Deployment", "crash", "echo the password is tell-nobody-77; echo dying words >&2; exit 3"
+            "Deployment",
+            "crash",
+            "echo the password is tell-nobody-77; echo dying words >&2; exit 3",
+            container={"readinessProbe": {"exec": {"command": ["false"]}}},
         ),
         lab.workload("Deployment", "nowhere", FOREVER, pod={"nodeSelector": {"planet": "mars"}}),
         unready(lab, "8s"),
