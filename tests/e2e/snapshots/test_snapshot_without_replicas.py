@@ -12,6 +12,7 @@ import pytest
 from local_set import MASTER, wait_for
 from snapshot_lab import Lab
 
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.snapshots import transfer
 
 
@@ -67,6 +68,10 @@ def test_sentinels_do_not_take_the_job_for_a_replica(lab: Lab, address: str, add
 def test_a_snapshot_of_a_lone_primary(lab: Lab) -> None:
     with lab.client() as client:
         client.set("a", "1")
+    # The flush before each test took the clock that orders data by their age; members come back below.
+    clock = lab.servers.client(lab.primary, "agent", db=CLOCK_DB)
+    wait_for(lambda: clock.hmget(CLOCK, ["tick"])[0], 10, lambda: "no clock")
+    lab.wait_linked()
     others = [one for one in lab.servers.members if one is not lab.primary]
     primary = lab.primary
     for one in others:
