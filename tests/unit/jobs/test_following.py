@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,7 +144,9 @@ def test_a_reason_that_passes_starts_anew(monkeypatch: pytest.MonkeyPatch) -> No
     """Two troubles that were each short are not one that lasted."""
     monkeypatch.setattr(pods, "CERTAIN_AFTER", dict.fromkeys(pods.CERTAIN_AFTER, 5.0))
     seconds = iter([0.0, 0.0, 4.0, 8.0])
-    monkeypatch.setattr(following.time, "monotonic", lambda: next(seconds))
+    # its clock alone: threads of earlier tests read the machine's
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=time.sleep)
+    monkeypatch.setattr(following, "time", clock)
     pulling = pod({"waiting": {"reason": "ErrImagePull"}})
     cluster = Cluster(pulling, pod({"waiting": {"reason": "ContainerCreating"}}), pulling, pod(RUNNING))
     assert follow(cluster).begun() == "p"
