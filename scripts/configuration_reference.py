@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configuration.md"
 sys.path.insert(0, str(ROOT))
 
+from generated_page import write_or_check  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 from pydantic_core import PydanticUndefined  # noqa: E402
 
@@ -146,13 +147,7 @@ deploys the stack refuses it. [production.md](production.md) describes each step
 
 
 def main() -> int:
-    text = document()
-    if "--check" in sys.argv:
-        current = TARGET.exists() and TARGET.read_text(encoding="utf-8") == text
-        print("current" if current else f"{TARGET.relative_to(ROOT)} is stale: run {Path(__file__).name}")
-        return 0 if current else 1
-    TARGET.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(document(), TARGET, ROOT, Path(__file__).name)
 
 
 def document() -> str:

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "policies.md"
 sys.path.insert(0, str(ROOT))
 
+from generated_page import write_or_check  # noqa: E402
+
 from policy.rule import Rule  # noqa: E402
 from policy.rules import RULES  # noqa: E402
 
@@ -68,13 +70,7 @@ ARN of a new bucket, are judged then.
 
 
 def main() -> int:
-    text = document()
-    if "--check" in sys.argv:
-        current = TARGET.exists() and TARGET.read_text(encoding="utf-8") == text
-        print("current" if current else f"{TARGET.relative_to(ROOT)} is stale: run {Path(__file__).name}")
-        return 0 if current else 1
-    TARGET.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(document(), TARGET, ROOT, Path(__file__).name)
 
 
 def document() -> str:

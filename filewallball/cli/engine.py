@@ -11,7 +11,7 @@ app = typer.Typer(
 
 @app.command("build")
 def build() -> None:
-    """Build them from Go modules into the cache, and print the folder; about half an hour the first time.
+    """Build them from Go modules into the cache, and print the folder; 15 minutes of processor time.
 
     They are for tests on machines that can't download them: there is no language host among them.
     """

@@ -157,12 +157,20 @@ def compile_modules(sources: Path, tree: Path) -> None:
     folders = [path.relative_to(sources) for path in own]
     with tempfile.TemporaryDirectory(dir=sources.parent) as root:
         # a machine's own tar is several times as fast as Python's
-        subprocess.run(["tar", "-x", "-f", str(tree), "-C", root, "--exclude=./dev/*"], check=True)
+        _run(["tar", "-x", "-f", str(tree), "-C", root, "--exclude=./dev/*"])
         shutil.copytree(sources, root, dirs_exist_ok=True)
-        command = ["chroot", root, *_COMPILE.split(), "-l", *(f"/{folder}" for folder in folders)]
-        subprocess.run(command, check=True, capture_output=True)
+        _run(["chroot", root, *_COMPILE.split(), "-l", *(f"/{folder}" for folder in folders)])
         for folder in folders:
             shutil.copytree(Path(root, folder, "__pycache__"), sources / folder / "__pycache__")
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        raise UserError(
+            f"{command[0]} failed while an image was built:\n{done.stderr.strip()[-1000:]}",
+            "See that the disk of the cache has room, and run the command again.",
+        )
 
 
 def copy_tree(

@@ -105,9 +105,8 @@ class Appointments:
         if not agreed:
             raise Failed(f"too few Sentinels took {target} as the primary of epoch {epoch}")
         self._gather(pod, but=self._layout.me)
-        others = {view.name for view in peers.values() if view and view.role not in ("down", "stuck")} - {
-            target
-        }
+        alive = {view.name for view in peers.values() if view and view.role not in ("down", "stuck")}
+        others = alive - {target}
         if others and not self._relieved(successor, others):
             self._say(f"{target} still has no other replica after {RELIEVED_SECONDS:g} s")
 

@@ -39,17 +39,7 @@ SIGNS: dict[Action, str] = {
     "skipped": ".",
     "foreign": "?",
 }
-COUNTED: tuple[Action, ...] = (
-    "create",
-    "update",
-    "replace",
-    "delete",
-    "same",
-    "keep",
-    "failed",
-    "skipped",
-    "foreign",
-)
+COUNTED = tuple(action for action in SIGNS if action not in ("read", "component"))
 
 
 @dataclass

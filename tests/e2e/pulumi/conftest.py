@@ -17,7 +17,7 @@ def engine() -> Path:
     """The folder of the CLI and the provider."""
     found = engines.find()
     if found is None:
-        pytest.skip("the real Pulumi engine isn't built here: `make test-engines` builds it, in half an hour")
+        pytest.skip("the real Pulumi engine isn't built here: `make test-engines` builds it")
     return found
 
 

@@ -44,33 +44,28 @@ class RealStack(DataStack):
         }
 
     def pulumi(self, *words: str, exit_code: int = 0) -> str:
-        """Run the CLI in the project; what it printed."""
+        """Run the CLI in the project; what it printed, without its warnings."""
         place = ["--cwd", str(self.project), "--non-interactive"]
-        return self._run([str(self.engine / "pulumi"), *words, *place], exit_code)
+        return self._run([str(self.engine / "pulumi"), *words, *place], exit_code).stdout
 
     def fwb(self, *arguments: str, exit_code: int = 0) -> str:
         words = [*arguments, "--cwd", str(self.project)]
-        return self._run([sys.executable, "-m", "filewallball.cli", *words], exit_code)
+        done = self._run([sys.executable, "-m", "filewallball.cli", *words], exit_code)
+        return done.stdout + done.stderr
 
-    def _run(self, command: list[str], exit_code: int) -> str:
+    def _run(self, command: list[str], exit_code: int) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=SECONDS, env=self.environment
         )
         assert done.returncode == exit_code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return done
 
     def init(self) -> None:
         self.pulumi("stack", "init", self.name)
 
     def preview(self) -> list[dict[str, Any]]:
         """The steps of `pulumi preview`."""
-        place = ["--cwd", str(self.project), "--non-interactive"]
-        command = [str(self.engine / "pulumi"), "preview", "--json", "--stack", self.name, *place]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=SECONDS, env=self.environment
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)["steps"]
+        return json.loads(self.pulumi("preview", "--json", "--stack", self.name))["steps"]
 
     def changes(self) -> dict[str, str]:
         """What a preview would do, by name of the resource; what stays the same is left out."""

@@ -331,6 +331,13 @@ def test_a_change_of_our_sources_leaves_the_packages_as_they_are(
     assert len(list((tmp_path / "images").glob("tree-*"))) == 1
 
 
+def test_a_tree_that_cannot_be_unpacked_is_told(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    with pytest.raises(UserError, match="tar failed while an image was built") as caught:
+        debian.compile_modules(tmp_path / "sources", tmp_path / "no-tree.tar")
+    assert "room" in caught.value.hint
+
+
 def test_an_image_of_two_layers_keeps_both_under_another_name(tmp_path: Path) -> None:
     source, target = tmp_path / "a.tar", tmp_path / "b.tar"
     oci.write_archive(
