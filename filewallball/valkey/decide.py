@@ -6,6 +6,7 @@ The rules, in words:
   have lost their memory, and a primary tells them anew.
 - Where the named primary serves, the others follow it. Where it doesn't, the freshest member takes its place,
   once all members have said how fresh they are, or have had time enough to.
+- A primary that is slow to answer keeps its place as long as the Sentinels bear with it.
 - A member that is closed (it has restarted) never leads because it is named, only because nobody is fresher.
 - A primary that leads with older data than somebody who comes later gives way, if it has taken no write yet.
 """
@@ -77,15 +78,17 @@ def _beside(
     """Another member is named."""
     name = named.primary.name
     primary = peers.get(name)
-    # An agent that can't be asked doesn't mean that the primary is gone; Sentinels watch the server itself.
-    serves = primary.serving if primary else not named.down
+    # An agent that can't be asked, or a server that is slow to answer, doesn't mean that the primary is gone;
+    # Sentinels watch the server itself, and are as patient with it as they have been told to be.
+    slow = primary is not None and primary.role == "stuck"
+    serves = primary.serving if primary and not slow else not named.down
     if me.role == "stuck":
         return Step("follow", name, "the server doesn't answer")
     if me.role == "down":
         return Step("stay", why="the server is down")
     if me.role == "primary" and leading < PROMOTED_SECONDS:
         return Step("stay", why=f"just promoted; the Sentinels still name {name}")
-    if primary and serves and primary.epoch < named.epoch and _has_more(me, primary, peers, named):
+    if primary and primary.serving and primary.epoch < named.epoch and _has_more(me, primary, peers, named):
         return Step("appoint", me.name, f"{name} leads with older data, and hasn't taken a write yet")
     if me.role == "primary":
         if serves:
@@ -96,7 +99,7 @@ def _beside(
         return Step("serve", why=f"replica of {name}")
     if not serves:
         return _vacant(me, named, peers, unsettled)
-    if not attached:
+    if not attached and not slow:  # of a slow one it isn't known how fresh it is
         return Step("follow", name, f"{name} leads")
     if me.open and unsettled > ADRIFT_SECONDS:
         return Step("close", why=f"not linked to {name} for long: what it has is old")

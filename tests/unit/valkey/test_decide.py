@@ -111,6 +111,18 @@ def test_a_server_that_is_slow_is_left_to_the_sentinels() -> None:
     assert step(me, named("valkey-0"), REPLICA, OTHER, unsettled=LONG).do == "stay"
 
 
+def test_a_primary_that_is_slow_keeps_its_place_as_long_as_the_sentinels_bear_with_it() -> None:
+    """A value that is larger than a replica's buffer ends the replicas' links, too, and all are slow then."""
+    slow = View("valkey-0", "stuck")
+    lost = replace(REPLICA, linked=False)
+    for epoch in (3, 4):
+        assert step(lost, named("valkey-0", epoch), slow, OTHER, unsettled=LONG / 100).do == "stay"
+    for me in (replace(lost, source="10.0.0.3"), replace(CLOSED, name="valkey-1")):
+        assert step(me, named("valkey-0"), slow, OTHER, unsettled=LONG / 100).do == "stay"
+    down = named("valkey-0", down=True)
+    assert step(lost, down, slow, replace(OTHER, linked=False), unsettled=LONG / 100).do == "appoint"
+
+
 def test_a_frozen_primary_is_told_before_it_wakes() -> None:
     me = replace(PRIMARY, role="stuck")
     assert step(me, named("valkey-1", 4), replace(REPLICA, role="primary"), OTHER).do == "follow"
