@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -53,9 +54,15 @@ MODULES = all_modules(SOURCES)
 PLACES = places_of_hints(list(MODULES.values()))
 
 
+@functools.cache
+def all_commands() -> Any:
+    """Each call would make all of them anew, which takes a tenth of a second."""
+    return typer.main.get_command(cli.app)
+
+
 def unknown_command(words: str) -> str:
     """Why there is no such command; empty where there is one."""
-    command: Any = typer.main.get_command(cli.app)
+    command = all_commands()
     rest = [word for word in shlex.split(words.replace("…", "").replace("[", "").replace("]", "")) if word]
     while rest and hasattr(command, "commands") and not rest[0].startswith("--"):
         name = rest.pop(0)

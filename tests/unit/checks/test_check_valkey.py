@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from types import SimpleNamespace
 
 import pytest
 from fake_set import FakeSet, Member
@@ -406,8 +408,7 @@ def test_a_set_that_is_down_is_waited_for_once(fake, monkeypatch):
         waited.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(valkey_nodes.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(valkey_nodes.time, "sleep", sleep)
+    monkeypatch.setattr(valkey_nodes, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
     patience = Patience()
     settling = fake.config_with(dataclasses.replace(fake.config[ValkeyTarget], settle_seconds=10))
 
@@ -424,7 +425,8 @@ def test_a_set_that_is_down_is_waited_for_once(fake, monkeypatch):
 
 
 def test_a_set_that_is_settling_passes_as_soon_as_it_has(fake, monkeypatch):
-    monkeypatch.setattr(valkey_nodes.time, "sleep", lambda _seconds: settle())
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: settle())
+    monkeypatch.setattr(valkey_nodes, "time", clock)
 
     def settle() -> None:
         fake.sentinels[0].ckquorum = fake.sentinels[1].ckquorum

@@ -8,12 +8,13 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from made_up import ABOUT, FakeKube, place
 
-from filewallball.drill import events, members, pod, runner
+from filewallball.drill import events, lone, members, pod, runner
 from filewallball.drill.events import BY_NAME, EVENTS, Scene
 from filewallball.drill.load.recording import Ack, Probe, Recording, State
 from filewallball.drill.lone import LoneProbe
@@ -96,7 +97,9 @@ def the_set(kube: FakeKube) -> Set:
 @pytest.fixture(autouse=True)
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here waits for anything real."""
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=lambda _: None)
+    for module in (events, lone, members, pod, runner):  # of the drill alone: other threads have real time
+        monkeypatch.setattr(module, "time", clock)
 
 
 # ---- the set ----

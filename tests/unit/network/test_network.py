@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,8 +39,8 @@ class Wire:
 def wire(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Wire:
     made = Wire(*request.param)
     monkeypatch.setattr(network.socket, "create_connection", made.connect)
-    monkeypatch.setattr(network.time, "sleep", made.sleep)
-    monkeypatch.setattr(network.time, "monotonic", lambda: made.now)
+    clock = SimpleNamespace(sleep=made.sleep, monotonic=lambda: made.now)
+    monkeypatch.setattr(network, "time", clock)
     return made
 
 
