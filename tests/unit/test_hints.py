@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import typer
-from messages import Module, all_modules, places_of_hints
+from messages import Module, Places, all_modules, places_of_hints
 from pydantic import BaseModel
 
 import settings
@@ -50,8 +50,17 @@ NAMES = {
     ),
 }
 """What an error may begin with in lower case: a command, a file, a resource."""
-MODULES = all_modules(SOURCES)
-PLACES = places_of_hints(list(MODULES.values()))
+
+
+@functools.cache
+def modules() -> dict[Path, Module]:
+    """Not read as the tests are collected, which each worker does."""
+    return all_modules(SOURCES)
+
+
+@functools.cache
+def places() -> Places:
+    return places_of_hints(list(modules().values()))
 
 
 @functools.cache
@@ -115,7 +124,7 @@ def bad_kubectl(text: str) -> list[str]:
 
 def test_every_command_and_setting_that_is_named_exists() -> None:
     wrong: list[str] = []
-    told = [(path, text) for path, module in MODULES.items() for text in module.texts()]
+    told = [(path, text) for path, module in modules().items() for text in module.texts()]
     told += [(page, page.read_text(encoding="utf-8")) for page in PAGES]
     for path, text in told:
         commands = [why for found in COMMAND.findall(text) if (why := unknown_command(found))]
@@ -129,7 +138,7 @@ def test_no_error_sends_the_reader_to_what_only_the_program_writes() -> None:
         r"FWB_(DB|STORE|WORK|VALKEY)\w*|store-credentials|\b(in|edit|change) (redis|valkey|sentinel)\.conf"
     )
     wrong: list[str] = []
-    for path, module in MODULES.items():
+    for path, module in modules().items():
         for line, text in module.errors() if path.is_relative_to(ROOT / "filewallball") else ():
             wrong += [f"{path.name}:{line}: {text}"] if inside.search(text) else []
             wrong += [f"{path.name}:{line}: {each} without filewallball:" for each in bare_settings(text)]
@@ -138,7 +147,7 @@ def test_no_error_sends_the_reader_to_what_only_the_program_writes() -> None:
 
 def test_warnings_name_settings_as_the_file_does() -> None:
     """The list of refused values has paths alone: it says which file they are in."""
-    module = MODULES[ROOT / "components" / "schema" / "settings.py"]
+    module = modules()[ROOT / "components" / "schema" / "settings.py"]
     texts = [text for text in module.texts() if ". " in text]
     assert any("filewallball:agent.image" in text for text in texts)
     assert not [each for text in texts for each in bare_settings(text)]
@@ -146,14 +155,14 @@ def test_warnings_name_settings_as_the_file_does() -> None:
 
 def test_hints_are_sentences() -> None:
     """A capital, a full stop. Those that are put together, or stand in tables, likewise."""
-    told = [(path, *each) for path, module in MODULES.items() for each in module.hints(PLACES)]
+    told = [(path, *each) for path, module in modules().items() for each in module.hints(places())]
     assert len(told) > 450, "they are found no longer"
     assert not [f"{path.name}:{line}: {text}" for path, line, text in told if bad_hint(text)]
 
 
 def test_errors_begin_with_a_capital_or_a_name() -> None:
     # these two are told behind the name of a server
-    told = [(path, *each) for path, module in MODULES.items() for each in module.beginnings(PLACES)]
+    told = [(path, *each) for path, module in modules().items() for each in module.beginnings(places())]
     told = [
         each for each in told if not str(each[0]).endswith(("snapshots/transfer.py", "valkey/appoint.py"))
     ]
@@ -162,7 +171,7 @@ def test_errors_begin_with_a_capital_or_a_name() -> None:
 
 
 def test_kubectl_is_told_where() -> None:
-    wrong = [(path.name, each) for path, module in MODULES.items() for text in module.texts()
+    wrong = [(path.name, each) for path, module in modules().items() for text in module.texts()
              for each in bad_kubectl(text)]  # fmt: skip
     # the prefix of a stack output ends in the namespace
     assert [each for each in wrong if each[0] != "stackoutputs.py"] == []
@@ -209,9 +218,9 @@ def test_planted_hints_are_found() -> None:
     """Each rule fails: on an f-string, a table, a sum, an alternative, a parameter, an own error."""
     base = Module.read("class UserError(Exception):\n    def __init__(self, message, hint=''): ...")
     planted = Module.read(PLANTED)
-    places = places_of_hints([base, planted])
-    assert (places["Odd"], places["judge"]) == (1, 1)
-    assert {text for _, text in planted.hints(places) if bad_hint(text)} == {
+    found = places_of_hints([base, planted])
+    assert (found["Odd"], found["judge"]) == (1, 1)
+    assert {text for _, text in planted.hints(found) if bad_hint(text)} == {
         "look at it.",
         "Look at it",
         "Do it now",
@@ -223,7 +232,7 @@ def test_planted_hints_are_found() -> None:
         "redis.maxMemory"
     ]
     assert [each for text in texts for each in bad_kubectl(text)] == ["get pods"]
-    assert [text for _, text in planted.beginnings(places) if bad_error(text)] == ["there is none"]
+    assert [text for _, text in planted.beginnings(found) if bad_error(text)] == ["there is none"]
 
 
 def test_which_kubectl_commands_are_whole() -> None:
