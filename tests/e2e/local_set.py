@@ -110,6 +110,16 @@ class LocalSet:
             if each in self.members:
                 self.start_agent(each)
 
+    def start_missing(self) -> None:
+        """Start what doesn't run; what was frozen goes on."""
+        for each in self.everything:
+            if each.process is None or each.process.poll() is not None:
+                self.start_server(each)
+            else:
+                os.kill(each.process.pid, signal.SIGCONT)
+            if each in self.members and each.agent is None:
+                self.start_agent(each)
+
     def start_server(self, each: Process) -> None:
         for source in FILES.iterdir():
             template = Template(source.read_text())

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import IO
+
+import pytest
 
 from filewallball.sandbox import images
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain import binaries
 
 REFERENCE = "docker.io/valkey/valkey:8.1"
+
+
+def unpacked(factory: pytest.TempPathFactory) -> Path:
+    """The folder of it that all workers share: what a server writes lies in mounts that no other sees."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "valkey-image"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            unpack(folder / "tree")
+            (folder / "done").touch()
+    return folder / "tree"
 
 
 def unpack(folder: Path) -> Path:

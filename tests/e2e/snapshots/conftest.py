@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import valkey_image
+from handed_on import HandedOn
 from local_set import LocalSet
 from s3_gateway import S3, Recorded, gateway, recording
 from snapshot_lab import Lab, Throwaway
@@ -29,25 +30,45 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the image that the stack asks for, unpacked."""
-    return valkey_image.unpack(tmp_path_factory.mktemp("snapshots-tree"))
+    return valkey_image.unpacked(tmp_path_factory)
+
+
+_HANDED_ON = pytest.StashKey[HandedOn]()
 
 
 @pytest.fixture(scope="session")
-def servers(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
+def handed_on(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[HandedOn]:
     net = 120 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    found = LocalSet(tree, tmp_path_factory.mktemp("set"), net)
-    try:
-        found.start()
-        found.wait_whole()
-        yield found
-    finally:
-        found.close()  # or a later run's would meet these at its addresses
+    found = pytestconfig.stash[_HANDED_ON] = HandedOn(
+        lambda: LocalSet(tree, tmp_path_factory.mktemp("set"), net)
+    )
+    yield found
+    found.drop()  # or a later run's would meet these at its addresses
+
+
+@pytest.fixture
+def servers(handed_on: HandedOn, request: pytest.FixtureRequest) -> Iterator[LocalSet]:
+    failed = request.session.testsfailed
+    yield handed_on.whole()
+    if request.session.testsfailed > failed:
+        handed_on.drop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the set after the last test on it: idle, it would still take the others' time."""
+    yield
+    found = item.config.stash.get(_HANDED_ON, None)
+    if found and "servers" not in getattr(nextitem, "fixturenames", ()):
+        found.drop()
 
 
 @pytest.fixture
 def lab(servers: LocalSet, tree: Path, s3: S3) -> Iterator[Lab]:
     throwaway = Throwaway(tree)
     made = Lab(servers, throwaway, s3)
-    made.flush()
+    made.empty()
     yield made
     throwaway.close()

@@ -19,6 +19,7 @@ from local_set import FILES, MASTER, LocalSet, Process, wait_for
 from redis import Redis
 from s3_gateway import S3
 
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
 from filewallball.snapshots import catalogue
@@ -178,10 +179,21 @@ class Lab:
 
     def flush(self) -> None:
         """What FLUSHALL does, which no user may do: the agents' clock goes, too."""
-        for database in (*DATABASES, STAGING):
-            with self.as_backup(database) as client:
-                client.flushdb()
         with self.as_backup(0) as client:
+            for database in (*DATABASES, STAGING):
+                client.execute_command("SELECT", database)
+                client.flushdb()
+            client.function_flush()
+
+    def empty(self) -> None:
+        """The same, but the clock stays: it would be back within a second."""
+        with self.as_backup(0) as client:
+            for database in {*DATABASES, STAGING} - {CLOCK_DB}:
+                client.execute_command("SELECT", database)
+                client.flushdb()
+            client.execute_command("SELECT", CLOCK_DB)
+            if others := [key for key in client.scan_iter(count=1000) if key != CLOCK.encode()]:
+                client.delete(*others)
             client.function_flush()
 
     def as_backup(self, database: int) -> Any:

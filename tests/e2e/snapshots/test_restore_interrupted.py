@@ -44,7 +44,7 @@ def test_stopped_half_way_and_run_again(lab: Lab, taken: Manifest, number: signa
     process = lab.start("restore", "--name", taken.name)
     read_until(process, "stage database 0:")
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=100)
     killed = number == signal.SIGKILL
     assert process.returncode == (-number if killed else 1)
     staged = lab.as_backup(STAGING).dbsize()

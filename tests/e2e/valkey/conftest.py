@@ -8,32 +8,42 @@ from pathlib import Path
 
 import pytest
 import valkey_image
+from handed_on import HandedOn
 from local_set import LocalSet
 
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the image that the stack asks for, unpacked."""
-    return valkey_image.unpack(tmp_path_factory.mktemp("valkey-tree"))
+    return valkey_image.unpacked(tmp_path_factory)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def net() -> int:
     """The second byte of this worker's addresses."""
     return 100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
+@pytest.fixture(scope="module")
+def handed_on(tree: Path, net: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandedOn]:
+    found = HandedOn(lambda: LocalSet(tree, tmp_path_factory.mktemp("set"), net))
+    yield found
+    found.drop()
+
+
 @pytest.fixture
-def idle(tree: Path, tmp_path: Path, net: int) -> Iterator[LocalSet]:
-    """A set of which nothing runs yet."""
+def whole(handed_on: HandedOn, request: pytest.FixtureRequest) -> Iterator[LocalSet]:
+    """A set that is up: one primary, two replicas, five Sentinels that agree. The next test has it, too."""
+    failed = request.session.testsfailed
+    yield handed_on.whole()
+    if request.session.testsfailed > failed:
+        handed_on.drop()
+
+
+@pytest.fixture
+def idle(handed_on: HandedOn, tree: Path, tmp_path: Path, net: int) -> Iterator[LocalSet]:
+    """A set of the test's own, of which nothing runs yet."""
+    handed_on.drop()  # it has the same addresses
     found = LocalSet(tree, tmp_path, net)
     yield found
     found.close()
-
-
-@pytest.fixture
-def whole(idle: LocalSet) -> LocalSet:
-    """A set that is up: one primary, two replicas, five Sentinels that agree."""
-    idle.start()
-    idle.wait_whole()
-    return idle

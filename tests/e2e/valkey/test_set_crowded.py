@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from crowd import Crowd, crowd
+from handed_on import HandedOn
 from local_set import RESERVED, LocalSet, Process, wait_for
 from redis.exceptions import ConnectionError
 from writing import writer
@@ -16,13 +17,16 @@ from writing import writer
 SHARE = 100
 
 
-@pytest.fixture
-def crowded(tree: Path, tmp_path: Path, net: int) -> Iterator[LocalSet]:
-    found = LocalSet(tree, tmp_path, net, connections=SHARE)
-    found.start()
-    found.wait_whole()
+@pytest.fixture(scope="module")
+def handed_on(tree: Path, net: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandedOn]:
+    found = HandedOn(lambda: LocalSet(tree, tmp_path_factory.mktemp("set"), net, connections=SHARE))
     yield found
-    found.close()
+    found.drop()
+
+
+@pytest.fixture
+def crowded(whole: LocalSet) -> LocalSet:
+    return whole
 
 
 def login(of: LocalSet, each: Process) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from filewallball.storage import sessions
 
 @dataclass
 class Written:
+    """`key` begins the names of its keys, which no other writer has used."""
+
+    key: str = field(default_factory=lambda: f"w:{secrets.token_hex(4)}")
     acknowledged: list[int] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
@@ -28,7 +32,7 @@ class Written:
     def lost(self, found: LocalSet) -> list[int]:
         """What was acknowledged and isn't there."""
         client = found.client(found.wait_whole())
-        there = set(client.mget([f"w:{n}" for n in self.acknowledged]))
+        there = set(client.mget([f"{self.key}:{n}" for n in self.acknowledged]))
         return [number for number in self.acknowledged if str(number) not in there]
 
 
@@ -43,7 +47,7 @@ def connect(found: LocalSet, timeout: float = 15) -> sessions.Sessions:
 
 @contextmanager
 def writer(found: LocalSet, per_second: int = 400) -> Iterator[Written]:
-    """Write meanwhile, as an application does, `per_second` keys `w:N`."""
+    """Write meanwhile, as an application does, `per_second` keys."""
     written, stop, client = Written(), threading.Event(), connect(found)
 
     def work() -> None:
@@ -51,7 +55,7 @@ def writer(found: LocalSet, per_second: int = 400) -> Iterator[Written]:
         while not stop.wait(1 / per_second):
             number += 1
             try:
-                client.call(lambda valkey, n=number: valkey.set(f"w:{n}", n))
+                client.call(lambda valkey, n=number: valkey.set(f"{written.key}:{n}", n))
             except Exception as error:  # noqa: BLE001 - told by the test
                 written.errors.append(error)
                 return
