@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,25 @@ def _sbin_on_path() -> None:
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin"
     for name in ("mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump"):
         assert shutil.which(name), f"{name} is missing: `make test` installs Debian's mariadb packages"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_once(_sbin_on_path: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder on PATH of what saves most of the time of a proof: see install_once.sh."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mariadb-installed"
+    folder.mkdir(exist_ok=True)
+    program = folder / "mariadb-install-db"
+    with suppress(FileExistsError):
+        program.symlink_to(Path(__file__).with_name("install_once.sh"))
+    os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
+    return str(folder)
+
+
+@pytest.fixture
+def install_anew(installed_once: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time as in a pod."""
+    monkeypatch.setenv("PATH", os.environ["PATH"].removeprefix(f"{installed_once}:"))
 
 
 @contextmanager
@@ -104,7 +123,7 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(installed_once: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("mariadb")
     found = Server(free_port(), f"{folder}/socket")
     subprocess.run(

@@ -169,6 +169,7 @@ def small_disk(job: Any, size: str) -> Iterator[None]:
         subprocess.run(["umount", job.work], check=True)
 
 
+@pytest.mark.usefixtures("install_anew")
 @pytest.mark.parametrize(("size", "step"), [("16k", "dump"), ("8m", "restore")])
 def test_a_disk_that_fills_up(filled: Any, monkeypatch: pytest.MonkeyPatch, size: str, step: str) -> None:
     monkeypatch.setattr(WorkDir, "need", lambda *_: None)  # the estimate was wrong
@@ -227,7 +228,7 @@ def test_a_deadline(filled: Any) -> None:
     process = filled.start()
     read_until(process, "dump: ")
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=100)
     assert process.returncode == 1
     assert "Stopped by SIGTERM" in output
     assert processes_in(filled.work) == []
