@@ -256,6 +256,7 @@ def sessions(stack: CheckedStack) -> Iterator[SessionSet]:
     found.close()
 
 
+@pytest.mark.nightly
 def test_sentinel_that_hangs(stack, sessions):
     with sessions.frozen("valkey-sentinel-2", "sentinel"):
         found = stack.check("valkey-quorum", "valkey-primary", "valkey-replicas")
@@ -288,6 +289,7 @@ def test_member_that_was_changed_by_hand(stack, sessions):
     assert f"delete pod {changed}" in found.hint
 
 
+@pytest.mark.nightly
 def test_network_that_is_closed(stack):
     name = ("networking.k8s.io/v1", "NetworkPolicy", "redis-clients")
     closed = [{"op": "replace", "path": "/spec/podSelector", "value": {"matchLabels": {"no": "body"}}}]

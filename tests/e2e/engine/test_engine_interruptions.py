@@ -108,7 +108,7 @@ def interrupted(lab: Lab) -> subprocess.Popen[str]:
 
 def test_ctrl_c_stops_in_order_and_the_next_up_goes_on(lab: Lab) -> None:
     run = interrupted(lab)
-    said, _ = run.communicate(timeout=30)
+    said, _ = run.communicate(timeout=100)
     assert run.returncode == 1, said
     assert "interrupted: the rest is left as it was" in said
     assert "Traceback" not in said
@@ -168,17 +168,19 @@ def test_a_second_ctrl_c_leaves_at_once(lab: Lab) -> None:
     lab.up(lab.config_map("a"))
     lab.kube.patch("v1", "ConfigMap", "a", lab.namespace, {"metadata": {"finalizers": ["test.local/hold"]}})
     lab.declare(lab.config_map("b"))
-    (lab.folder / "hang.py").write_text("import time\ntime.sleep(60)\n")
+    hangs = lab.folder / "hangs"
+    (lab.folder / "hang.py").write_text(f"import time\nopen({str(hangs)!r}, 'w')\ntime.sleep(60)\n")
     program = lab.folder / "__main__.py"
     # a program that doesn't come to an end by itself
     program.write_text(program.read_text() + "\nif not pulumi.runtime.is_dry_run():\n    import hang\n")
     run = lab.fwb("up", lab.stack, "--engine", "embedded", "--no-checks")
-    wait_until(lambda: lease_of(lab) is not None, "the lock")
+    wait_until(hangs.exists, "the program to hang")
+    assert lease_of(lab) is not None
     run.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         run.wait(2)
     run.send_signal(signal.SIGINT)
-    said, _ = run.communicate(timeout=10)
+    said, _ = run.communicate(timeout=30)
     assert run.returncode == 128 + signal.SIGINT
     assert "leaving at once" in said
     lab.kube.patch("v1", "ConfigMap", "a", lab.namespace, {"metadata": {"finalizers": None}})

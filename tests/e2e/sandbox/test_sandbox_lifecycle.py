@@ -171,25 +171,25 @@ def on_overlay(worker_id: str, tmp_path: Path) -> Iterator[str]:
         directory.rmdir()
 
 
-def test_two_side_by_side_the_second_where_the_kernel_makes_no_overlays(
-    sandbox: Sandbox, on_overlay: str
-) -> None:
+@pytest.mark.nightly  # by day the choice alone is tested: test_upon_an_overlay_images_are_copied
+def test_one_where_the_kernel_makes_no_overlays(on_overlay: str) -> None:
     said: list[str] = []
     kubeconfig = cluster.up(on_overlay, Progress(said.append))
     assert len([each for each in said if "lies on overlayfs" in each]) == 1
-    ours, theirs = cluster.status(on_overlay), cluster.status(sandbox.name)
-    assert ours.ready
-    assert theirs.ready
-    assert ours.address != theirs.address
-    create_config_map(kubeconfig, f"only-{on_overlay}")
-    assert config_map(sandbox.kubeconfig, f"only-{on_overlay}") is None
-
     images.ensure(on_overlay, [objects.BUSYBOX])
     with Kube.connect(kubeconfig, None) as kube:
         objects.create_pod(kube, "default", "pod", ["busybox", "sleep", "3600"])
         objects.wait_ready(kube, "default", "pod")
-    cluster.down(on_overlay)
-    assert cluster.status(sandbox.name).ready
+
+
+def test_two_side_by_side(sandbox: Sandbox, name: str) -> None:
+    kubeconfig = cluster.up(name)
+    ours, theirs = cluster.status(name), cluster.status(sandbox.name)
+    assert ours.ready
+    assert theirs.ready
+    assert ours.address != theirs.address
+    create_config_map(kubeconfig, f"only-{name}")
+    assert config_map(sandbox.kubeconfig, f"only-{name}") is None
 
 
 def test_killed_outright_it_ends_at_once_and_up_recovers(name: str) -> None:
@@ -209,7 +209,9 @@ def test_killed_outright_it_ends_at_once_and_up_recovers(name: str) -> None:
     assert config_map(kubeconfig, "kept") == {"key": "value"}
 
 
-def test_down_leaves_nothing_and_up_brings_the_data_back(name: str, machine_before: str) -> None:
+def test_down_leaves_nothing_and_up_brings_the_data_back(
+    sandbox: Sandbox, name: str, machine_before: str
+) -> None:
     kubeconfig = cluster.up(name)
     images.ensure(name, [objects.BUSYBOX])
     with Kube.connect(kubeconfig, None) as kube:
@@ -229,6 +231,7 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(name: str, machine_befo
 
     assert traces(name) == []
     assert network_state() == machine_before
+    assert cluster.status(sandbox.name).ready, "the other one goes on"
     file = paths.sandbox_dir(name) / "volumes" / volume / "file"
     assert file.read_text() == "keeper\n"
 

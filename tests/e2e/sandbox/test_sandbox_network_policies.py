@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import cluster_objects as objects
@@ -9,20 +11,33 @@ import pytest
 from shared_sandbox import Sandbox
 
 CLIENT = "client"
+POLICY = ("networking.k8s.io/v1", "NetworkPolicy")
 
 
-@pytest.fixture
-def servers(sandbox: Sandbox, namespace: str) -> None:
-    """Pod and Service `web`, serving `hello`, and a pod `client` labelled `role: friend`."""
+@pytest.fixture(scope="module")
+def servers(sandbox: Sandbox) -> Iterator[str]:
+    """A namespace with pod and Service `web`, serving `hello`, and a pod `client`, for all tests here."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    sandbox.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     page = "busybox mkdir -p /tmp/www; echo hello > /tmp/www/index.html"
     command = ["sh", "-c", f"{page}; exec busybox httpd -f -p 8080 -h /tmp/www"]
     objects.create_pod(sandbox.kube, namespace, "web", command, labels={"app": "web"}, port=8080)
     objects.create_service(sandbox.kube, namespace, "web", {"app": "web"}, 80, 8080)
-    objects.create_pod(
-        sandbox.kube, namespace, CLIENT, ["busybox", "sleep", "3600"], labels={"role": "friend"}
-    )
+    objects.create_pod(sandbox.kube, namespace, CLIENT, ["busybox", "sleep", "3600"])
     for name in ("web", CLIENT):
         objects.wait_ready(sandbox.kube, namespace, name)
+    yield namespace
+    sandbox.kube.delete("v1", "Namespace", namespace)
+
+
+@pytest.fixture
+def namespace(sandbox: Sandbox, servers: str) -> Iterator[str]:
+    """It, with no policy, all open and the client labelled `role: friend`."""
+    sandbox.kubectl("-n", servers, "label", "pod", CLIENT, "role=friend", "--overwrite")
+    wait_reachable(sandbox, servers, True)
+    yield servers
+    for found in sandbox.kube.list(*POLICY, servers):
+        sandbox.kube.delete(*POLICY, found["metadata"]["name"], servers)
 
 
 def policy(sandbox: Sandbox, namespace: str, name: str, selector: dict[str, str], **spec: Any) -> None:
@@ -58,9 +73,7 @@ def wait_reachable(sandbox: Sandbox, namespace: str, expected: bool) -> None:
         )
 
 
-@pytest.mark.usefixtures("servers")
 def test_deny_all_then_a_named_opening(sandbox: Sandbox, namespace: str) -> None:
-    wait_reachable(sandbox, namespace, True)
     policy(sandbox, namespace, "deny", {}, policyTypes=["Ingress"])
     wait_reachable(sandbox, namespace, False)
     # The kubelet's probes still pass.
@@ -76,7 +89,6 @@ def test_deny_all_then_a_named_opening(sandbox: Sandbox, namespace: str) -> None
     wait_reachable(sandbox, namespace, True)
 
 
-@pytest.mark.usefixtures("servers")
 def test_ports_by_number_name_and_range(sandbox: Sandbox, namespace: str) -> None:
     for number, port in enumerate([{"port": 8081}, {"port": "main"}, {"port": 9000, "endPort": 9100}]):
         policy(sandbox, namespace, f"p{number}", {"app": "web"}, ingress=[{"ports": [port]}])
@@ -84,7 +96,7 @@ def test_ports_by_number_name_and_range(sandbox: Sandbox, namespace: str) -> Non
             wait_reachable(sandbox, namespace, False)
         if number == 1:
             wait_reachable(sandbox, namespace, True)
-            sandbox.kube.delete("networking.k8s.io/v1", "NetworkPolicy", "p1", namespace)
+            sandbox.kube.delete(*POLICY, "p1", namespace)
             wait_reachable(sandbox, namespace, False)
     policy(
         sandbox, namespace, "range", {"app": "web"}, ingress=[{"ports": [{"port": 8000, "endPort": 8100}]}]
@@ -92,7 +104,6 @@ def test_ports_by_number_name_and_range(sandbox: Sandbox, namespace: str) -> Non
     wait_reachable(sandbox, namespace, True)
 
 
-@pytest.mark.usefixtures("servers")
 def test_egress_is_closed_and_opened_by_peer_name_service_and_block(sandbox: Sandbox, namespace: str) -> None:
     by_service, by_address = addresses(sandbox, namespace)
     policy(sandbox, namespace, "deny", {"role": "friend"}, policyTypes=["Egress"])
@@ -134,7 +145,6 @@ def hears_from_api_server(sandbox: Sandbox, namespace: str) -> bool:
     )
 
 
-@pytest.mark.usefixtures("servers")
 def test_peers_in_other_namespaces(sandbox: Sandbox, namespace: str) -> None:
     web = objects.status_of(sandbox.kube, namespace, "web")["podIP"]
     stranger = f"{namespace}-b"
