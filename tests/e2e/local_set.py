@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -262,6 +263,26 @@ class LocalSet:
     def wait_whole(self, seconds: float = 30) -> Process:
         name = wait_for(self.whole, seconds, lambda: f"named {self.named()}, roles {self.roles()}")
         return next(each for each in self.members if each.pod.name == name)
+
+
+def free_net(first: int) -> int:
+    """A number N, `first` or above, at whose addresses 127.N.x.x nobody listens.
+
+    Another checkout may be under test here, or a run that was killed has left servers.
+    """
+
+    def taken(net: int) -> bool:
+        hosts = [
+            (f"127.{net}.{part}.{n}", port) for part, port in ((0, 6379), (1, 26379)) for n in range(1, 6)
+        ]
+        return any(_listens(host) for host in hosts)
+
+    return next(net for net in range(first, 255, 8) if not taken(net))
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == 0
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, seen: Callable[[], str]) -> Any:

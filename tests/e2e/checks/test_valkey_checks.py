@@ -21,7 +21,7 @@ from typing import Any
 import local_set
 import pytest
 import valkey_image
-from local_set import MASTER, LocalSet, Process, wait_for
+from local_set import MASTER, LocalSet, Process, free_net, wait_for
 
 from facts.checks.valkey import ValkeyTarget
 from facts.valkey import CLOCK, CLOCK_DB
@@ -29,14 +29,13 @@ from filewallball.checks.result import Result
 from filewallball.checks.suites import valkey, valkey_nodes, valkey_replicas
 from filewallball.checks.suites.redis_session import PREFIX
 
-NET = 21  # the second byte of this module's addresses
 ALL = [check.name for check in valkey.CHECKS]
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
     root = valkey_image.unpacked(tmp_path_factory)
-    started = LocalSet(root, tmp_path_factory.mktemp("set"), NET)
+    started = LocalSet(root, tmp_path_factory.mktemp("set"), free_net(21))
     try:
         started.start()
         started.wait_whole()

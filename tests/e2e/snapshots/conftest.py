@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import valkey_image
 from handed_on import HandedOn
-from local_set import LocalSet
+from local_set import LocalSet, free_net
 from s3_gateway import S3, Recorded, gateway, recording
 from snapshot_lab import Lab, Throwaway
 
@@ -40,9 +40,9 @@ _HANDED_ON = pytest.StashKey[HandedOn]()
 def handed_on(
     tree: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[HandedOn]:
-    net = 120 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    first = 120 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     found = pytestconfig.stash[_HANDED_ON] = HandedOn(
-        lambda: LocalSet(tree, tmp_path_factory.mktemp("set"), net)
+        lambda: LocalSet(tree, tmp_path_factory.mktemp("set"), free_net(first))
     )
     yield found
     found.drop()  # or a later run's would meet these at its addresses

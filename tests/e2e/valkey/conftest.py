@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import valkey_image
 from handed_on import HandedOn
-from local_set import LocalSet
+from local_set import LocalSet, free_net
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def net() -> int:
     """The second byte of this worker's addresses."""
-    return 100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    return free_net(100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 
 
 @pytest.fixture(scope="module")

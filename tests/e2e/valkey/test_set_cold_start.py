@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from local_set import LocalSet, Process, wait_for
+from local_set import LocalSet, Process, free_net, wait_for
 
 from filewallball.valkey import agent, decide
 
@@ -121,7 +121,7 @@ def test_addresses_that_have_changed_meanwhile(idle: LocalSet, tree: Path, net: 
     """As when Services are made anew: no address that a Sentinel has kept is right any more."""
     idle.start()
     replica, value = freshest(idle)
-    moved = LocalSet(tree, idle.folder, net + 50)
+    moved = LocalSet(tree, idle.folder, free_net(net + 50))
     try:
         moved.start()
         assert moved.wait_whole().pod.name == replica.pod.name
