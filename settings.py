@@ -14,7 +14,14 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from components.faults import Fault, SettingsError, from_pydantic, parse_values, without_secrets
+from components.faults import (
+    Fault,
+    SettingsError,
+    from_pydantic,
+    misspelt,
+    parse_values,
+    without_secrets,
+)
 from components.schema import PROJECT, Model, Settings
 from components.schema.aws import ROLE_ANNOTATION
 from components.unset import drafted
@@ -118,14 +125,14 @@ def draft(values: Mapping[str, Any], stack: str, secret: Iterable[str] = ()) -> 
     """
     plain, unset = drafted(parse_values(values, PROJECT, Settings), Settings)
     hidden = parse_values({key: values[key] for key in secret if key in values}, PROJECT, Settings)
-    faults: list[Fault] = []
+    faults = list(misspelt(values, PROJECT, Settings))
     parts: dict[str, Any] = {}
     try:
         settings = Settings.model_validate(plain, by_alias=True, by_name=False)
         parts = dict(settings)
     except ValidationError as error:
         settings = None
-        faults = from_pydantic(error, Settings)
+        faults += from_pydantic(error, Settings)
         parts = dict(_valid_parts(plain))
     faults += _stack_faults(parts)
     if faults or settings is None:

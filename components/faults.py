@@ -8,15 +8,17 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, cast
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from components.reasons import SECRET_NAME, field_at, is_model, keys_of, reason
 
 Fault = tuple[str, object, str]
 MASK = "[secret]"
+NULL: Mapping[str, object] = types.MappingProxyType({})
+"""Stands for the null that was given, since None stands for a key that isn't there."""
 
 
 class Clash(ValueError):
@@ -31,23 +33,9 @@ class Clash(ValueError):
         self.faults = faults
 
 
-_REASONS = {
-    "string_type": "not text; write it in quotes",
-    "bool_type": "not a switch; write true or false",
-    "bool_parsing": "not a switch; write true or false",
-    "missing": "must be set",
-    "list_type": "not a list; write its items between [ and ], with commas",
-    "too_short": "empty; write one item or more, or leave it out for the default",
-}
-_NUMBERS = {
-    "int_type": "not a whole number",
-    "int_parsing": "not a whole number",
-    "int_from_float": "not a whole number",
-    "float_type": "not a number",
-    "float_parsing": "not a number",
-}
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""Who logs in, in a URL, and by which password."""
 _SETTING = re.compile(r"\{\.([\w.]+)\}")
-_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 class SettingsError(Exception):
@@ -68,12 +56,24 @@ class SettingsError(Exception):
 
 
 def _shown(given: object) -> str:
-    if given is None or isinstance(given, Mapping):
+    if given is None:
         return ""
+    if given is NULL:
+        return " = null"
     if given is MASK:
         return f" = {MASK}"
-    text = json.dumps(given, ensure_ascii=False, default=str)
+    text = _LOGIN.sub(MASK, json.dumps(_public(given), ensure_ascii=False, default=str))
     return f" = {text if len(text) <= 80 else text[:77] + '…'}"
+
+
+def _public(given: object) -> object:
+    """What was written, without what stands below keys that sound like secrets."""
+    if isinstance(given, BaseModel):
+        return given.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(given, Mapping):
+        items = cast("Mapping[str, object]", given).items()
+        return {key: MASK if SECRET_NAME.search(str(key)) else _public(value) for key, value in items}
+    return [_public(each) for each in cast("list[object]", given)] if isinstance(given, list) else given
 
 
 def without_secrets(faults: Sequence[Fault], secret: Mapping[str, object]) -> list[Fault]:
@@ -126,6 +126,16 @@ def _scalars(value: object) -> Iterator[str]:
         yield str(value)
 
 
+def misspelt(values: Mapping[str, Any], project: str, model: type[BaseModel]) -> Iterator[Fault]:
+    """Keys of another namespace that are meant for this project: nothing would ever read them."""
+    known = set(keys_of(model))
+    for key, value in values.items():
+        namespace, colon, name = key.rpartition(":")
+        near = difflib.SequenceMatcher(None, namespace.casefold(), project.casefold()).ratio() > 0.85
+        if colon and near and namespace != project and name in known:
+            yield key, value, f"of a project that isn't this one, so nothing reads it; write {project}:{name}"
+
+
 def parse_values(values: Mapping[str, Any], project: str, model: type[BaseModel]) -> dict[str, Any]:
     """Drop the project's name from the keys, and undo Pulumi's writing of values as JSON or plain strings.
 
@@ -138,19 +148,12 @@ def parse_values(values: Mapping[str, Any], project: str, model: type[BaseModel]
         if colon and namespace != project:
             continue
         field = fields.get(name)
-        if (
-            isinstance(value, str)
-            and field is not None
-            and (_is_model(field.annotation) or field.annotation is bool)
-        ):
+        structured = field is None or is_model(field.annotation) or field.annotation is bool
+        if isinstance(value, str) and structured:
             with suppress(ValueError):  # the models say what is wrong with it
                 value = json.loads(value)
         parsed[name] = value
     return parsed
-
-
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def from_pydantic(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
@@ -169,83 +172,12 @@ def _faults(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Fault]:
                 _SETTING.sub(lambda found: ".".join((*place, found[1])), why),
             )
         return
-    given = None if detail["type"] == "missing" else detail["input"]
-    yield ".".join(place), given, _why(detail["type"], detail["msg"], detail["loc"], model)
-
-
-def _why(kind: str, message: str, location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    if kind == "extra_forbidden":
-        names = sorted(_names(_model_at(model, location[:-1])))
-        near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
-        return (
-            f"no such key; did you mean {near[0]}?" if near else f"no such key; there are {', '.join(names)}"
-        )
-    if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        owner = _model_at(model, location)
-        return (
-            f"not a mapping; write keys below it: {', '.join(sorted(_names(owner)))}"
-            if owner
-            else "not a mapping"
-        )
+    kind, given = detail["type"], NULL if detail["input"] is None else detail["input"]
+    told = reason(kind, detail["msg"], detail["loc"], given, model)
     if kind == "missing":
-        inner = _model_at(model, location)
-        return (
-            f"must be set, with keys below it: {', '.join(sorted(_names(inner)))}" if inner else "must be set"
-        )
-    if kind == "value_error":
-        return message.removeprefix("Value error, ")
-    if kind in _REASONS:
-        return _REASONS[kind]
-    field = _field_at(model, location)
-    if kind in _NUMBERS:
-        example = field.default if field else None
-        bounds = _bounds(field)
-        return _NUMBERS[kind] + (f"; write {bounds or f'one such as {example}'}" if bounds or example else "")
-    if kind in _BOUNDS and (bounds := _bounds(field)):
-        return f"out of bounds; write {bounds}"
-    return f"{message[0].lower()}{message[1:]}".replace("input should be", "must be")
-
-
-def _bounds(field: FieldInfo | None) -> str:
-    """What a number may be, in words; empty where all may."""
-    words = {Ge: "{} or more", Gt: "more than {}", Le: "{} or less", Lt: "less than {}"}
-    limits = {type(one): getattr(one, type(one).__name__.lower()) for one in _limits(field)}
-    if Ge in limits and Le in limits:
-        return f"{limits[Ge]} to {limits[Le]}"
-    return " and ".join(text.format(limits[kind]) for kind, text in words.items() if kind in limits)
-
-
-def _limits(field: FieldInfo | None) -> list[Ge | Gt | Le | Lt]:
-    return [one for one in field.metadata if isinstance(one, Ge | Gt | Le | Lt)] if field else []
-
-
-def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> FieldInfo | None:
-    owner = _model_at(model, location[:-1])
-    fields = {field.alias or name: field for name, field in owner.model_fields.items()} if owner else {}
-    return fields.get(str(location[-1]))
-
-
-def _names(model: type[BaseModel] | None) -> Iterator[str]:
-    if model is not None:
-        yield from (field.alias or name for name, field in model.model_fields.items())
-
-
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The model that holds the keys at this place, if one does."""
-    current: type[BaseModel] | None = model
-    for part in location:
-        fields = (
-            {field.alias or name: field for name, field in current.model_fields.items()} if current else {}
-        )
-        field = fields.get(str(part))
-        current = inner_model(field.annotation) if field else None
-    return current
-
-
-def inner_model(annotation: Any) -> type[BaseModel] | None:
-    """The model that an annotation stands for, None beside it or not."""
-    if _is_model(annotation):
-        return annotation
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next((a for a in get_args(annotation) if _is_model(a)), None)
-    return None
+        given = None
+    elif kind == "extra_forbidden" and SECRET_NAME.search(place[-1]):
+        given = MASK
+    elif given is NULL and (field := field_at(model, detail["loc"])) and not field.is_required():
+        told += ", or leave the key out for its default"
+    yield ".".join(place), given, told

@@ -11,7 +11,8 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from components.faults import Fault, inner_model
+from components.faults import Fault
+from components.reasons import inner_model
 from components.schema.base import STAND_IN, WRITE, names_image, structured
 from facts.placeholder import PLACEHOLDER
 

@@ -15,19 +15,22 @@ from pydantic import AfterValidator, BeforeValidator
 from components import schedule
 from facts import units
 
-_CPU = re.compile(r"\d+m|\d+(\.\d{1,3})?")
+_CPU = re.compile(r"\d{1,9}m|\d{1,6}(\.\d{1,3})?", re.ASCII)
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_DNS_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*(\.\.|\.-|-\.))[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
 _IMAGE = re.compile(
     r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?P<tag>:[\w][\w.-]{0,127})?"
-    r"(?P<digest>@sha256:[0-9a-f]{64})?"
+    r"(?P<digest>@sha256:[0-9a-f]{64})?",
+    re.ASCII,
 )
-_VERSION = re.compile(r"v?(\d{1,2}(?:\.\d+)*)(?=$|[-_+])")
+_VERSION = re.compile(r"v?(\d{1,2}(?:\.\d+)*)(?=$|[-_+])", re.ASCII)
 _PRODUCTS = {
     "dragonfly", "keydb", "mariadb", "memcached", "minio", "mongo", "mysql", "nginx", "percona", "postgres",
     "redis", "valkey", "versitygw",
 }  # fmt: skip
+MOST_BYTES = 2**60
+"""The largest size that a setting may have, in bytes: 1 EiB."""
 _CRON_FIELDS = (
     ("minute", 0, 59),
     ("hour", 0, 23),
@@ -70,16 +73,28 @@ def image_is_pinned(reference: str) -> bool:
 
 
 def _quantity(text: str) -> str:
-    if quantity_bytes(text) <= 0:
+    size = quantity_bytes(text)
+    if size <= 0:
         raise ValueError("nothing fits in it; write more than 0, such as 1Gi")
+    if size < 2**20:
+        raise ValueError(f"only {_counted(size)}; write the unit as well, such as 512Mi or 10Gi")
+    if size > MOST_BYTES:
+        raise ValueError("more than any machine has; write a size such as 512Mi or 10Gi")
     return text
 
 
+def _counted(size: int) -> str:
+    return "1 byte" if size == 1 else f"{size} bytes"
+
+
 def _redis_memory(text: str) -> str:
-    if redis_bytes(text) < 2**20:
+    size = redis_bytes(text)
+    if size < 2**20:
         raise ValueError(
             "less than 1mb, where 0 would mean no limit at all; write 1mb or more, such as 256mb"
         )
+    if size > MOST_BYTES:
+        raise ValueError("more than any machine has; write a size such as 256mb")
     return text
 
 
@@ -165,16 +180,21 @@ def _cron(text: str) -> str:
     return text
 
 
+def _is_number(text: str) -> bool:
+    """Whether it is a whole number of 0 or more, written as computers write it: ٣ is a digit as well."""
+    return text.isascii() and text.isdecimal() and len(text) < 10
+
+
 def _cron_part(part: str, name: str, low: int, high: int) -> bool:
     body, slash, step = part.partition("/")
-    if slash and (not step.isdecimal() or int(step) == 0):
+    if slash and (not _is_number(step) or int(step) == 0):
         return False
     if body == "*" or (part == "?" and name.startswith("day")):
         return True
     names = _CRON_NAMES.get(name, [])
     first = 1 if name == "month" else 0
     ends = [str(names.index(end.lower()) + first) if end.lower() in names else end for end in body.split("-")]
-    if len(ends) > 2 or not all(end.isdecimal() and low <= int(end) <= high for end in ends):
+    if len(ends) > 2 or not all(_is_number(end) and low <= int(end) <= high for end in ends):
         return False
     return int(ends[0]) <= int(ends[-1])
 
@@ -209,7 +229,8 @@ Namespace = Annotated[
     ),
 ]
 _ANNOTATION = re.compile(
-    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 Annotations = dict[
     Annotated[
@@ -235,7 +256,7 @@ Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
 def _port(given: object) -> object:
-    if isinstance(given, bool) or not str(given).isdecimal() or not 1 <= int(str(given)) <= 65535:
+    if isinstance(given, bool) or not _is_number(str(given)) or not 1 <= int(str(given)) <= 65535:
         raise ValueError("not a port; write a number from 1 to 65535")
     return given
 
@@ -271,15 +292,17 @@ Bucket = Annotated[
 Prefix = Annotated[
     str,
     _pattern(
-        re.compile(r"|((?!\.{1,2}/)[\w.-]+/)+", re.ASCII),
-        "not a key prefix; write nothing, or names that each end in /, such as dev/ or team/dev/",
+        re.compile(r"|(?=.{1,512}$)((?!\.{1,2}/)[\w.-]+/)+", re.ASCII),
+        "not a key prefix; write nothing, or names that each end in /, such as dev/ or team/dev/, in 512"
+        " characters or less",
     ),
 ]
 AbsolutePath = Annotated[
     str,
     _pattern(
         re.compile(
-            r"(?!/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/|$))(/(?!\.{1,2}(/|$))[^\0/]+)+"
+            r"(?!/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/|$))"
+            r"(/(?!\.{1,2}(/|$))[^\x00-\x1f\x7f/]{1,255})+"
         ),
         "not an absolute path of a folder for data; write one that starts with /, such as /srv/mariadb",
     ),
@@ -287,7 +310,11 @@ AbsolutePath = Annotated[
 Endpoint = Annotated[
     str,
     _pattern(
-        re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w.~-]+)*/?", re.ASCII),
-        "not a URL of a server; write such as https://s3.example.org",
+        re.compile(
+            r"https?://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+            r"(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?(/[\w.~-]+)*/?",
+            re.ASCII,
+        ),
+        "not a URL of a server; write such as https://s3.example.org, with no user and no bucket in it",
     ),
 ]

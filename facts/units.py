@@ -13,8 +13,8 @@ MEMORY_UNITS: Final = {
     "": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30,
 }  # fmt: skip
 """Redis and Valkey count kb, mb and gb in powers of two and k, m and g in powers of ten."""
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|k|M|G|T|)")
-_MEMORY = re.compile(r"(\d+)([a-z]*)")
+_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)(Ki|Mi|Gi|Ti|k|M|G|T|)", re.ASCII)
+_MEMORY = re.compile(r"(\d{1,18})([a-z]*)", re.ASCII)
 
 
 def quantity_bytes(text: str) -> int | None:

@@ -10,18 +10,25 @@ from pydantic import AfterValidator, Field, model_validator
 
 from components.faults import Clash, Fault
 from components.schema.base import Model, to_set
-from components.values import Bucket, Region
+from components.values import Bucket
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 """What names the role of a ServiceAccount."""
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _PARTITION = r"arn:(?P<partition>aws|aws-cn|aws-us-gov)"
-_PROVIDER = re.compile(rf"{_PARTITION}:iam::(?P<account>\d{{12}}):oidc-provider/(?P<issuer>[\w.:/-]+)")
-_KEY = re.compile(rf"{_PARTITION}:kms:(?P<region>[a-z0-9-]+):(?P<account>\d{{12}}):key/[\w-]{{1,64}}")
+_PROVIDER = re.compile(
+    rf"{_PARTITION}:iam::(?P<account>\d{{12}}):oidc-provider/(?P<issuer>[\w.:/-]+)", re.ASCII
+)
+_KEY = re.compile(
+    rf"{_PARTITION}:kms:(?P<region>[a-z0-9-]+):(?P<account>\d{{12}}):key/[\w-]{{1,64}}", re.ASCII
+)
 _CLUSTER = re.compile(r"[A-Za-z0-9][\w-]{0,99}", re.ASCII)
 _ANY_ACCOUNT, _ANY_REGION = "0" * 12, "set-me"
 """What stands in for an account and a region that have not been set yet: these fit to any."""
 _PROFILE = re.compile(r"[\w.@/+-]{1,128}", re.ASCII)
+
+
+_REGION = re.compile(rf"[a-z]{{2,4}}(-[a-z]+){{1,3}}-\d{{1,2}}|{_ANY_REGION}")
 
 
 def _like(pattern: re.Pattern[str], why: str) -> AfterValidator:
@@ -35,6 +42,13 @@ def _like(pattern: re.Pattern[str], why: str) -> AfterValidator:
 
 Account = Annotated[
     str, _like(_ACCOUNT, "not an account's number; write its 12 digits in quotes, such as '123456789012'")
+]
+AwsRegion = Annotated[
+    str,
+    _like(
+        _REGION,
+        "not a region's name at AWS; write such as eu-central-1, without a zone's letter",
+    ),
 ]
 OidcProvider = Annotated[
     str,
@@ -94,7 +108,7 @@ class Aws(Model):
         description="Name of the new bucket. Bucket names are unique in the whole world.",
         json_schema_extra=to_set("a new name, such as that of your company with -filewallball", "set-me"),
     )
-    region: Region = Field(
+    region: AwsRegion = Field(
         description="Region of the bucket.",
         json_schema_extra=to_set("that of the cluster, such as eu-central-1", _ANY_REGION),
     )

@@ -14,6 +14,8 @@ from pydantic.alias_generators import to_camel, to_snake
 from components.faults import Clash, Fault
 from components.values import AbsolutePath, Cpu, DnsName, ImageCheck, Quantity, quantity_bytes
 
+MOST_CHARACTERS = 4096
+"""The longest text that a setting may have."""
 LEAST_MEMORY = 16 * 2**20
 """The smallest memory limit of a container, in bytes."""
 WRITE, STAND_IN = "write", "standIn"
@@ -53,11 +55,17 @@ class Model(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_switch_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
-        if isinstance(given, bool) and info.field_name:
-            kind: Any = cls.model_fields[info.field_name].annotation
-            if kind in (int, float, int | None):
-                raise ValueError("a switch, where a number is meant; write a number")
+    def _of_its_kind(cls, given: Any, info: ValidationInfo) -> Any:
+        """A switch is no number, and nothing but true and false is a switch, as Pulumi has it."""
+        kind: Any = cls.model_fields[info.field_name].annotation if info.field_name else None
+        if isinstance(given, bool) and kind in (int, float, int | None):
+            raise ValueError("a switch, where a number is meant; write a number")
+        if kind is bool and not isinstance(given, bool):
+            if not isinstance(given, str) or given.lower() not in ("true", "false"):
+                raise ValueError("not a switch; write true or false")
+            return given.lower() == "true"
+        if isinstance(given, str) and len(given) > MOST_CHARACTERS:
+            raise ValueError(f"too long; write {MOST_CHARACTERS} characters or less")
         return given
 
     def images(self, path: str = "") -> Iterator[tuple[str, str | None]]:

@@ -65,11 +65,18 @@ class Cluster(Model):
     @field_validator("context")
     @classmethod
     def _is_set(cls, context: str | None) -> str | None:
-        if context == "":
+        if context is not None and not context.strip():
             raise ValueError(
                 "names no cluster; write one of the names that `kubectl config get-contexts -o name` prints"
             )
         return context
+
+    @field_validator("kubeconfig")
+    @classmethod
+    def _is_path(cls, path: str | None) -> str | None:
+        if path is not None and (not path.strip() or not path.isprintable()):
+            raise ValueError("names no file; write a path such as ~/.kube/config, or leave it out")
+        return path
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -126,7 +133,7 @@ class Agent(Model):
 class Checks(Model):
     """Limits for the smoke checks."""
 
-    cache_latency_ms: Annotated[float, Field(gt=0)] = Field(
+    cache_latency_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
         default=10, description="Largest 99th percentile (p99) of the cache's answer times, in milliseconds."
     )
     cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = Field(
@@ -140,6 +147,6 @@ class Checks(Model):
         description="Annotations of the ServiceAccount. eks.amazonaws.com/role-arn names a role that may"
         " read the store.",
     )
-    database_latency_ms: Annotated[float, Field(gt=0)] = Field(
+    database_latency_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
         default=50, description="Largest 99th percentile (p99) of the times of queries, in milliseconds."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
@@ -25,6 +26,7 @@ from components.values import (
 
 MIB = 2**20
 ValkeyImage = Annotated[str, image_of("Valkey", "valkey", r"8\.1", "8.1")]
+_SAVE = re.compile(r"0*[1-9][0-9]{0,8}")
 LogLevel = Literal["debug", "verbose", "notice", "warning", "nothing"]
 
 
@@ -219,7 +221,7 @@ class Valkey(Model):
     @classmethod
     def _pairs(cls, text: str) -> str:
         words = text.split()
-        if not words or len(words) % 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
+        if not words or len(words) % 2 or not all(_SAVE.fullmatch(word) for word in words):
             raise ValueError(
                 "not pairs of seconds and changes; write such as '900 1 60 10000': a save 900 seconds after"
                 " the last one for one change, after 60 for 10000"

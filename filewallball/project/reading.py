@@ -26,6 +26,18 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+_WRITE = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list such as [a, b]",
+    "object": "keys with values below it",
+}
+MOST_SHOWN = 80
+"""Characters of a wrong value that a message quotes."""
+
+
 @dataclass(frozen=True)
 class Project:
     """A project: where it is, its name, the script to run, its configuration schema, its stacks' folder."""
@@ -105,7 +117,7 @@ def load_stack(project: Project, stack: str, *, sealed: bool = False) -> StackCo
             f"{name}: config is {_called(given)}, and must be a mapping",
             f"Write keys below it, such as `{project.name}:KEY: VALUE`.",
         )
-    values = {_qualified(project.name, str(key)): value for key, value in cast("Any", given).items()}
+    values = _by_key(project.name, cast("Any", given), name)
     opener = _Opener(content, name, sealed)
     secret_keys = [key for key, value in values.items() if _has_secure(value)]
     values = {key: opener.open(value, key) for key, value in values.items()}
@@ -125,6 +137,20 @@ def load_stack(project: Project, stack: str, *, sealed: bool = False) -> StackCo
         secrets,
         opener.sealed and bool(opener.opened),
     )
+
+
+def _by_key(project: str, given: Mapping[object, Any], name: str) -> dict[str, Any]:
+    """The values by their whole keys. Raises ConfigError for one that stands there in two spellings."""
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        whole = _qualified(project, str(key))
+        if whole in values:
+            raise ConfigError(
+                f"{name}: {whole} stands there twice, in two spellings",
+                f"Keep one of them, as `{whole}:`.",
+            )
+        values[whole] = value
+    return values
 
 
 def _is_there(path: Path) -> bool:
@@ -165,7 +191,11 @@ def _apply_schema(
     kind = str(declared.get("type", "string"))
     fault = _type_fault(values[key], kind, declared.get("items"))
     if fault:
-        faults.append(f"{key}: {fault}")
+        shown = (
+            redact.MASK if key in secret_keys else json.dumps(values[key], ensure_ascii=False, default=str)
+        )
+        shown = shown if len(shown) <= MOST_SHOWN else shown[: MOST_SHOWN - 1] + "…"
+        faults.append(f"{key} = {shown}: {fault}{f'; write {_WRITE[kind]}' if kind in _WRITE else ''}")
 
 
 def _declared_secret(project: Project) -> set[str]:

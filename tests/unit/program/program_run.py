@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,16 +155,27 @@ def unwrap(value: Any) -> tuple[Any, bool]:
     return value, False
 
 
-def run_program(values: dict[str, Any], stack: str = "test", *, preview: bool = False) -> Rendered:
-    """Run __main__.py with these settings. Raises what the program raises."""
-    rendered = Rendered()
+def run_program(
+    values: dict[str, Any],
+    stack: str = "test",
+    *,
+    preview: bool = False,
+    secret: Iterable[str] = (),
+    into: Rendered | None = None,
+) -> Rendered:
+    """Run __main__.py with these settings. Raises what the program raises.
+
+    secret: keys whose values must not be shown. into: takes what was registered until then, too.
+    """
+    rendered = Rendered() if into is None else into
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     mocks.set_mocks(
         _Echo(), project="filewallball", stack=stack, preview=preview, monitor=_Recorder(rendered)
     )
     text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    pulumi_config.set_all_config({f"filewallball:{key}": value for key, value in text.items()})
+    whole = {key if ":" in key else f"filewallball:{key}": value for key, value in text.items()}
+    pulumi_config.set_all_config(whole, list(secret))
 
     @pulumi.runtime.test
     def run() -> None:

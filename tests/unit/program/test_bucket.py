@@ -272,7 +272,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"aws": {"kmsKey": KEY.replace("ap-northeast-2", "eu-central-1")}}, "aws.kmsKey", "in another region"),
     ({"aws": {"kmsKey": "arn:aws:kms:ap-northeast-2:1:alias/x"}}, "aws.kmsKey", "an alias may point"),
     ({"aws": {"region": "cn-north-1"}}, "aws.oidcProvider", "begins with arn:aws-cn:"),
-    ({"aws": {"objectLock": {"mode": "legal"}}}, "aws.objectLock.mode", "'governance' or 'compliance'"),
+    ({"aws": {"objectLock": {"mode": "legal"}}}, "aws.objectLock.mode", "write governance or compliance"),
     ({"aws": {"objectLock": {"days": 0}}}, "aws.objectLock.days", "1 to 36500"),
     ({"aws": {"noncurrentDays": 0}}, "aws.noncurrentDays", "1 to 3650"),
     ({"aws": {"expireDays": 7}}, "aws.expireDays", "no such key"),

@@ -17,7 +17,7 @@ from program_run import AWS, DIGEST, ROOT, Rendered, merged, run_program
 from pydantic import BaseModel
 
 import settings
-from components.faults import inner_model
+from components.reasons import inner_model
 from facts.placeholder import PLACEHOLDER
 from filewallball.engine import commands, native, run
 from filewallball.errors import ConfigError, UserError

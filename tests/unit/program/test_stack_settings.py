@@ -142,7 +142,7 @@ def test_a_wrong_value_is_named_with_what_to_write(change: dict[str, Any], path:
 
 def test_a_missing_part_says_which_keys_it_has() -> None:
     with pytest.raises(
-        settings.SettingsError, match=r"cluster: must be set, with keys below it: apiServerPorts, context"
+        settings.SettingsError, match=r"cluster: must be set; write keys below it: apiServerPorts, context"
     ):
         settings.load({"backup": {"store": {"inCluster": True}}}, "test")
 

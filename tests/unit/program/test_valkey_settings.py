@@ -72,7 +72,7 @@ def valkey(change: dict[str, Any]) -> Any:
             "storage.size",
             ["storage.size 600Mi", "a size of 640Mi"],
         ),
-        ({"storage": {"hostPath": "/srv"}}, "storage.hostPath", ["there are size, storageClass"]),
+        ({"storage": {"hostPath": "/srv"}}, "storage.hostPath", ["write one of size, storageClass"]),
         ({"sentinelStorage": {"size": "64MB"}}, "sentinelStorage.size", ["not a quantity of bytes"]),
         ({"image": "valkey/valkey:latest"}, "image", ["latest changes without notice"]),
         ({"snapshots": {"schedule": "hourly"}}, "snapshots.schedule", ["a schedule has 5 fields"]),

@@ -37,8 +37,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"mariadb": {"maxConnections": "many"}}, "mariadb.maxConnections", "not a whole number"),
     ({"disposable": 3}, "disposable", "write true or false"),
     # Sizes.
-    ({"redis": {"resources": {"memoryLimit": "128"}}}, "redis.resources.memoryLimit", "write 16Mi or more"),
-    ({"valkey": {"agentResources": {"memoryLimit": "64"}}}, "valkey.agentResources.memoryLimit", "16Mi"),
+    ({"redis": {"resources": {"memoryLimit": "128"}}}, "redis.resources.memoryLimit", "only 128 bytes"),
+    ({"valkey": {"agentResources": {"memoryLimit": "64"}}}, "valkey.agentResources.memoryLimit", "64 bytes"),
     ({"mariadb": {"resources": {"memoryLimit": "200Mi", "memory": "100Mi"}}}, "mariadb.resources.memoryLimit",
      "mariadb.bufferPool 128Mi (the default) leaves too little of mariadb.resources.memoryLimit 200Mi"),
     ({"mariadb": {"storage": {"size": "5gb"}}}, "mariadb.storage.size", "not a quantity"),

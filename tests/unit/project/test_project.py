@@ -66,9 +66,9 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         values(folder, "dev", "config:\n  shop:size: many\n  shop:zones: [1]\n  shop:debug: 1\n")
     assert str(caught.value).splitlines() == [
         "Pulumi.dev.yaml is wrong:",
-        "  shop:size: is a string, and must be of type integer",
-        "  shop:zones: item 0 is an integer, and must be of type string",
-        "  shop:debug: is an integer, and must be of type boolean",
+        '  shop:size = "many": is a string, and must be of type integer; write a whole number',
+        "  shop:zones = [1]: item 0 is an integer, and must be of type string; write a list such as [a, b]",
+        '  shop:debug = "1": is an integer, and must be of type boolean; write true or false',
         "  shop:needed: is missing; set it with a value of type string",
         "  Correct Pulumi.dev.yaml. Pulumi.yaml says what each key must be.",
     ]

@@ -1,0 +1,226 @@
+"""Files of stacks with the mistakes that people make in such files, as they would type them."""
+
+from __future__ import annotations
+
+HEAD = """config:
+  filewallball:cluster: {sandbox: filewallball}
+  filewallball:disposable: true
+"""
+STORE = "  filewallball:backup: {store: {inCluster: true}}\n"
+AWS = "bucket: mine, account: '123456789012', eksCluster: some"
+
+Mistake = tuple[str, str, str]
+"""Lines below `config:` (or a whole file), what the line of the message begins with, a part of that line."""
+CONFIG: list[Mistake] = [
+    # What YAML makes of plain words and numbers.
+    ("valkey: {appendOnly: yes}", "valkey.appendOnly", '= "yes": not a switch; write true or false'),
+    ("valkey: {appendOnly: on}", "valkey.appendOnly", "write true or false"),
+    ("valkey: {appendOnly: n}", "valkey.appendOnly", "write true or false"),
+    ("valkey: {readsFromReplicas: 0}", "valkey.readsFromReplicas", "= 0: not a switch"),
+    ("protect: yes", "filewallball:protect", '= "yes": is a string, and must be of type boolean'),
+    ("valkey: {replicas: 1e1}", "valkey.replicas", "= 10.0: too many"),
+    ("valkey: {replicas: 0x10}", "valkey.replicas", "= 16: too many"),
+    ("valkey: {replicas: 010}", "valkey.replicas", "= 8: too many"),
+    ("valkey: {replicas: ~}", "valkey.replicas", "= null: not a whole number"),
+    ("valkey: {replicas: .inf}", "valkey.replicas", "write one such as 2"),
+    ("valkey: {downAfterMs: 1:30}", "valkey.downAfterMs", '= "1:30": not a whole number'),
+    ("valkey: {downAfterMs: '1,000'}", "valkey.downAfterMs", "not a whole number"),
+    ("valkey: {downAfterMs: 1000ms}", "valkey.downAfterMs", "not a whole number"),
+    ("valkey: {downAfterMs: 2026-11-01}", "valkey.downAfterMs", '= "2026-11-01"'),
+    ("checks: {cacheLatencyMs: .nan}", "checks.cacheLatencyMs", "not a finite number"),
+    ("checks: {cacheHitRate: 80%}", "checks.cacheHitRate", '= "80%": not a number; write 0 to 1'),
+    ("checks: {cacheHitRate: 0,8}", "checks.8", "= null: no such key; write one of cacheHitRate"),
+    ("mariadb: {image: 10.11}", "mariadb.image", "= 10.11: not text; write it in quotes"),
+    ("mariadb: {resources: {cpu: 1}}", "mariadb.resources.cpu", "= 1: not text; write it in quotes"),
+    ("mariadb:", "filewallball:mariadb", "is empty, and must be of type object"),
+    ("mariadb: {storage: }", "mariadb.storage", "= null: not a mapping; write keys below it: hostPath"),
+    ("mariadb: [storage]", "filewallball:mariadb", "is an array, and must be of type object"),
+    ("timeZone: [Asia/Seoul]", "filewallball:timeZone", "is an array, and must be of type string"),
+    # Sizes.
+    ("mariadb: {storage: {size: 1GB}}", "mariadb.storage.size", '= "1GB": not a quantity of bytes; write'),
+    ("mariadb: {storage: {size: 1 Gi}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: 1gi}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: 10GiB}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: 10}}", "mariadb.storage.size", "= 10: not text"),
+    ("mariadb: {storage: {size: '10'}}", "mariadb.storage.size", "only 10 bytes; write the unit as well"),
+    ("mariadb: {storage: {size: 500m}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: 512Ki}}", "mariadb.storage.size", "only 524288 bytes"),
+    ("mariadb: {storage: {size: -5Gi}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: '1,5Gi'}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: 1e10}}", "mariadb.storage.size", "= 10000000000.0: not text"),
+    ("mariadb: {storage: {size: ١Gi}}", "mariadb.storage.size", "not a quantity"),
+    ("mariadb: {storage: {size: 9999999Ti}}", "mariadb.storage.size", "more than any machine has"),
+    ("backup: {store: {inCluster: true}, workSize: 0Gi}", "backup.workSize", "nothing fits in it"),
+    ("redis: {maxmemory: 256Mi}", "redis.maxmemory", "write a whole number with mb or gb"),
+    ("redis: {maxmemory: 268435456}", "redis.maxmemory", "= 268435456: not text"),
+    ("redis: {maxmemory: '256'}", "redis.maxmemory", "less than 1mb"),
+    ("redis: {maxmemory: 50%}", "redis.maxmemory", "not a memory size"),
+    ("mariadb: {resources: {cpu: 100M}}", "mariadb.resources.cpu", "write cores such as 1 or 0.5"),
+    ("mariadb: {resources: {cpu: '0,5'}}", "mariadb.resources.cpu", "not an amount of CPU"),
+    ("mariadb: {resources: {cpu: 0m}}", "mariadb.resources.cpu", "not an amount of CPU"),
+    # As Kubernetes, Helm and Compose have it.
+    (
+        "mariadb: {resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}}",
+        "mariadb.resources.requests",
+        '= {"cpu": 1}: no such key',
+    ),
+    ("mariadb: {resources: {memory_limit: 1Gi}}", "mariadb.resources.memory_limit", "mean memoryLimit?"),
+    ("mariadb: {storage: 10Gi}", "mariadb.storage", '= "10Gi": not a mapping; write keys below it'),
+    (
+        "mariadb: {storage: {storageClassName: fast}}",
+        "mariadb.storage.storageClassName",
+        "mean storageClass?",
+    ),
+    ("mariadb: {image: {repository: mariadb, tag: '10.11'}}", "mariadb.image", '= {"repository": "mariadb"'),
+    ("mariadb: {image: mariadb}", "mariadb.image", "not an image with a version"),
+    ("mariadb: {image: 'mariadb:'}", "mariadb.image", "not an image with a version"),
+    ("mariadb: {image: 'mariadb:latest'}", "mariadb.image", "latest changes without notice"),
+    ("mariadb: {image: 'https://docker.io/mariadb:10.11'}", "mariadb.image", "not an image"),
+    ("mariadb: {image: 'Mariadb:10.11'}", "mariadb.image", "not an image"),
+    ("mariadb: {image: 'mariadb:10.11@sha256:abc'}", "mariadb.image", "not an image"),
+    ("mariadb: {image: 'mariadb:10.11-최신'}", "mariadb.image", "not an image"),
+    ("valkey: {storage: {storageClass: a..b}}", "valkey.storage.storageClass", "not a name for Kubernetes"),
+    ("valkey: {storage: {storageClass: gp3_x}}", "valkey.storage.storageClass", "not a name for Kubernetes"),
+    ("maxmemory: 1gb", "maxmemory", "no such key here, but redis.maxmemory and valkey.maxmemory"),
+    ("valkey.replicas: 3", "valkey.replicas", "a path is no key; write replicas below valkey"),
+    ("redis: {maxMemory: 1gb}", "redis.maxMemory", "did you mean maxmemory?"),
+    (
+        "filewallball: {redis: {maxmemory: 1gb}}",
+        "filewallball",
+        '= {"redis": {"maxmemory": "1gb"}}: no such key; write one of agent',
+    ),
+    # Schedules.
+    ("backup: {store: {inCluster: true}, schedule: 0 0 2 * * *}", "backup.schedule", "5 fields, this has 6"),
+    ("backup: {store: {inCluster: true}, schedule: '@every 6h'}", "backup.schedule", "no name of a schedule"),
+    ("backup: {store: {inCluster: true}, schedule: '@reboot'}", "backup.schedule", "no name of a schedule"),
+    ("backup: {store: {inCluster: true}, schedule: 0 2 * * 1-7}", "backup.schedule", "is no day of week"),
+    ("backup: {store: {inCluster: true}, schedule: 0 2 L * *}", "backup.schedule", "'L' is no day of month"),
+    ("backup: {store: {inCluster: true}, schedule: 60 2 * * *}", "backup.schedule", "'60' is no minute"),
+    ("backup: {store: {inCluster: true}, schedule: 0 22-2 * * *}", "backup.schedule", "'22-2' is no hour"),
+    ("backup: {store: {inCluster: true}, schedule: ٠ 2 * * *}", "backup.schedule", "is no minute"),
+    (
+        "backup: {store: {inCluster: true}, schedule: CRON_TZ=Asia/Seoul 0 2 * * *}",
+        "backup.schedule",
+        "timeZone",
+    ),
+    ("backup: {store: {inCluster: true}, schedule: daily at 2}", "backup.schedule", "this has 3"),
+    ("timeZone: KST", "timeZone", "no such time zone"),
+    ("timeZone: asia/seoul", "timeZone", "no such time zone"),
+    ("timeZone: +09:00", "timeZone", "no such time zone"),
+    ("timeZone: Asia", "timeZone", "no such time zone"),
+    # The store.
+    ("backup: {store: {bucket: s3://mine}}", "backup.store.bucket", "not a bucket's name"),
+    ("backup: {store: {bucket: arn:aws:s3:::mine}}", "backup.store.bucket", "not a bucket's name"),
+    ("backup: {store: {bucket: mine/backups}}", "backup.store.bucket", "not a bucket's name"),
+    (
+        "backup: {store: {bucket: mine, endpoint: 'https://key:hush@s3.example.org'}}",
+        "backup.store.endpoint",
+        '= "https://[secret]@s3.example.org": not a URL of a server; write such as',
+    ),
+    ("backup: {store: {bucket: mine, endpoint: 'https://s3:99999'}}", "backup.store.endpoint", "not a URL"),
+    ("backup: {store: {bucket: mine, endpoint: 's3.example.org:443'}}", "backup.store.endpoint", "not a URL"),
+    ("backup: {store: {bucket: mine, prefix: /dev/}}", "backup.store.prefix", "not a key prefix"),
+    (
+        "backup: {store: {bucket: mine, accessKey: AKIAHUSH}}",
+        "backup.store.accessKey",
+        "= [secret]: no such key",
+    ),
+    (
+        "backup: {store: {bucket: mine, secret-key: hush}}",
+        "backup.store.secret-key",
+        "credentialsSecret; take it out",
+    ),
+    ("mariadb: {rootPassword: hush}", "mariadb.rootPassword", "the stack makes its passwords itself"),
+    ("redis: {password: {value: hush}}", "redis.password", "= [secret]: no such key"),
+    ("auth: {password: hush}", "auth", '= {"password": "[secret]"}: no such key'),
+    ("redis: {auth: {enabled: true, password: hush}}", "redis.auth", '"password": "[secret]"}'),
+    ("backup: {inCluster: true}", "backup.store", "must be set; write keys below it: addressing, aws"),
+    ("backup: {store: {}}", "backup.store.bucket", "no bucket is named"),
+    (
+        "backup: {store: {inCluster: true, bucket: mine, endpoint: https://b}}",
+        "backup.store.endpoint",
+        "leave it out",
+    ),
+    (
+        f"backup: {{store: {{aws: {{{AWS}, region: eu-central-1a}}}}}}",
+        "backup.store.aws.region",
+        "without a zone's letter",
+    ),
+    (
+        "backup: {store: {aws: {bucket: mine, region: eu-central-1, account: 123456789012, eksCluster: a}}}",
+        "backup.store.aws.account",
+        "= 123456789012: not text; write it in quotes",
+    ),
+    (
+        "backup: {store: {aws: {bucket: mine, eksCluster: a}}}",
+        "backup.store.aws.account",
+        "must be set; write the one",
+    ),
+    (
+        "backup: {store: {aws: true}}",
+        "backup.store.aws",
+        "= true: not a mapping; write keys below it: account",
+    ),
+    # The cluster, and settings of prd in dev.
+    ("cluster: {}", "cluster.context", "write cluster.context: NAME or"),
+    ("cluster: {context: ''}", "cluster.context", "names no cluster"),
+    ("cluster: {context: a, kubeconfig: ''}", "cluster.kubeconfig", "names no file; write a path"),
+    ("cluster: {sandbox: a, context: b}", "cluster.context", "only one of them"),
+    ("cluster: {name: filewallball}", "cluster.name", "no such key"),
+    ("cluster: {sandbox: true}", "cluster.sandbox", "= true: not text"),
+    ("protect: true", "disposable", "a protected stack isn't disposable"),
+    ("protect: true", "toolkit.image", "what `fwb images push REGISTRY/PREFIX` prints"),
+    ("protect: true", "backup.store.inCluster", "backups in the cluster are lost with it"),
+    (
+        f"backup: {{store: {{aws: {{{AWS}, region: eu-central-1}}}}}}",
+        "backup.store.aws",
+        "the pods of the sandbox filewallball can't take a role",
+    ),
+    ("namespace: filewallball_dev", "namespace", "not a name for Kubernetes"),
+    ("namespace: Filewallball", "namespace", "not a name for Kubernetes"),
+    ("namespace: kube-public", "namespace", "belongs to Kubernetes itself"),
+    # Keys of another project that are meant for this one.
+    ("filewalball:protect: true", "filewalball:protect", "nothing reads it; write filewallball:protect"),
+    ("FileWallBall:redis: {maxmemory: 1gb}", "FileWallBall:redis", "write filewallball:redis"),
+]
+FILES: list[tuple[str, str]] = [
+    ("config:\n\tfilewallball:namespace: a\n", "line 2 is not valid YAML: found character '\\t'"),
+    (
+        HEAD + STORE + "  filewallball:disposable: false\n",
+        "line 5 is not valid YAML: filewallball:disposable: this key",
+    ),
+    (HEAD + STORE + "  disposable: false\n", "filewallball:disposable stands there twice, in two spellings"),
+    (HEAD + STORE + "  filewallball:redis: {maxmemory: 1gb, maxmemory: 2gb}\n", "line 5 is not valid YAML"),
+    (HEAD + "  filewallball:backup: {store: {inCluster: true}, schedule: @daily}\n", "found character '@'"),
+    (
+        HEAD + "  filewallball:backup: {store: {inCluster: true}, schedule: * 2 * * *}\n",
+        "line 4 is not valid YAML",
+    ),
+    (HEAD + "  filewallball:backup: {store: {inCluster: true}\n", "line 5 is not valid YAML"),
+    (HEAD + STORE + "  filewallball:redis: {image: redis:7.2}}\n", "line 5 is not valid YAML"),
+    (HEAD + STORE + "   filewallball:namespace: a\n", "line 5 is not valid YAML"),
+    (HEAD + STORE + "  filewallball:timeZone: %Z\n", "found character '%'"),
+    (HEAD + STORE + "  filewallball:redis: {maxmemory: `hostname`}\n", "found character '`'"),
+    (HEAD + STORE + "  filewallball:redis: *defaults\n", "undefined alias 'defaults'"),
+    (HEAD + STORE + "<<<<<<< HEAD\n", "line 6 is not valid YAML"),
+    ("\ufeff" * 2 + HEAD + STORE, "filewallball:cluster: is missing"),
+    (HEAD + STORE + "  filewallball:namespace: {{ .Values.namespace }}\n", "is not valid YAML"),
+    (
+        "filewallball:cluster: {sandbox: a}\n",
+        "filewallball:cluster: is missing; set it with a value of type object",
+    ),
+    ("Config:\n  filewallball:cluster: {sandbox: a}\n", "filewallball:cluster: is missing"),
+]
+"""Files that can't be read, or whose keys stand in the wrong place; a part of the message."""
+RIGHT = {
+    "a mark of the byte order": "\ufeff" + HEAD + STORE,
+    "the ends of lines as Windows has them": (HEAD + STORE).replace("\n", "\r\n"),
+    "keys without the project": HEAD.replace("filewallball:", "") + STORE,
+    "keys in the old spelling": HEAD.replace("filewallball:", "filewallball:config:") + STORE,
+    "keys of others": HEAD + STORE + "  aws:region: eu-west-1\n  kubernetes:context: a\n  shop:redis: yes\n",
+    "an anchor": HEAD + "  filewallball:backup: {store: &s {inCluster: true}}\n  other:backup: {store: *s}\n",
+    "comments and another indentation": "# dev\nconfig:\n"
+    + "".join(f"        {line.strip()} # so\n" for line in (HEAD + STORE).splitlines()[1:]),
+    "JSON in a text": HEAD + '  filewallball:backup: \'{"store": {"inCluster": true}}\'\n',
+    "a number that is a name": HEAD + STORE + "  filewallball:namespace: 2026\n",
+}
