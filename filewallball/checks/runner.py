@@ -16,6 +16,8 @@ from filewallball.checks.result import CheckFailed, Result
 from filewallball.errors import ConfigError, UserError
 from filewallball.kube import KubeError, Unreachable
 
+RUNBOOK = "docs/runbook.md"
+"""Has a heading for each check, of the check's name."""
 CLEANUP_SECONDS = 15
 """How long a check that ran out of time may still take to remove what it wrote."""
 
@@ -103,8 +105,11 @@ def _refused(check: Check, *, named: bool) -> Result:
         "failed" if named else "skipped",
         observed=f"refused: it {check.harms}, and this stack is not marked as disposable",
         expected="`filewallball:disposable: true` in the stack's file",
-        hint="If nobody needs the stack's data, set filewallball:disposable to true, run `fwb up`, and check "
-        "again.",
+        hint=_with_page(
+            check,
+            "If nobody needs the stack's data, set filewallball:disposable to true, run `fwb up`, and check "
+            "again.",
+        ),
     )
 
 
@@ -114,7 +119,8 @@ def run_one(check: Check, config: ChecksConfig) -> Result:
 
     def result(failed: CheckFailed) -> Result:
         spent = round(time.monotonic() - begin, 3)
-        return Result(check.name, failed.status, failed.observed, failed.expected, failed.hint, spent)
+        hint = failed.hint if failed.status == "skipped" else _with_page(check, failed.hint)
+        return Result(check.name, failed.status, failed.observed, failed.expected, hint, spent)
 
     try:
         with _time_limit(check.timeout):
@@ -134,6 +140,11 @@ def run_one(check: Check, config: ChecksConfig) -> Result:
         known = check.explain(config, error) if check.explain else None
         return result(known or _explain_any(check, config, error))
     return Result(check.name, "ok", observed, seconds=round(time.monotonic() - begin, 3))
+
+
+def _with_page(check: Check, hint: str) -> str:
+    """The hint, and where all is said that a line can't hold."""
+    return f"{hint} See {RUNBOOK}#{check.name}."
 
 
 def _explain_any(check: Check, config: ChecksConfig, error: Exception) -> CheckFailed:

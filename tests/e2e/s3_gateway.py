@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,12 +124,18 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
 
 
 @contextmanager
-def gateway(folder: Path, *, users: bool = False) -> Iterator[S3]:
-    """The server, until the block ends. `users`: one that knows others than its root."""
-    (folder / "data").mkdir()
-    (folder / "users").mkdir()
-    found = S3(f"http://127.0.0.1:{free_port()}", folder / "data", "access", secrets.token_urlsafe(16))
-    address = found.endpoint.removeprefix("http://")
+def gateway(
+    folder: Path, *, users: bool = False, address: str = "", wrapper: Sequence[str] = ()
+) -> Iterator[S3]:
+    """The server, until the block ends; a later one of the same folder has the same data.
+
+    users: one that knows others than its root. address: host:port in place of a free port of this machine.
+    wrapper: a command that starts it elsewhere, such as in a network of its own.
+    """
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "users").mkdir(exist_ok=True)
+    address = address or f"127.0.0.1:{free_port()}"
+    found = S3(f"http://{address}", folder / "data", "access", secrets.token_urlsafe(16))
     if users:
         arguments = [str(with_users(Progress())), address, str(found.users), str(found.data)]
     else:
@@ -137,7 +143,7 @@ def gateway(folder: Path, *, users: bool = False) -> Iterator[S3]:
     keys = {"ROOT_ACCESS_KEY": found.access_key, "ROOT_SECRET_KEY": found.secret_key}
     log = folder / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen(arguments, stdout=out, stderr=out, env={**os.environ, **keys})
+        process = subprocess.Popen([*wrapper, *arguments], stdout=out, stderr=out, env={**os.environ, **keys})
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(found.endpoint):

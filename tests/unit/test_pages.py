@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_hints import bad_kubectl, unknown_command
+
+from filewallball.checks.suites import ALL
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").rglob("README.md")),
 ]
+CHECKS = {check.name for check in ALL}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 FOLDERS = "benchmarks|components|docs|facts|filewallball|images|scripts|tests"
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
+PROGRAMS = {
+    *(
+        "aws",
+        "cd",
+        "docker",
+        "eksctl",
+        "export",
+        "git",
+        "go",
+        "helm",
+        "install",
+        "k3s",
+        "kind",
+        "kubectl",
+        "mkdir",
+        "pulumi",
+    ),
+    *("python3", "time", ".venv/bin/python"),
+}
+"""Programs of others that a page may tell the reader to run."""
 OTHERS = {"make up", "certificate verify failed", "invalid bulk length", "NOPERM", "NOREPLICAS"}
 """A command, and what servers and libraries say."""
 
@@ -38,6 +64,42 @@ def quoted(page: str) -> Iterator[str]:
 def pieces(message: str) -> list[str]:
     """What is the same in every such message: … stands for what differs."""
     return [piece for piece in re.split(r"[…\s]*…[…\s]*", message) if piece]
+
+
+def console(page: str) -> Iterator[str]:
+    """The commands in the blocks of a page, each whole; what they print is left out."""
+    for block in re.findall(r"^ *```console\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL):
+        lines = [re.sub(r" +# .*", "", line).strip() for line in block.replace("\\\n", " ").splitlines()]
+        prompted = [line[2:] for line in lines if line.startswith("$ ")]
+        yield from prompted or [line for line in lines if line and line[0] not in "#>"]
+
+
+def wrong_command(line: str) -> str:
+    """Why a command can't be typed as it stands; empty if it can. Each part of a pipe counts."""
+    for part in re.split(r" (?:\||&&) ", line):
+        words = shlex.split(re.sub(r"<\(.*?\)|\$\(.*?\)", "X", part))
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            words.pop(0)
+        program, rest = (words[0], words[1:]) if words else ("", [])
+        if program in ("fwb", ".venv/bin/fwb"):
+            names = [word for word in rest[2:] if word.islower() and not word.startswith("-")]
+            unknown = [name for name in names if rest[0] == "check" and name not in CHECKS]
+            why = unknown_command(shlex.join(rest)) or (f"no check {unknown[0]}" if unknown else "")
+        elif program == "make":
+            why = (
+                ""
+                if all(f"\n{target}:" in MAKEFILE for target in rest if target.islower())
+                else "no such target"
+            )
+        elif program == "kubectl":
+            why = "no namespace" if bad_kubectl(shlex.join(words)) else ""
+        elif (ROOT / program).is_file():
+            why = ""
+        else:
+            why = "" if program in PROGRAMS | {"gunzip"} else f"no program {program}"
+        if why:
+            return f"{line}: {why}"
+    return ""
 
 
 def sources() -> str:
@@ -66,6 +128,26 @@ def test_links_and_files_lead_somewhere(page: Path) -> None:
     # x is a component that is yet to be written
     wrong += [name for name in NAMED.findall(text) if "/x" not in name and not (ROOT / name).exists()]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_can_be_typed_as_they_stand(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    inline = re.findall(r"`((?:fwb|make|kubectl) [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    commands = [*console(text), *(" ".join(each.split()) for each in inline)]
+    assert [why for each in commands if (why := wrong_command(each))] == []
+
+
+def test_a_wrong_command_would_be_found() -> None:
+    for line, why in (
+        ("fwb backup restore prd", "backup has no restore"),
+        ("fwb check prd redis-evict", "no check redis-evict"),
+        ("make everything", "no such target"),
+        ("cat x | kubectl get pods", "no program cat"),
+        ("A=1 kubectl exec -i mariadb-0 -- sh", "no namespace"),
+    ):
+        assert wrong_command(line).endswith(why)
+    assert not wrong_command("A=1 fwb check prd redis-config --json && make up | gunzip")
 
 
 def test_explained_messages_are_said_somewhere() -> None:

@@ -91,10 +91,10 @@ def test_every_failure_is_a_result_and_the_next_check_runs():
     assert [result.status for result in results] == ["failed"] * 5 + ["ok", "failed"]
     assert "add it there" in results[6].hint
     assert "filewallball:cluster.apiServerPorts" in results[6].hint
-    assert results[0].line() == "a: FAILED (seen; wanted; do)"
+    assert results[0].line() == "a: FAILED (seen; wanted; do See docs/runbook.md#a.)"
     assert results[1].observed == "ZeroDivisionError: odd"
     assert "fwb check STACK b" in results[1].hint
-    assert (results[2].observed, results[2].hint) == ("no file", "mount it")
+    assert (results[2].observed, results[2].hint) == ("no file", "mount it See docs/runbook.md#c.")
     assert "describe role filewallball-checks" in results[3].hint
     assert results[4].observed == "known 'x'"
     assert results[5].observed == "all well"
@@ -174,7 +174,7 @@ def test_the_pod_prints_json_lines_with_the_plan_first(in_pod, monkeypatch, caps
     plan, *results = map(json.loads, capsys.readouterr().out.splitlines())
     assert plan == {"plan": ["redis-config", "b"]}
     assert [result["status"] for result in results] == ["ok", "failed"]
-    assert in_pod.read_text() == "b: FAILED (seen; wanted; do)"
+    assert in_pod.read_text() == "b: FAILED (seen; wanted; do See docs/runbook.md#b.)"
 
 
 def test_the_pod_waits_to_be_let_in_before_its_first_check(in_pod, monkeypatch):
