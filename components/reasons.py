@@ -95,12 +95,15 @@ def reason(
         return _REASONS[kind]
     field = field_at(model, location)
     if kind == "string_type":
-        scalar = isinstance(given, int | float)
-        return "not text; write it in quotes" if scalar else f"not text; write {_example(field)}"
+        if isinstance(given, int | float):
+            default = field.default if field and isinstance(field.default, str) else ""
+            return "not text; write it in quotes" + (f", such as {default!r}" if default else "")
+        return f"not text; write {_example(field)}"
     if kind == "literal_error" and field:
         return f"not one of its values; write {' or '.join(_choices(field.annotation))}"
     if kind in _NUMBERS:
-        one = f"one such as {field.default}" if field and field.default else "a whole number"
+        default = field.default if field and isinstance(field.default, int | float) else None
+        one = "a whole number" if default is None else f"one such as {default}"
         return f"{_NUMBERS[kind]}; write {_bounds(field) or one}"
     if kind in _BOUNDS and (bounds := _bounds(field)):
         return f"out of bounds; write {bounds}"

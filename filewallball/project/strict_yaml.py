@@ -13,6 +13,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from filewallball.errors import ConfigError
 from filewallball.files import read_text
 
+_ADVICE = (
+    ("'\\t'", " Indent with blanks, not with a tab."),
+    ("cannot start any token", " Put the text that begins with this character in quotes."),
+    ("expected alphabetic or numeric", " Put a text that begins with * or & in quotes."),
+    ("undefined alias", " Put a text that begins with * in quotes."),
+    ("unhashable key", " Put a text with braces in quotes."),
+)
+"""What to do, by what the parser says."""
 MOST_VALUES = 100_000
 """Values that a file may have with all aliases replaced. A few lines can stand for more than fits in memory.
 """
@@ -150,4 +158,5 @@ def _told(path: Path, error: yaml.YAMLError) -> tuple[str, str]:
     mark = getattr(error, "problem_mark", None)
     where = f", line {mark.line + 1}" if mark else ""
     problem = getattr(error, "problem", None) or getattr(error, "reason", "")
-    return f"{path.name}{where} is not valid YAML: {problem}", f"Correct {path}."
+    advice = next((advice for sign, advice in _ADVICE if sign in str(problem)), "")
+    return f"{path.name}{where} is not valid YAML: {problem}", f"Correct {path}.{advice}"

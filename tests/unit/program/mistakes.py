@@ -30,7 +30,11 @@ CONFIG: list[Mistake] = [
     ("checks: {cacheLatencyMs: .nan}", "checks.cacheLatencyMs", "not a finite number"),
     ("checks: {cacheHitRate: 80%}", "checks.cacheHitRate", '= "80%": not a number; write 0 to 1'),
     ("checks: {cacheHitRate: 0,8}", "checks.8", "= null: no such key; write one of cacheHitRate"),
-    ("mariadb: {image: 10.11}", "mariadb.image", "= 10.11: not text; write it in quotes"),
+    (
+        "mariadb: {image: 10.11}",
+        "mariadb.image",
+        "write it in quotes, such as 'docker.io/library/mariadb:10.11'",
+    ),
     ("mariadb: {resources: {cpu: 1}}", "mariadb.resources.cpu", "= 1: not text; write it in quotes"),
     ("mariadb:", "filewallball:mariadb", "is empty, and must be of type object"),
     ("mariadb: {storage: }", "mariadb.storage", "= null: not a mapping; write keys below it: hostPath"),
@@ -184,6 +188,12 @@ CONFIG: list[Mistake] = [
     ("FileWallBall:redis: {maxmemory: 1gb}", "FileWallBall:redis", "write filewallball:redis"),
 ]
 FILES: list[tuple[str, str]] = [
+    ("config:\n\tfilewallball:namespace: a\n", "Indent with blanks, not with a tab."),
+    (
+        HEAD + STORE + "  filewallball:timeZone: @seoul\n",
+        "Put the text that begins with this character in quotes.",
+    ),
+    (HEAD + STORE + "  filewallball:timeZone: *\n", "Put a text that begins with * or & in quotes."),
     ("config:\n\tfilewallball:namespace: a\n", "line 2 is not valid YAML: found character '\\t'"),
     (
         HEAD + STORE + "  filewallball:disposable: false\n",

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from matrix import Setting, as_file, each_once, every, misspelt
 from mistakes import CONFIG, FILES, HEAD, RIGHT, STORE
-from program_run import ROOT, Rendered, run_program
+from program_run import DEV, ROOT, Rendered, merged, run_program
+from test_wrong_settings import WRONG
 
 import settings
 from filewallball.project import Project, load_project, load_stack
@@ -44,6 +45,7 @@ def refused(project: Project, text: str | bytes) -> list[str]:
     assert getattr(raised.value, "exit_code", None) == 2, raised.value
     assert rendered.resources == []
     assert "Traceback" not in str(raised.value)
+    assert "Undefined" not in str(raised.value)
     return str(raised.value).splitlines()
 
 
@@ -81,16 +83,17 @@ def test_a_setting_takes_no_wrong_value(setting: Setting, project: Project) -> N
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda each: each.path)
-def test_a_misspelt_key_is_answered_with_the_right_one(setting: Setting, project: Project) -> None:
+def test_a_misspelt_key_is_answered_with_the_right_one(setting: Setting) -> None:
     above, dot, name = setting.path.rpartition(".")
     for key in misspelt(name):
         beside = Setting(f"{above}{dot}{key}", setting.field)
-        lines = refused(project, as_file(beside.stack("x")))[1:]
-        assert [line for line in lines if line.startswith(f"  {beside.path} = ")], lines
-        assert any(f"did you mean {name}?" in line for line in lines), lines
+        with pytest.raises(settings.SettingsError) as raised:
+            settings.load(beside.stack("x"), "test")
+        [line] = [line for line in str(raised.value).splitlines() if line.startswith(f"  {beside.path} = ")]
+        assert f"did you mean {name}?" in line
 
 
-@pytest.mark.parametrize("setting", every(), ids=lambda each: each.path)
+@pytest.mark.parametrize("setting", list(every()), ids=lambda each: each.path)
 def test_right_values_are_taken(setting: Setting, project: Project) -> None:
     for value in setting.right():
         assert taken(project, as_file(setting.stack(value)))
@@ -113,6 +116,14 @@ def test_what_people_get_wrong_is_told_with_its_path_and_what_to_write(
     assert any(part in each for each in told), lines
     assert all(MEND.search(each) for each in told), lines
     assert "hush" not in str(lines).lower()
+
+
+@pytest.mark.parametrize(("change", "path", "part"), WRONG)
+def test_what_does_not_fit_together_registers_nothing_either(
+    change: dict[str, Any], path: str, part: str, project: Project
+) -> None:
+    lines = refused(project, as_file(merged(DEV, change)))
+    assert any(f"{path} = " in line for line in lines), (part, lines)
 
 
 @pytest.mark.parametrize(("text", "part"), FILES)
