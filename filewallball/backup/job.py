@@ -76,6 +76,7 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
     with log.step("restore") as done, restore.throwaway(work, server) as copy:
         if zones.readable(settings.database):
             copy.know_zones(settings.database)
+        copy.know_owners(settings.database)
         copy.load(
             taken.dumped.path,
             server,

@@ -16,7 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from filewallball.backup import inventory, zones
+from filewallball.backup import inventory, owners, zones
 from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.dump import client_environment
 from filewallball.backup.inventory import Inventory
@@ -144,6 +144,12 @@ class Throwaway:
             raise self._failed(
                 "Restoring the dump failed", messages.read_text(errors="replace", encoding="utf-8")
             )
+
+    def know_owners(self, settings: DatabaseSettings) -> None:
+        """Make accounts for those who own views and routines. Raises UserError."""
+        found = owners.of(settings)
+        with errors("Making the owners of views and routines"), self._connect() as connection:
+            owners.make(connection.cursor(), found, settings.name)
 
     def know_zones(self, settings: DatabaseSettings) -> None:
         """Give the server the time zones of the one that is backed up. Raises UserError."""

@@ -31,7 +31,7 @@ ZONE_TABLES = tuple(
 PASSWORD = "p\"w'\\d #1 $(x) 한"
 GRANTS = (
     "GRANT RELOAD ON *.* TO {user}",
-    "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {database}.* TO {user}",
+    "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON {database}.* TO {user}",
     "GRANT SELECT ON mysql.proc TO {user}",
     *(f"GRANT SELECT ON mysql.{table} TO {{user}}" for table in ZONE_TABLES),
 )
