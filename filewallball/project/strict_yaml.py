@@ -14,11 +14,11 @@ from filewallball.errors import ConfigError
 from filewallball.files import read_text
 
 _ADVICE = (
-    ("'\\t'", " Indent with blanks, not with a tab."),
-    ("cannot start any token", " Put the text that begins with this character in quotes."),
-    ("expected alphabetic or numeric", " Put a text that begins with * or & in quotes."),
-    ("undefined alias", " Put a text that begins with * in quotes."),
-    ("unhashable key", " Put a text with braces in quotes."),
+    ("'\\t'", "Indent with blanks, not with a tab."),
+    ("cannot start any token", "Put the text that begins with this character in quotes."),
+    ("expected alphabetic or numeric", "Put a text that begins with * or & in quotes."),
+    ("undefined alias", "Put a text that begins with * in quotes."),
+    ("unhashable key", "Put a text with braces in quotes."),
 )
 """What to do, by what the parser says."""
 MOST_VALUES = 100_000
@@ -159,4 +159,4 @@ def _told(path: Path, error: yaml.YAMLError) -> tuple[str, str]:
     where = f", line {mark.line + 1}" if mark else ""
     problem = getattr(error, "problem", None) or getattr(error, "reason", "")
     advice = next((advice for sign, advice in _ADVICE if sign in str(problem)), "")
-    return f"{path.name}{where} is not valid YAML: {problem}", f"Correct {path}.{advice}"
+    return f"{path.name}{where} is not valid YAML: {problem}", f"Correct {path}. {advice}".rstrip()
