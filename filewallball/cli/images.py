@@ -49,3 +49,22 @@ def save(
     from filewallball.sandbox.progress import Progress
 
     raise typer.Exit(own.save(file, print, Progress()))
+
+
+@app.command("sbom")
+def sbom(
+    folder: Annotated[Path, typer.Argument(help="Where the files are to be written.", file_okay=True)],
+    references: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[IMAGE]...", help="Images that a sandbox builds; without one, our own."),
+    ] = None,
+) -> None:
+    """Write the bill of materials of each image: what is in it, for scanners, as CycloneDX.
+
+    `push` and `save` add it by themselves.
+    """
+    from filewallball.images import own
+    from filewallball.images import sbom as module
+    from filewallball.sandbox.progress import Progress
+
+    raise typer.Exit(module.write(folder, references or own.references().values(), print, Progress()))

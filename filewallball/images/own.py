@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from filewallball.errors import ConfigError
-from filewallball.registry import Reference, Registry
+from filewallball.images import sbom
+from filewallball.registry import Reference, Registry, RegistryError
 from filewallball.registry.client import INDEX
 from filewallball.sandbox import images
 from filewallball.sandbox.oci import add_file
@@ -30,19 +31,24 @@ _NAME = "io.containerd.image.name"
 _REF = "org.opencontainers.image.ref.name"
 
 
+def references() -> dict[str, str]:
+    """Name → its reference in this checkout."""
+    return {name: images.normalise(images.own_reference(name)) for name in NAMES}
+
+
 def built(progress: Progress) -> dict[str, tuple[str, Path]]:
     """Name → its reference in this checkout, and its archive; they are made where they are missing."""
-    references = {name: images.normalise(images.own_reference(name)) for name in NAMES}
+    wanted = references()
     none = Binaries(Path())  # no program of the toolchain is in them, so it needn't be built
-    images.build(references.values(), none, progress)
-    return {name: (reference, images.archive(reference, none)) for name, reference in references.items()}
+    images.build(wanted.values(), none, progress)
+    return {name: (reference, images.archive(reference, none)) for name, reference in wanted.items()}
 
 
 def push(where: str, say: Callable[[str], None], progress: Progress) -> int:
-    """Push each to `where`/<name>, with the tag that its sources give it. Returns the exit code.
+    """Push each to `where`/<name>, with the tag that its sources give it and its bill of materials.
 
-    Prints each setting as it is to be written. Raises ConfigError for no place in a registry, UserError where
-    one refuses.
+    Prints each setting as it is to be written. Returns the exit code. Raises ConfigError for no place in a
+    registry, UserError where one refuses.
     """
     if "@" in where or ":" in where.rpartition("/")[2] or not where.strip("/"):
         raise ConfigError(
@@ -52,12 +58,20 @@ def push(where: str, say: Callable[[str], None], progress: Progress) -> int:
     for name, (reference, archive) in built(progress).items():
         image = replace(targets[name], tag=reference.rpartition(":")[2])
         with progress.step(f"pushing {image}"), Registry(image, push=True) as registry:
-            digest = _push(registry, archive, image.tag)
-        say(f"{name}.image: {image}@{digest}")
+            subject = _push(registry, archive, image.tag)
+            try:
+                registry.attach(subject, sbom.MEDIA_TYPE, sbom.of(reference, archive))
+            except RegistryError as error:
+                progress.say(
+                    f"warning: {name} is pushed without its bill of materials: {error.message}\n"
+                    "  Write it with `fwb images sbom FOLDER`, or push to a registry that knows OCI 1.1."
+                )
+        say(f"{name}.image: {image}@{subject['digest']}")
     return 0
 
 
-def _push(registry: Registry, archive: Path, tag: str) -> str:
+def _push(registry: Registry, archive: Path, tag: str) -> dict[str, Any]:
+    """The pushed manifest, as others refer to it."""
     with tarfile.open(archive) as source, tempfile.TemporaryDirectory() as scratch:
         manifest = _manifest(source)
         config = _read(source, manifest["config"]["digest"])
@@ -82,7 +96,8 @@ def _push_layer(registry: Registry, source: tarfile.TarFile, digest: str, packed
 def save(target: Path, say: Callable[[str], None], progress: Progress) -> int:
     """Write all of them into one archive, under the names that a stack asks for. Returns the exit code.
 
-    It is an OCI layout for containerd (`ctr`, k3s, kind), with what `docker load` reads beside it.
+    It is an OCI layout for containerd (`ctr`, k3s, kind), with what `docker load` reads in it. The bill of
+    materials of each image is written beside it.
     """
     if target.is_dir():
         raise ConfigError(f"{target} is a folder", "Name the file that is to be written.")
@@ -97,7 +112,10 @@ def save(target: Path, say: Callable[[str], None], progress: Progress) -> int:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    for reference, _ in found.values():
+    for name, (reference, path) in found.items():
+        bill = target.with_name(f"{target.stem}.{name}{sbom.SUFFIX}")
+        bill.write_bytes(sbom.of(reference, path))
+        progress.say(f"{name}, its bill of materials: {bill}")
         say(reference)
     return 0
 

@@ -29,6 +29,8 @@ _ACCEPTED = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
+_EMPTY = "application/vnd.oci.empty.v1+json"
+_NOTHING = b"{}"
 _CHUNK_BYTES = 2**20
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
@@ -70,7 +72,7 @@ class Registry:
         if answer.status_code == 200 and _DIGEST.fullmatch(told):
             return told
         answer = self._expect(200, self._send("GET", f"manifests/{tag}", headers={"Accept": _ACCEPTED}))
-        return f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        return _digest(answer.content)
 
     def push_blob(self, digest: str, content: bytes | Path) -> bool:
         """Store a blob unless it is there; whether it had to be sent."""
@@ -90,12 +92,45 @@ class Registry:
         )
         return True
 
-    def push_manifest(self, tag: str, manifest: Mapping[str, Any]) -> str:
-        """Give a manifest the tag; its digest."""
-        data = json.dumps(manifest, sort_keys=True).encode()
-        headers = {"Content-Type": MANIFEST}
-        self._expect(201, self._send("PUT", f"manifests/{tag}", headers=headers, content=data))
-        return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    def push_manifest(self, tag: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a manifest the tag; how others refer to it: its mediaType, digest and size."""
+        data = _written(manifest)
+        self._put(tag, data, MANIFEST)
+        return _descriptor(MANIFEST, data)
+
+    def attach(self, subject: Mapping[str, Any], kind: str, content: bytes) -> None:
+        """Store what is said about a manifest, `subject`, as its referrer of this kind.
+
+        A registry from before OCI 1.1 gets the list of referrers under a tag made from the subject's digest,
+        as the specification has it, with one of each kind.
+        """
+        self.push_blob(_digest(content), content)
+        self.push_blob(_digest(_NOTHING), _NOTHING)
+        data = _written(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "artifactType": kind,
+                "config": _descriptor(_EMPTY, _NOTHING),
+                "layers": [_descriptor(kind, content)],
+                "subject": dict(subject),
+            }
+        )
+        answer = self._put(_digest(data), data, MANIFEST)
+        if "oci-subject" not in answer.headers:
+            tag = subject["digest"].replace(":", "-")
+            found = {**_descriptor(MANIFEST, data), "artifactType": kind}
+            others = [each for each in self._listed(tag) if each.get("artifactType") != kind]
+            listing = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, found]}
+            self._put(tag, _written(listing), INDEX)
+
+    def _listed(self, tag: str) -> list[dict[str, Any]]:
+        answer = self._send("GET", f"manifests/{tag}", headers={"Accept": INDEX})
+        return [] if answer.status_code == 404 else self._expect(200, answer).json()["manifests"]
+
+    def _put(self, name: str, data: bytes, kind: str) -> httpx.Response:
+        headers = {"Content-Type": kind}
+        return self._expect(201, self._send("PUT", f"manifests/{name}", headers=headers, content=data))
 
     def _send(
         self,
@@ -163,6 +198,18 @@ class Registry:
             hint = "Look at the registry's own log, or try again later."
         told = _told(answer)
         raise RegistryError(f"{where}: {told}" if told else where, hint)
+
+
+def _written(manifest: Mapping[str, Any]) -> bytes:
+    return json.dumps(manifest, sort_keys=True).encode()
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _descriptor(kind: str, data: bytes) -> dict[str, Any]:
+    return {"mediaType": kind, "digest": _digest(data), "size": len(data)}
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

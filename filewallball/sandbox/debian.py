@@ -39,6 +39,15 @@ Containers can't write compiled modules, and starting from source is slow.
 _MERGED_USR = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
 """Merges /usr from the start. Otherwise a package is installed that does it later, and it needs all of perl.
 """
+RECORD = """--extract-hook=
+mkdir -p "$1/var/lib/dpkg/status.d"
+for deb in "$1"/var/cache/apt/archives/*.deb; do
+	dpkg-deb --field "$deb" >"$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"
+done
+"""
+"""Records what is only unpacked, which dpkg knows nothing of, where scanners of images look for it."""
+RECORDS = re.compile(r"var/lib/dpkg/status(\.d/[^/]+)?")
+"""The files of an image that say which packages are in it."""
 _FRESH = 24 * 3600.0
 """Seconds for which a base layer is used again. Updates of its packages come with the next one."""
 _BASE = threading.Lock()
@@ -124,7 +133,7 @@ def unpack(
         fill = f'mmtarfilter "--path-exclude=/dev/*" < {shlex.quote(str(on))} | tar -C "$1" -x'
         options += ["--variant=custom", f"--setup-hook={fill}"]
     else:
-        options += [f"--variant={variant}", *([_MERGED_USR] if variant == "essential" else [])]
+        options += [f"--variant={variant}", _MERGED_USR if variant == "essential" else RECORD]
     for each in sorted(overlay.iterdir()) if overlay else ():
         options.append(f"--customize-hook=copy-in {shlex.quote(str(each))} /")
         options.append(f'--customize-hook=chroot "$1" {_COMPILE} /{each.name}')
@@ -224,7 +233,7 @@ def versions(source: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     with tarfile.open(source) as tree:
         for member in tree:
-            if member.name.removeprefix("./") == "var/lib/dpkg/status" and (file := tree.extractfile(member)):
+            if RECORDS.fullmatch(member.name.removeprefix("./")) and (file := tree.extractfile(member)):
                 for paragraph in file.read().decode().split("\n\n"):
                     fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line[:40])
                     if "Package" in fields and "Version" in fields:

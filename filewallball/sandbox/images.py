@@ -18,7 +18,7 @@ import yaml
 
 from filewallball import paths
 from filewallball.errors import UserError
-from filewallball.sandbox import builder, process, readiness, trials
+from filewallball.sandbox import builder, debian, process, readiness, trials
 from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.supervisor import write_atomically
@@ -173,6 +173,8 @@ def archive(reference: str, built: Binaries) -> Path:
     parts: list[object] = [builder.VERSION, reference, definition(reference)]
     if program := definition(reference).get("program") or definition(reference).get("beside"):
         parts.append(built[program].parent.name)
+    if definition(reference).get("variant") == "extract":
+        parts.append(debian.RECORD)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     short = reference.rpartition("/")[2].replace(":", "-")
     return _folder() / f"{short}-{digest}.tar"

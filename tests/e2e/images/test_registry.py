@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from filewallball.images import own
+from filewallball.images import own, sbom
 from filewallball.registry import Reference, Registry, RegistryError
-from filewallball.registry.client import MANIFEST
+from filewallball.registry.client import INDEX, MANIFEST
 from filewallball.sandbox.oci import ImageConfig, add_file, write_archive
 from filewallball.sandbox.progress import Progress
 
@@ -107,6 +107,14 @@ def test_what_is_pushed_can_be_pinned(program: str, tmp_path: Path) -> None:
             for layer in json.loads(manifest)["layers"]:
                 blob = httpx.get(f"{where}/blobs/{layer['digest']}").content
                 assert f"sha256:{hashlib.sha256(blob).hexdigest()}" == layer["digest"]
+            # Debian's registry is from before OCI 1.1, and keeps the list of referrers as a tag.
+            tag = image.digest.replace(":", "-")
+            listed = httpx.get(f"{where}/manifests/{tag}", headers={"Accept": INDEX}).json()["manifests"]
+            assert [each["artifactType"] for each in listed] == [sbom.MEDIA_TYPE]
+            about = httpx.get(f"{where}/manifests/{listed[0]['digest']}", headers={"Accept": MANIFEST}).json()
+            assert about["subject"]["digest"] == image.digest
+            bill = httpx.get(f"{where}/blobs/{about['layers'][0]['digest']}").json()
+            assert bill["bomFormat"] == "CycloneDX"
         image = Reference.parse(f"{name}/team/deep/toolkit:other")
         with Registry(image) as registry, pytest.raises(RegistryError, match="404"):
             registry.digest("other")

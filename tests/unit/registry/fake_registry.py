@@ -21,6 +21,9 @@ class FakeRegistry:
     log_in: str = "none"
     users: dict[str, str] = field(default_factory=dict)
     tells_digest: bool = True
+    knows_referrers: bool = True
+    """As registries do since OCI 1.1."""
+    takes_referrers: bool = True
     tags: dict[tuple[str, str], bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -98,9 +101,12 @@ def handler_of(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
 
         def route(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
             repository, _, rest = path.partition("/manifests/")
-            if rest and self.command == "PUT":
+            if rest and self.command == "PUT" and b"artifactType" in body and not registry.takes_referrers:
+                self.answer(400, b'{"errors": [{"code": "MANIFEST_INVALID"}]}')
+            elif rest and self.command == "PUT":
                 registry.tags[repository, rest] = body
-                self.answer(201)
+                subject = json.loads(body).get("subject") if registry.knows_referrers else None
+                self.answer(201, **({"OCI_Subject": subject["digest"]} if subject else {}))
             elif rest:
                 content = registry.tags.get((repository, rest))
                 if content is None:

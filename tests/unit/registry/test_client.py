@@ -145,6 +145,6 @@ def test_what_is_pushed_is_there_and_sent_once(tmp_path: Path, log_in: str) -> N
         with Registry(image, push=True) as registry:
             assert registry.push_blob(name, layer)
             assert not registry.push_blob(name, layer)
-            digest = registry.push_manifest("1", {"layers": [name]})
+            digest = registry.push_manifest("1", {"layers": [name]})["digest"]
         assert fake.blobs[name] == layer.read_bytes()
         assert ask(str(image)) == digest

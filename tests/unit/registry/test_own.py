@@ -59,6 +59,42 @@ def test_they_are_pushed_under_the_tag_of_their_sources() -> None:
                 assert f"sha256:{hashlib.sha256(gzip.decompress(packed)).hexdigest()}" == unpacked
 
 
+@pytest.mark.parametrize("knows_referrers", [True, False])
+def test_each_is_pushed_with_its_bill_of_materials(knows_referrers: bool) -> None:
+    said: list[str] = []
+    with serving(knows_referrers=knows_referrers) as registry:
+        for _ in range(2):
+            own.push(f"{registry.name}/team", said.append, QUIET)
+        for name, line in zip(own.NAMES, said[:2], strict=True):
+            digest = line.rpartition("@")[2]
+            stored = {
+                tag: json.loads(text) for (of, tag), text in registry.tags.items() if of == f"team/{name}"
+            }
+            [(about, manifest)] = [(tag, each) for tag, each in stored.items() if "subject" in each]
+            assert manifest["subject"]["digest"] == digest
+            assert manifest["subject"]["size"] == len(registry.tags[f"team/{name}", "0123456789ab"])
+            assert manifest["artifactType"] == "application/vnd.cyclonedx+json"
+            bill = json.loads(registry.blobs[manifest["layers"][0]["digest"]])
+            assert bill["metadata"]["component"]["name"] == f"docker.io/filewallball/{name}"
+            # where a registry keeps no list of referrers, there is one under a tag
+            listed = stored.get(digest.replace(":", "-"))
+            if knows_referrers:
+                assert listed is None
+            else:
+                assert listed
+                assert [each["digest"] for each in listed["manifests"]] == [about]
+
+
+def test_a_registry_that_refuses_the_bills_gets_the_images() -> None:
+    said, told = list[str](), list[str]()
+    with serving(takes_referrers=False) as registry:
+        assert own.push(f"{registry.name}/team", said.append, Progress(told.append)) == 0
+        assert len(said) == len(registry.tags) == len(own.NAMES)
+    [first, _] = [line for line in told if line.startswith("warning: ")]
+    assert "toolkit is pushed without its bill of materials" in first
+    assert "MANIFEST_INVALID" in first
+
+
 def test_a_second_push_sends_nothing_and_gives_the_same_digests() -> None:
     first, second = list[str](), list[str]()
     with serving() as registry:
@@ -107,7 +143,11 @@ def test_one_file_holds_all_of_them_with_their_names(
             for layer in docker["Layers"]:
                 with tarfile.open(fileobj=io.BytesIO(read(layer))) as files:
                     assert files.getnames() == ["file"]
-    assert not target.with_name("images.tar.new").exists()
+    assert sorted(each.name for each in target.parent.iterdir()) == [
+        "images.agent.cdx.json",
+        "images.tar",
+        "images.toolkit.cdx.json",
+    ]
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -361,7 +361,10 @@ def test_package_versions_are_read_from_dpkg(tmp_path: Path) -> None:
     status = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\nPackage: b\nVersion: 4\n"
     with tarfile.open(tree, "w") as tar:
         oci.add_file(tar, "./var/lib/dpkg/status", status.encode())
-    assert debian.versions(tree) == {"a": "1:2-3", "b": "4"}
+        # that of a package which is only unpacked
+        oci.add_file(tar, "./var/lib/dpkg/status.d/c3.1", b"Package: c3.1\nVersion: 5\n")
+        oci.add_file(tar, "./var/lib/dpkg/status-old", b"Package: a\nVersion: 0\n")
+    assert debian.versions(tree) == {"a": "1:2-3", "b": "4", "c3.1": "5"}
 
 
 def test_only_debians_own_archives_are_used_and_for_the_images_suite() -> None:
