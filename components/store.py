@@ -23,7 +23,7 @@ from components.kube import (
     selector,
     service,
 )
-from facts.pods import CONFIG_PATH, config_file
+from facts.pods import CONFIG_PATH, config_file, secret_folder
 from facts.policy import NO_BACKUP
 from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, ENDPOINT, NAME, PORT, SECRET_KEY
 
@@ -96,10 +96,6 @@ def reach(settings: schema.Store, server: Store | None = None) -> Bucket:
     )
 
 
-def _key(name: str) -> kinds.EnvVarSource:
-    return {"secretKeyRef": {"name": CREDENTIALS, "key": name}}
-
-
 def _template(store: schema.Store, config: str) -> kinds.PodTemplateSpec:
     health: kinds.Probe = {"httpGet": {"path": "/health", "port": "s3"}, "timeoutSeconds": 5}
     server = pods.container(
@@ -107,14 +103,14 @@ def _template(store: schema.Store, config: str) -> kinds.PodTemplateSpec:
         store.image,
         store.resources,
         ["/bin/sh", config_file("start.sh")],
-        {"data": "/var/lib/store", "config": CONFIG_PATH, "tmp": "/tmp"},  # noqa: S108 - a volume of the pod's own
-        writable=["data", "tmp"],
-        env={
-            "ROOT_ACCESS_KEY_ID": _key(ACCESS_KEY),
-            "ROOT_SECRET_ACCESS_KEY": _key(SECRET_KEY),
-            "FWB_BUCKET": store.bucket_name,
-            "FWB_REGION": store.region,
+        {
+            "data": "/var/lib/store",
+            "config": CONFIG_PATH,
+            "credentials": secret_folder(CREDENTIALS),
+            "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
         },
+        writable=["data", "tmp"],
+        env={"FWB_BUCKET": store.bucket_name, "FWB_REGION": store.region},
         ports=[{"name": "s3", "containerPort": PORT, "protocol": "TCP"}],
         startupProbe=health | {"periodSeconds": 1, "failureThreshold": 60},
         readinessProbe=health | {"periodSeconds": 5, "failureThreshold": 3},
@@ -126,6 +122,7 @@ def _template(store: schema.Store, config: str) -> kinds.PodTemplateSpec:
         [
             pods.claim_volume("data", CLAIM),
             pods.config_volume("config", "store-config"),
+            pods.secret_volume("credentials", CREDENTIALS, [ACCESS_KEY, SECRET_KEY]),
             pods.scratch_volume("tmp", "64Mi"),
         ],
         annotations={"filewallball.io/config": config},

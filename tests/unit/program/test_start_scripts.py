@@ -34,7 +34,7 @@ STANDINS = {
         for zone in ${ZONES:-}; do echo "INSERT INTO time_zone_name ('$zone')"; done""",
     "mariadb": 'echo "client $*" >>"$CALLS"; echo "${ANSWER:-}"',
     "redis-server": 'echo "server $* open files $(ulimit -S -n)" >>"$CALLS"',
-    "versitygw": 'echo "server $*" >>"$CALLS"',
+    "versitygw": 'echo "server $*" >>"$CALLS"; env | grep ^ROOT_ >>"$CALLS"',
 }
 
 
@@ -350,11 +350,23 @@ def test_redis_does_not_start_without_a_password(tmp_path: Path) -> None:
     assert pod.called == []
 
 
-def test_the_store_makes_its_bucket(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_store_makes_its_bucket(tmp_path: Path, end: str) -> None:
     pod = Pod(tmp_path, "store")
-    assert pod.start(FWB_BUCKET="some-bucket", FWB_REGION="us-east-1").returncode == 0
-    assert (tmp_path / "var/lib/store/buckets/some-bucket").is_dir()
-    assert pod.start(FWB_BUCKET="some-bucket", FWB_REGION="us-east-1").returncode == 0
+    keys = tmp_path / "secrets" / "store-credentials"
+    keys.mkdir()
+    (keys / "access-key").write_text(f"some-key{end}")
+    for _ in range(2):
+        (keys / "secret-key").write_text("")
+        refused = pod.start(FWB_BUCKET="some-bucket", FWB_REGION="us-east-1")
+        assert refused.returncode == 1
+        assert "secret-key is missing or empty" in refused.stderr
+        (keys / "secret-key").write_text(f" a=b\\c {end}")
+        assert pod.start(FWB_BUCKET="some-bucket", FWB_REGION="us-east-1").returncode == 0
+        assert (tmp_path / "var/lib/store/buckets/some-bucket").is_dir()
+        lines = pod.calls.read_text().splitlines()
+        assert "ROOT_ACCESS_KEY_ID=some-key" in lines
+        assert "ROOT_SECRET_ACCESS_KEY= a=b\\c " in lines
 
 
 SCRIPTS = sorted(FILES.rglob("*.sh"))
