@@ -14,6 +14,7 @@ ON_THE_SHARED_STACK = tuple(
     for file in (
         "checks/test_checks_in_cluster.py",
         "snapshots/test_snapshots_in_cluster.py",
+        "program/test_strangers.py",
         "program/test_session_set_operations.py",
         "engine/test_benchmarks.py",
         "drill/test_drill.py",
