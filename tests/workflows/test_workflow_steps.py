@@ -96,6 +96,12 @@ def test_set_up(runner: Runner, which: str) -> None:
     assert ".venv/.ready:" in (ROOT / "Makefile").read_text()
 
 
+def test_judged_by_others(runner: Runner) -> None:
+    assert runner.run("ci: Judged by others").returncode == 0
+    assert runner.stubs.calls("make") == [["judge"]]
+    assert "\njudge: " in (ROOT / "Makefile").read_text()
+
+
 def test_compare_the_two_trees(runner: Runner) -> None:
     (runner.repo.folder / ".venv").symlink_to(ROOT / ".venv")
     runner.repo.write(".gitignore", ".venv\npreview\nscripts\n")

@@ -21,6 +21,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WHOLE = {"ci: Every test", "nightly: Every test, with all variants"}
 """Steps that run everything: this test among it."""
 RUN_ELSEWHERE = {
+    "ci: Judged by others",
     "preview: Set up",
     "preview: Compare the two trees",
     "preview: Fetch what was rendered",

@@ -12,8 +12,8 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
-from program_run import AWS, DIGEST, ROOT, Rendered, merged, run_program
+from filled_prd import committed, filled, link_program, write
+from program_run import AWS, ROOT, Rendered, merged, run_program
 from pydantic import BaseModel
 
 import settings
@@ -37,31 +37,6 @@ UNSET = {
     "toolkit.image",
     "agent.image",
 }
-REGISTRY = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/filewallball"
-
-
-def committed() -> dict[str, Any]:
-    document = yaml.safe_load((ROOT / "Pulumi.prd.yaml").read_text(encoding="utf-8"))["config"]
-    return {key.partition(":")[2]: value for key, value in document.items()}
-
-
-def filled() -> dict[str, Any]:
-    """A copy as its owner leaves it: only what reads SET-ME is another."""
-    values = committed()
-    values["cluster"]["context"] = "production"
-    for name in ("mariadb", "redis", "valkey"):
-        values[name]["image"] = values[name]["image"].replace(f"@sha256:{PLACEHOLDER}", DIGEST)
-    for place in (
-        values["mariadb"]["storage"],
-        values["valkey"]["storage"],
-        values["valkey"]["sentinelStorage"],
-    ):
-        place["storageClass"] = "gp3-retain"
-    values["backup"]["store"]["aws"] |= AWS
-    for name in ("toolkit", "agent"):
-        values[name]["image"] = f"{REGISTRY}/{name}:1{DIGEST}"
-    assert PLACEHOLDER not in json.dumps(values)
-    return values
 
 
 @pytest.fixture(scope="module")
@@ -72,25 +47,9 @@ def production() -> Rendered:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project of its own with the committed program and stack."""
-    for path in ROOT.iterdir():
-        if path.name in (
-            "components",
-            "facts",
-            "__main__.py",
-            "settings.py",
-            "Pulumi.yaml",
-            "images",
-            "filewallball",
-        ):
-            (tmp_path / path.name).symlink_to(path)
+    link_program(tmp_path)
     (tmp_path / "Pulumi.prd.yaml").write_text((ROOT / "Pulumi.prd.yaml").read_text(encoding="utf-8"))
     return tmp_path
-
-
-def write(folder: Path, values: dict[str, Any]) -> Path:
-    config = {f"filewallball:{key}": value for key, value in values.items()}
-    (folder / "Pulumi.prd.yaml").write_text(yaml.safe_dump({"config": config}))
-    return folder
 
 
 # What is still to be set.
