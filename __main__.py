@@ -10,6 +10,7 @@ import pulumi
 import settings
 from components.backup import Backup, BackupArgs
 from components.bucket import AwsBucket, AwsBucketArgs
+from components.certificates import Certificates, CertificatesArgs
 from components.checks import Checks, ChecksArgs
 from components.images import reference
 from components.mariadb import Mariadb, MariadbArgs
@@ -42,12 +43,15 @@ store = [
     *AwsBucket.where_wanted("bucket", AwsBucketArgs(where, stack, pulumi.get_stack()), in_cluster),
 ]
 bucket = store[0].bucket if store else reach(stack.backup.store)
+authority = Certificates.where_wanted("certificates", CertificatesArgs(where, stack, toolkit), in_cluster)
+tls = authority[0].encryption if authority else None
 parts = [
+    *authority,
     mariadb := Mariadb(
-        "mariadb", MariadbArgs(where, stack.mariadb, stack.checks, cluster.keeping), in_cluster
+        "mariadb", MariadbArgs(where, stack.mariadb, stack.checks, cluster.keeping, tls), in_cluster
     ),
-    Redis("redis", RedisArgs(where, stack.redis, stack.checks, agent, stack.disposable), in_cluster),
-    valkey := Valkey("valkey", ValkeyArgs(where, stack.valkey, cluster.keeping, agent), in_cluster),
+    Redis("redis", RedisArgs(where, stack.redis, stack.checks, agent, stack.disposable, tls), in_cluster),
+    valkey := Valkey("valkey", ValkeyArgs(where, stack.valkey, cluster.keeping, agent, tls), in_cluster),
     Backup(
         "backup", BackupArgs(where, stack.backup, mariadb.login("backup"), bucket, toolkit, zone), in_cluster
     ),

@@ -10,7 +10,7 @@ import pulumi
 
 from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Right
-from components.endpoints import Bucket, Database, lease_rights
+from components.endpoints import Bucket, Database, lease_rights, trusted
 from components.kube import Object, fingerprint, labels, metadata, selector
 from components.values import quantity_bytes
 from facts import store
@@ -113,6 +113,7 @@ def _environment(args: BackupArgs) -> dict[str, str]:
         Variables.WORK_SIZE: args.settings.work_size,
         "HOME": WORK_PATH,
         **args.bucket.way(),
+        **trusted(database.tls)[1],
     }
 
 
@@ -123,7 +124,7 @@ def _job(args: BackupArgs) -> kinds.JobSpec:
         pods.scratch_volume("work", args.settings.work_size),
         pods.secret_volume("database", database.secret, [database.key]),
     ]
-    for each in args.bucket.files():
+    for each in (*args.bucket.files(), *trusted(database.tls)[0]):
         mounts[each.volume] = each.path
         volumes.append(each.source())
     container = pods.container(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,31 @@ from components.schema.aws import ROLE_ANNOTATION
 from facts import backup, snapshots, store
 from facts.checks.backups import StoreTarget
 from facts.pods import secret_file
+from facts.tls import CA_FILE, Variables
 
 if TYPE_CHECKING:
     from components import kinds
 
 _LABELS = labels(store.LEASE, "backup")
 _CA_VOLUME = "store-ca"
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """Encrypted connections. `issue`: the Job that makes a server's certificate, once its Services are there.
+
+    `files`: what a client needs to know the servers by.
+    """
+
+    issue: Callable[[str, Sequence[pulumi.Resource]], pulumi.Resource]
+    files: tuple[Mounted, ...]
+
+
+def certificate(
+    tls: Encryption | None, server: str, services: Sequence[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """What a server waits for before it starts; nothing where connections are plain."""
+    return [tls.issue(server, services)] if tls else []
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,7 @@ class Database:
     secret: str
     key: str
     server: pulumi.Resource
+    tls: Encryption | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,7 @@ class SessionSet:
     image: str
     resources: schema.Resources
     server: pulumi.Resource
+    tls: Encryption | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +160,11 @@ class Bucket:
             ca_file=f"{store.CA_PATH}/{self.ca.key}" if self.ca else None,
             addressing=self.addressing,
         )
+
+
+def trusted(tls: Encryption | None) -> tuple[tuple[Mounted, ...], dict[str, str]]:
+    """Files that a client needs to trust the servers, and what its environment says of them."""
+    return (tls.files, {Variables.CA_FILE: CA_FILE}) if tls else ((), {})
 
 
 def lease_rights(namespace: pulumi.Input[str]) -> dict[str, kinds.Manifest]:

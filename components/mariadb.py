@@ -19,7 +19,7 @@ from components.described import (
     Right,
     SecretFiles,
 )
-from components.endpoints import Database
+from components.endpoints import Database, Encryption, certificate
 from components.kube import (
     Keeping,
     Object,
@@ -33,10 +33,12 @@ from components.kube import (
     selector,
     service,
 )
+from components.secured import secured
 from components.values import quantity_bytes
 from facts.checks.mariadb import MariadbTarget
 from facts.mariadb import CLAIM, CREDENTIALS, DATABASE, NAME, PORT, RESERVED, RESERVED_PORT, USERS, user
 from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
+from facts.tls import CA_FILE, folder_of, secret_of
 
 if TYPE_CHECKING:
     from components import kinds
@@ -51,6 +53,7 @@ class MariadbArgs:
     settings: schema.Mariadb
     limits: schema.Checks
     keeping: Keeping
+    tls: Encryption | None = None
 
 
 class Mariadb(Described):
@@ -59,12 +62,13 @@ class Mariadb(Described):
     def __init__(self, name: str, args: MariadbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Mariadb", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        config = files(NAME)
-        template = _template(args.settings, fingerprint(config))
+        self._tls = args.tls
+        config = secured(NAME, files(NAME)) if args.tls else files(NAME)
+        template = _template(args.settings, fingerprint(config), encrypted=args.tls is not None)
         self.description = Description(
             fingerprint(template),
             images=(Image("mariadb.image", args.settings.image),),
-            checked=_checked(args.settings, args.limits),
+            checked=_checked(args.settings, args.limits, CA_FILE if args.tls else None),
             outputs=_outputs(),
         )
         generated_secret(
@@ -76,14 +80,14 @@ class Mariadb(Described):
         )
         Object(f"{name}-config", config_map("mariadb-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "database", args.settings.storage, args.keeping, self)
-        Object(
+        headless = Object(
             f"{name}-pods",
             # Published before ready: a server that is still starting can be reached for diagnosis.
             service("mariadb-pods", args.namespace, _LABELS, selector(NAME), {"mysql": PORT},
                     clusterIP="None", publishNotReadyAddresses=True),
             child,
         )  # fmt: skip
-        Object(
+        clients = Object(
             f"{name}-service",
             service(NAME, args.namespace, _LABELS, selector(NAME), _PORTS),
             child,
@@ -95,7 +99,8 @@ class Mariadb(Described):
                 child,
                 # A first start makes the data folder, a new version upgrades it: both may take minutes.
                 pulumi.ResourceOptions(
-                    custom_timeouts=pulumi.CustomTimeouts(create="10m", update="15m", delete="5m")
+                    depends_on=certificate(args.tls, NAME, [headless, clients]),
+                    custom_timeouts=pulumi.CustomTimeouts(create="10m", update="15m", delete="5m"),
                 ),
             ),
         )
@@ -113,11 +118,19 @@ class Mariadb(Described):
     def login(self, short: str) -> Database:
         """The database, for one of facts.mariadb.USERS."""
         return Database(
-            NAME, RESERVED_PORT, RESERVED, DATABASE, user(short), CREDENTIALS, password_key(short), self
+            NAME,
+            RESERVED_PORT,
+            RESERVED,
+            DATABASE,
+            user(short),
+            CREDENTIALS,
+            password_key(short),
+            self,
+            self._tls,
         )
 
 
-def _checked(settings: schema.Mariadb, limits: schema.Checks) -> Checked:
+def _checked(settings: schema.Mariadb, limits: schema.Checks, ca: str | None) -> Checked:
     app, monitor = (password_key(short) for short in ("app", "monitor"))
     return Checked(
         MariadbTarget(
@@ -130,6 +143,7 @@ def _checked(settings: schema.Mariadb, limits: schema.Checks) -> Checked:
             monitor_user=user("monitor"),
             monitor_password_file=secret_file(CREDENTIALS, monitor),
             latency_limit_ms=limits.database_latency_ms,
+            ca_file=ca,
         ),
         access=(NAME, RESERVED),
         rights=(
@@ -152,19 +166,30 @@ def _outputs() -> Outputs:
     )
 
 
-def _template(mariadb: schema.Mariadb, config: str) -> kinds.PodTemplateSpec:
+def _template(mariadb: schema.Mariadb, config: str, *, encrypted: bool) -> kinds.PodTemplateSpec:
+    mounts = {
+        "data": "/var/lib/mysql",
+        "config": CONFIG_PATH,
+        "credentials": secret_folder(CREDENTIALS),
+        "run": "/run/mysqld",
+        "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+    }
+    volumes = [
+        pods.claim_volume("data", CLAIM),
+        pods.config_volume("config", "mariadb-config"),
+        pods.secret_volume("credentials", CREDENTIALS),
+        pods.scratch_volume("run", "16Mi", memory=True),
+        pods.scratch_volume("tmp", "1Gi"),
+    ]
+    if encrypted:
+        mounts["tls"] = folder_of(NAME)
+        volumes.append(pods.secret_volume("tls", secret_of(NAME)))
     server = pods.container(
         NAME,
         mariadb.image,
         mariadb.resources,
-        ["/bin/sh", config_file("start.sh")],
-        {
-            "data": "/var/lib/mysql",
-            "config": CONFIG_PATH,
-            "credentials": secret_folder(CREDENTIALS),
-            "run": "/run/mysqld",
-            "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
-        },
+        ["/bin/sh", config_file("tls-start.sh" if encrypted else "start.sh")],
+        mounts,
         writable=["data", "run", "tmp"],
         env={
             "FWB_BUFFER_POOL_BYTES": str(quantity_bytes(mariadb.buffer_pool)),
@@ -181,13 +206,7 @@ def _template(mariadb: schema.Mariadb, config: str) -> kinds.PodTemplateSpec:
     return pods.template(
         _LABELS,
         [server],
-        [
-            pods.claim_volume("data", CLAIM),
-            pods.config_volume("config", "mariadb-config"),
-            pods.secret_volume("credentials", CREDENTIALS),
-            pods.scratch_volume("run", "16Mi", memory=True),
-            pods.scratch_volume("tmp", "1Gi"),
-        ],
+        volumes,
         annotations={"filewallball.io/config": config},
         # InnoDB writes its dirty pages out; a killed server recovers, but takes as long at the next start.
         grace_seconds=120,

@@ -18,6 +18,7 @@ from components.described import (
     Password,
     SecretFiles,
 )
+from components.endpoints import Encryption, certificate
 from components.kube import (
     Object,
     config_map,
@@ -29,10 +30,12 @@ from components.kube import (
     selector,
     service,
 )
+from components.secured import secured
 from facts.checks import USER
 from facts.checks.redis import RedisTarget
 from facts.pods import CONFIG_PATH, config_file, password_key, secret_file, secret_folder
 from facts.redis import CONF, CONFIG_MAP, CREDENTIALS, NAME, PORT, USERS
+from facts.tls import CA, CA_FILE, Variables, file_of, folder_of, secret_of
 
 if TYPE_CHECKING:
     from components import kinds
@@ -47,6 +50,7 @@ class RedisArgs:
     limits: schema.Checks
     guard: str  # the image that the guard runs in
     disposable: bool = False
+    tls: Encryption | None = None
 
 
 class Redis(Described):
@@ -58,23 +62,27 @@ class Redis(Described):
         settings = args.settings
         limit = settings.max_connections + settings.reserved_connections
         config = files(NAME, maxmemory=settings.maxmemory, maxclients=str(limit))
+        config = secured(NAME, config) if args.tls else config
         template = _template(args, fingerprint(config))
         self.description = Description(
             fingerprint(template),
             images=(Image("redis.image", args.settings.image), Image("agent.image", args.guard)),
-            checked=_checked(settings, args.limits, config[CONF]),
-            outputs=_outputs(),
+            checked=_checked(settings, args.limits, config[CONF], CA_FILE if args.tls else None),
+            outputs=_outputs(encrypted=args.tls is not None),
         )
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [password_key(user) for user in USERS], self)
         Object(f"{name}-config", config_map(CONFIG_MAP, args.namespace, _LABELS, config), child)
-        Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {NAME: PORT}), child)
+        clients = Object(
+            f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {NAME: PORT}), child
+        )
         Object(
             f"{name}-server",
             _deployment(args.namespace, template),
             pulumi.ResourceOptions.merge(
                 child,
                 pulumi.ResourceOptions(
-                    custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m")
+                    depends_on=certificate(args.tls, NAME, [clients]),
+                    custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m", delete="2m"),
                 ),
             ),
         )
@@ -83,7 +91,7 @@ class Redis(Described):
         self.register_outputs({})
 
 
-def _checked(settings: schema.Redis, limits: schema.Checks, conf: str) -> Checked:
+def _checked(settings: schema.Redis, limits: schema.Checks, conf: str, ca: str | None) -> Checked:
     key = password_key(USER)
     return Checked(
         RedisTarget(
@@ -93,6 +101,7 @@ def _checked(settings: schema.Redis, limits: schema.Checks, conf: str) -> Checke
             hit_rate_min=limits.cache_hit_rate,
             memory_max=limits.cache_memory,
             max_connections=settings.max_connections,
+            ca_file=ca,
         ),
         access=(NAME,),
         secrets=(SecretFiles("cache", CREDENTIALS, (key,)),),
@@ -100,27 +109,38 @@ def _checked(settings: schema.Redis, limits: schema.Checks, conf: str) -> Checke
     )
 
 
-def _outputs() -> Outputs:
+def _outputs(*, encrypted: bool) -> Outputs:
+    options = f"--tls --cacert {file_of(NAME, CA)} " if encrypted else ""
     return Outputs(
         hosts={NAME: Address(NAME, PORT)},
         users={NAME: "app"},
         passwords={NAME: Password(CREDENTIALS, password_key("app"))},
-        connect={NAME: f"deploy/{NAME} -- redis-cli --user app --askpass"},
+        connect={NAME: f"deploy/{NAME} -- redis-cli {options}--user app --askpass"},
     )
 
 
 def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
+    mounts = {
+        "config": CONFIG_PATH,
+        "credentials": secret_folder(CREDENTIALS),
+        "run": "/run/redis",
+        "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+    }
+    volumes = [
+        pods.config_volume("config", CONFIG_MAP),
+        pods.secret_volume("credentials", CREDENTIALS),
+        pods.scratch_volume("run", "1Mi", memory=True),
+        pods.scratch_volume("tmp", "16Mi"),
+    ]
+    if args.tls:
+        mounts["tls"] = folder_of(NAME)
+        volumes.append(pods.secret_volume("tls", secret_of(NAME)))
     server = pods.container(
         NAME,
         args.settings.image,
         args.settings.resources,
         ["/bin/sh", config_file("start.sh")],
-        {
-            "config": CONFIG_PATH,
-            "credentials": secret_folder(CREDENTIALS),
-            "run": "/run/redis",
-            "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
-        },
+        mounts,
         writable=["run", "tmp"],
         env={"FWB_REDIS_DISPOSABLE": "true" if args.disposable else "false"},
         ports=[{"name": NAME, "containerPort": PORT, "protocol": "TCP"}],
@@ -131,12 +151,7 @@ def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
     return pods.template(
         _LABELS,
         [server, _guard(args)],
-        [
-            pods.config_volume("config", CONFIG_MAP),
-            pods.secret_volume("credentials", CREDENTIALS),
-            pods.scratch_volume("run", "1Mi", memory=True),
-            pods.scratch_volume("tmp", "16Mi"),
-        ],
+        volumes,
         annotations={"filewallball.io/config": config},
         grace_seconds=15,
     )
@@ -145,14 +160,21 @@ def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
 def _guard(args: RedisArgs) -> kinds.Container:
     """Closes what applications open beyond their share: Redis knows no reserve."""
     looked = "find /tmp/looked -mmin -3 | grep -q ."
+    mounts = {"run": "/run/redis", "tmp": "/tmp"}  # noqa: S108
+    env: dict[str, str | kinds.EnvVarSource] = {
+        "FWB_MAX_CONNECTIONS": str(args.settings.max_connections),
+        "HOME": "/tmp",  # noqa: S108
+    }
+    if args.tls:
+        mounts["tls"] = env[Variables.FOLDER] = folder_of(NAME)
     return pods.container(
         "guard",
         args.guard,
         args.settings.guard_resources,
         ["python3", "-m", "filewallball.guard"],
-        {"run": "/run/redis", "tmp": "/tmp"},  # noqa: S108
+        mounts,
         writable=["tmp"],
-        env={"FWB_MAX_CONNECTIONS": str(args.settings.max_connections), "HOME": "/tmp"},  # noqa: S108
+        env=env,
         livenessProbe={
             "exec": {"command": ["/bin/sh", "-c", looked]},
             "initialDelaySeconds": 30,

@@ -9,7 +9,7 @@ import pulumi
 
 from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Right
-from components.endpoints import Bucket, SessionSet
+from components.endpoints import Bucket, SessionSet, trusted
 from components.kube import (
     Object,
     config_map,
@@ -93,7 +93,7 @@ def _job(args: SnapshotsArgs, config: str) -> kinds.JobSpec:
         pods.config_volume("config", NAME),
         pods.secret_volume("credentials", sessions.secret, _KEYS),
     ]
-    for each in args.bucket.files():
+    for each in (*args.bucket.files(), *trusted(sessions.tls)[0]):
         mounts[each.volume] = each.path
         volumes.append(each.source())
     container = pods.container(
@@ -151,6 +151,7 @@ def _environment(args: SnapshotsArgs) -> dict[str, str]:
         Variables.THROWAWAY_DIR: THROWAWAY_PATH,
         "HOME": WORK_PATH,
         **bucket.way(),
+        **trusted(sessions.tls)[1],
     }
 
 

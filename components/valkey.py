@@ -24,7 +24,7 @@ from components.described import (
     Password,
     SecretFiles,
 )
-from components.endpoints import SessionSet
+from components.endpoints import Encryption, SessionSet, certificate
 from components.kube import (
     Keeping,
     Object,
@@ -36,9 +36,11 @@ from components.kube import (
     selector,
     service,
 )
+from components.secured import secured
 from facts.checks.valkey import ValkeyTarget
 from facts.pods import password_key, secret_file
 from facts.policy import NO_BACKUP
+from facts.tls import CA, CA_FILE, file_of
 from facts.valkey import (
     AGENT_PORT,
     COMPONENT,
@@ -70,6 +72,7 @@ class ValkeyArgs:
     settings: schema.Valkey
     keeping: Keeping
     agent: str  # the image of what runs beside the servers
+    tls: Encryption | None = None
 
 
 class Valkey(Described):
@@ -81,32 +84,36 @@ class Valkey(Described):
         super().__init__("filewallball:index:Valkey", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         namespace, settings = args.namespace, args.settings
-        config = _config(settings)
+        encrypted = args.tls is not None
+        config = secured(NAME, _config(settings)) if encrypted else _config(settings)
         ours, theirs = _split(config)
-        members = valkey_pods.members(settings, args.agent, fingerprint(ours))
-        sentinels = valkey_pods.sentinels(settings, fingerprint(theirs))
+        members = valkey_pods.members(settings, args.agent, fingerprint(ours), encrypted=encrypted)
+        sentinels = valkey_pods.sentinels(settings, fingerprint(theirs), encrypted=encrypted)
         self.description = Description(
             fingerprint(members, sentinels),
             images=(Image("valkey.image", settings.image), Image("agent.image", args.agent)),
-            checked=_checked(settings, config[CONF]),
-            outputs=_outputs(settings),
+            checked=_checked(settings, config[CONF], CA_FILE if encrypted else None),
+            outputs=_outputs(settings, encrypted=encrypted),
         )
         self.endpoint = SessionSet(
-            _sentinels(settings), MASTER, CREDENTIALS, settings.image, settings.resources, self
+            _sentinels(settings), MASTER, CREDENTIALS, settings.image, settings.resources, self, args.tls
         )
+        services = [Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)]
         before: list[pulumi.Resource] = [
             generated_secret(
                 CREDENTIALS, namespace, _LABELS[NAME], [password_key(user) for user in USERS], self
             ),
             Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], config), child),
-            *(Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)),
+            *services,
             *(Object(f"{name}-{each}", manifest, child) for each, manifest in _policies(namespace)),
         ]
         keeping = Keeping(args.keeping.provider, unprotected=_WHY_UNPROTECTED)
-        voting = self._set(f"{name}-sentinels", SENTINEL, args, keeping, sentinels, before)
+        theirs_first = [*before, *certificate(args.tls, SENTINEL, services)]
+        ours_first = [*before, *certificate(args.tls, NAME, services)]
+        voting = self._set(f"{name}-sentinels", SENTINEL, args, keeping, sentinels, theirs_first)
         # One after the other: with Sentinels coming and going, a server that stops has nobody to appoint
         # its successor.
-        self._set(f"{name}-members", NAME, args, keeping, members, [*before, voting])
+        self._set(f"{name}-members", NAME, args, keeping, members, [*ours_first, voting])
         self.register_outputs({})
 
     def _set(
@@ -149,7 +156,7 @@ def _sentinels(settings: schema.Valkey) -> tuple[str, ...]:
     return tuple(f"{pod}:{SENTINEL_PORT}" for pod in pods_of(SENTINEL, settings.sentinels))
 
 
-def _checked(settings: schema.Valkey, conf: str) -> Checked:
+def _checked(settings: schema.Valkey, conf: str, ca: str | None) -> Checked:
     keys = tuple(password_key(user) for user in ("app", "sentinel", "checks"))
     app, sentinel, checks = (secret_file(CREDENTIALS, key) for key in keys)
     target = ValkeyTarget(
@@ -164,12 +171,16 @@ def _checked(settings: schema.Valkey, conf: str) -> Checked:
         app_password_file=app,
         sentinel_password_file=sentinel,
         checks_password_file=checks,
+        ca_file=ca,
     )
     secrets = SecretFiles("sessions", CREDENTIALS, keys)
     return Checked(target, access=(NAME,), secrets=(secrets,), files={CONF: conf})
 
 
-def _outputs(settings: schema.Valkey) -> Outputs:
+def _outputs(settings: schema.Valkey, *, encrypted: bool) -> Outputs:
+    options = {
+        server: f"--tls --cacert {file_of(server, CA)} " if encrypted else "" for server in (NAME, SENTINEL)
+    }
     sentinels = [Address(pod, SENTINEL_PORT) for pod in pods_of(SENTINEL, settings.sentinels)]
     reads = {READS: Address(READS, PORT)} if settings.reads_from_replicas else {}
     return Outputs(
@@ -181,8 +192,8 @@ def _outputs(settings: schema.Valkey) -> Outputs:
             SENTINEL: Password(CREDENTIALS, password_key("sentinel")),
         },
         connect={
-            NAME: f"{NAME}-0 -c {NAME} -- valkey-cli --askpass",
-            SENTINEL: f"{SENTINEL}-0 -- valkey-cli -p {SENTINEL_PORT} --askpass",
+            NAME: f"{NAME}-0 -c {NAME} -- valkey-cli {options[NAME]}--askpass",
+            SENTINEL: f"{SENTINEL}-0 -- valkey-cli {options[SENTINEL]}-p {SENTINEL_PORT} --askpass",
         },
     )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from components import network, pods, schema
 from components.kube import labels, selector
 from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
+from facts.tls import Variables as Tls
+from facts.tls import folder_of, secret_of
 from facts.valkey import (
     AGENT_CONTAINER,
     AGENT_PORT,
@@ -49,17 +51,20 @@ def labels_of(server: str) -> dict[str, str]:
     return labels(server, COMPONENT)
 
 
-def members(valkey: schema.Valkey, agent: str, config: str) -> kinds.PodTemplateSpec:
+def members(
+    valkey: schema.Valkey, agent: str, config: str, *, encrypted: bool = False
+) -> kinds.PodTemplateSpec:
     """The template of the servers' pods. `agent`: its image; `config`: fingerprint of the server's files."""
     return pods.template(
         labels_of(NAME) | network.access(NAME),
-        [_server(valkey), _agent(valkey, agent)],
+        [_server(valkey, encrypted), _agent(valkey, agent, encrypted)],
         [
             pods.config_volume("config", CONFIG_MAP),
             _credentials("credentials", SERVER_KEYS),
             _credentials("agent-credentials", AGENT_KEYS),
             pods.scratch_volume("run", "1Mi", memory=True),
             pods.scratch_volume("tmp", "16Mi"),
+            *_files(NAME, encrypted),
         ],
         annotations={"filewallball.io/config": config},
         service_links=True,
@@ -68,14 +73,14 @@ def members(valkey: schema.Valkey, agent: str, config: str) -> kinds.PodTemplate
     )
 
 
-def sentinels(valkey: schema.Valkey, config: str) -> kinds.PodTemplateSpec:
+def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) -> kinds.PodTemplateSpec:
     """The template of the Sentinels' pods."""
     sentinel = pods.container(
         SENTINEL_CONTAINER,
         valkey.image,
         valkey.sentinel_resources,
-        _script("sentinel-start.sh"),
-        _MOUNTS,
+        _script("sentinel-tls.sh" if encrypted else "sentinel-start.sh"),
+        _MOUNTS | _folder(SENTINEL, encrypted),
         writable=_WRITABLE,
         env=_environment(valkey, failover=True),
         ports=[_port("sentinel", SENTINEL_PORT)],
@@ -91,6 +96,7 @@ def sentinels(valkey: schema.Valkey, config: str) -> kinds.PodTemplateSpec:
             _credentials("credentials", SENTINEL_KEYS),
             pods.scratch_volume("run", "1Mi", memory=True),
             pods.scratch_volume("tmp", "16Mi"),
+            *_files(SENTINEL, encrypted),
         ],
         annotations={"filewallball.io/config": config},
         service_links=True,
@@ -99,14 +105,14 @@ def sentinels(valkey: schema.Valkey, config: str) -> kinds.PodTemplateSpec:
     )
 
 
-def _server(valkey: schema.Valkey) -> kinds.Container:
+def _server(valkey: schema.Valkey, encrypted: bool) -> kinds.Container:
     release: kinds.Lifecycle = {"preStop": {"exec": {"command": _script("release.sh")}}}
     return pods.container(
         NAME,
         valkey.image,
         valkey.resources,
         _script("start.sh"),
-        _MOUNTS,
+        _MOUNTS | _folder(NAME, encrypted),
         writable=_WRITABLE,
         env=_environment(valkey),
         ports=[_port(NAME, PORT)],
@@ -118,7 +124,7 @@ def _server(valkey: schema.Valkey) -> kinds.Container:
     )
 
 
-def _agent(valkey: schema.Valkey, image: str) -> kinds.Container:
+def _agent(valkey: schema.Valkey, image: str, encrypted: bool) -> kinds.Container:
     def ask(path: str, period: int, failures: int) -> kinds.Probe:
         return {
             "httpGet": {"path": path, "port": "agent"},
@@ -132,9 +138,14 @@ def _agent(valkey: schema.Valkey, image: str) -> kinds.Container:
         image,
         valkey.agent_resources,
         ["python3", "-m", "filewallball.valkey", "agent"],
-        {"agent-credentials": _SECRETS, "run": RUN_PATH, "tmp": _TMP},
+        {"agent-credentials": _SECRETS, "run": RUN_PATH, "tmp": _TMP} | _folder(NAME, encrypted),
         writable=["run", "tmp"],
-        env={**_environment(valkey), "FWB_MAX_CONNECTIONS": str(valkey.max_connections), "HOME": _TMP},
+        env={
+            **_environment(valkey),
+            "FWB_MAX_CONNECTIONS": str(valkey.max_connections),
+            "HOME": _TMP,
+            **({Tls.FOLDER: folder_of(NAME)} if encrypted else {}),
+        },
         ports=[_port("agent", AGENT_PORT)],
         startupProbe=ask("/alive", 1, 60),
         readinessProbe=ask("/ready", 2, 2),
@@ -156,6 +167,15 @@ def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, 
         environment[Variables.DOWN_AFTER_MS] = str(valkey.down_after_ms)
         environment[Variables.FAILOVER_TIMEOUT_MS] = str(valkey.failover_timeout_ms)
     return environment
+
+
+def _folder(server: str, encrypted: bool) -> dict[str, str]:
+    """Where the server's certificate is mounted, if it has one."""
+    return {"tls": folder_of(server)} if encrypted else {}
+
+
+def _files(server: str, encrypted: bool) -> list[kinds.Volume]:
+    return [pods.secret_volume("tls", secret_of(server))] if encrypted else []
 
 
 def _script(name: str) -> list[str]:

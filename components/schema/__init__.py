@@ -9,6 +9,7 @@ from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
 from components.schema.settings import PROJECT, Settings
 from components.schema.stack import Agent, Checks, Cluster, Dns, Toolkit
+from components.schema.tls import Tls
 from components.schema.valkey import SetStorage, Snapshots, Valkey
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Snapshots",
     "Storage",
     "Store",
+    "Tls",
     "Toolkit",
     "Valkey",
 ]

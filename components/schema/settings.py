@@ -15,6 +15,7 @@ from components.schema.base import Model
 from components.schema.schedules import Scheduled
 from components.schema.servers import Mariadb, Redis
 from components.schema.stack import Agent, Checks, Cluster, Toolkit
+from components.schema.tls import Tls
 from components.schema.valkey import Valkey
 from components.values import Namespace, TimeZone
 
@@ -38,6 +39,7 @@ class Settings(Model):
     mariadb: Mariadb = Field(default=Mariadb(), description="The database.")
     redis: Redis = Field(default=Redis(), description="The cache.")
     valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
+    tls: Tls = Field(default=Tls(), description="Encrypted connections between clients and servers.")
     backup: Backup = Field(description="The nightly backup.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
     agent: Agent = Field(default=Agent(), description="The image of the programs beside the servers.")

@@ -36,6 +36,9 @@ class Section:
     UNWRITTEN: ClassVar[frozenset[str]] = frozenset()
     """Fields that the program leaves at their defaults; only tests write them."""
 
+    WRITTEN_IF_SET: ClassVar[frozenset[str]] = frozenset({"ca_file"})
+    """Fields that the file lacks where the stack has no use for them."""
+
     def addresses(self) -> Sequence[tuple[str, int]]:
         """Hosts and ports that a new pod must be let in to before its checks begin."""
         return ()
@@ -65,5 +68,7 @@ def document(namespace: str, sections: Sequence[Section], *, disposable: bool) -
 
 def _written(section: Section) -> Mapping[str, Any]:
     return {
-        name: value for name, value in dataclasses.asdict(section).items() if name not in section.UNWRITTEN
+        name: value
+        for name, value in dataclasses.asdict(section).items()
+        if name not in section.UNWRITTEN and (value is not None or name not in section.WRITTEN_IF_SET)
     }

@@ -30,6 +30,8 @@ class MariadbTarget(checks.Section):
     """Where applications connect. The checks come in by `port`, whose places are the product's own."""
     max_connections: int = 100
     """Those that applications may have."""
+    ca_file: str | None = None
+    """The authority that its certificate must be signed by. None: connections are plain."""
 
     @property
     def address(self) -> str:

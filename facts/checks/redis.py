@@ -27,6 +27,8 @@ class RedisTarget(checks.Section):
     memory_max: float = 0.8
     max_connections: int = 1000
     """Those that applications may have."""
+    ca_file: str | None = None
+    """The authority that its certificate must be signed by. None: connections are plain."""
 
     @property
     def address(self) -> str:

@@ -36,3 +36,5 @@ class ValkeyTarget(checks.Section):
     conf: str = config_file(valkey.CONF)
     max_lag_seconds: float = 1
     settle_seconds: float = 15
+    ca_file: str | None = None
+    """The authority that its certificate must be signed by. None: connections are plain."""

@@ -15,6 +15,7 @@ from pymysql.cursors import Cursor
 from facts import mariadb
 from filewallball.backup.lease import own_namespace
 from filewallball.backup.settings import DatabaseSettings
+from filewallball.encryption import mariadb_options
 from filewallball.errors import UserError
 
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
@@ -104,6 +105,7 @@ def connect(settings: DatabaseSettings, doing: str) -> Generator[Connection[Curs
             autocommit=True,
             connect_timeout=10,
             init_command=SESSION,
+            **mariadb_options(settings.ca_file),
         )
     try:
         with errors(doing):

@@ -19,6 +19,7 @@ from filewallball.backup.manifest import Position
 from filewallball.backup.packed import GZIP, TAIL, ends_complete
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
+from filewallball.encryption import mariadb_words
 from filewallball.errors import UserError
 
 _POSITION = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+);")
@@ -199,6 +200,7 @@ def login(program: str, settings: DatabaseSettings) -> list[str]:
         f"--host={settings.host}",
         f"--port={settings.port}",
         f"--user={settings.user}",
+        *mariadb_words(settings.ca_file),
     ]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facts import mariadb, snapshots, store
+from facts import mariadb, snapshots, store, tls
 from facts.backup import Variables
 from facts.units import quantity_bytes
 from filewallball.errors import ConfigError
@@ -23,6 +24,7 @@ SETTINGS = {
     store.Variables.SESSION_TOKEN_FILE: f"{_STORE}.sessionTokenKey",
     store.Variables.CA_FILE: f"{_STORE}.ca",
     store.Variables.ADDRESSING: f"{_STORE}.addressing",
+    tls.Variables.CA_FILE: "filewallball:tls.enabled",
     Variables.WORK_SIZE: "filewallball:backup.workSize or filewallball:valkey.snapshots.workSize",
     snapshots.Variables.KEEP: "filewallball:valkey.snapshots.keep",
 }
@@ -31,13 +33,17 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class DatabaseSettings:
-    """The server and the one database that is backed up."""
+    """The server and the one database that is backed up.
+
+    `ca_file`: the authority of encrypted connections.
+    """
 
     host: str
     port: int
     name: str
     user: str
     password: str = field(repr=False)
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             name=read.text(Variables.DATABASE),
             user=read.text(Variables.USER),
             password=read.secret(Variables.PASSWORD_FILE) or "",
+            ca_file=read.file(tls.Variables.CA_FILE),
         ),
         store=read_store(read),
         work_dir=read.directory(Variables.WORK_DIR),
@@ -190,6 +197,13 @@ class Reader:
         if not value:
             self.wrong(name, f"{path} is empty")
         return value
+
+    def file(self, name: str) -> str | None:
+        """The path of a file that can be read, if the variable is set."""
+        path = self.environment.get(name) or None
+        if path and not os.access(path, os.R_OK):
+            self.wrong(name, f"cannot read {path}")
+        return path
 
     def directory(self, name: str) -> Path:
         value = self.text(name)

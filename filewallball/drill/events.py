@@ -64,6 +64,8 @@ class Scene:
     faults: Faults | None
     password: str = ""
     """The applications' one, for probes from the inside."""
+    authority: str = ""
+    """The certificate that servers are known by, in PEM form. Empty: connections are plain."""
     at: float = 0.0
     """When the event took effect: wall clock, seconds."""
     restarted: list[str] = field(default_factory=list[str])
@@ -133,7 +135,9 @@ def _process_frozen(scene: Scene) -> None:
 def _cut(direction: Direction) -> Callable[[Scene], None]:
     def cut(scene: Scene) -> None:
         length = CUT_SECONDS[direction]
-        with LoneProbe(scene.nodes, scene.set, scene.primary, scene.password, length + 5) as probe:
+        with LoneProbe(
+            scene.nodes, scene.set, scene.primary, scene.password, length + 5, scene.authority
+        ) as probe:
             scene.at = scene.nodes.cut(scene.namespace, scene.primary, direction)
             try:
                 scene.wait_for_successor()

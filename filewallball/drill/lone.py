@@ -32,7 +32,9 @@ class Inside(Protocol):
 class LoneProbe:
     """Probes while the block runs; `samples` are there afterwards, in wall-clock time."""
 
-    def __init__(self, faults: Inside, set_: Set, member: str, password: str, seconds: float) -> None:
+    def __init__(
+        self, faults: Inside, set_: Set, member: str, password: str, seconds: float, authority: str = ""
+    ) -> None:
         self.samples: list[Probe] = []
         self._faults, self._set, self._member, self._seconds = faults, set_, member, seconds
         self._password = password
@@ -40,6 +42,12 @@ class LoneProbe:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._folder = tempfile.TemporaryDirectory(prefix="fwb-drill-")
         self._file = Path(self._folder.name) / "password"
+        self._trust: list[str] = []
+        if authority:
+            ca_file = Path(self._folder.name) / "ca.crt"
+            ca_file.write_text(authority, encoding="utf-8")
+            # It connects to the pod, whose own address is in no certificate.
+            self._trust = [str(ca_file), member]
 
     def __enter__(self) -> Self:
         self._file.touch(mode=0o600)
@@ -66,7 +74,8 @@ class LoneProbe:
             # the file's path stands for the password: arguments can be read by everyone
             argv = [sys.executable, "-m", PROGRAM, address, str(PORTS[MEMBERS]), str(self._file)]
             done = self._faults.run_inside(
-                self._set.place.namespace, self._member, SERVER[MEMBERS], [*argv, f"{self._seconds:.0f}"],
+                self._set.place.namespace, self._member, SERVER[MEMBERS],
+                [*argv, f"{self._seconds:.0f}", *self._trust],
                 timeout=self._seconds + END_SECONDS,
             )  # fmt: skip
             self.samples = _samples(done)

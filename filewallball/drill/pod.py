@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from facts.pods import UID, access_labels, password_key, secret_folder
+from facts.tls import AUTHORITY, CA_PATH
 from facts.valkey import CREDENTIALS
 from facts.valkey import NAME as VALKEY
 from filewallball.drill.load.recording import Plan, Recording
@@ -185,6 +186,7 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
         },
         "volumeMounts": [
             {"name": "credentials", "mountPath": secret_folder(CREDENTIALS), "readOnly": True},
+            {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
         ],
     }
     template: Object = {
@@ -210,7 +212,9 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
                         "defaultMode": 0o440,
                         "items": [{"key": key, "path": key} for key in PASSWORDS],
                     },
-                }
+                },
+                # Only stacks with encrypted connections have it.
+                {"name": "ca", "configMap": {"name": AUTHORITY, "optional": True}},
             ],
         },
     }

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facts.pods import password_key
+from facts.tls import AUTHORITY, CA
 from facts.valkey import CREDENTIALS, MASTER
 from filewallball.drill.events import Event, Faults, Scene
 from filewallball.drill.figures import Circumstances, figures
@@ -57,6 +58,8 @@ class Drill:
         self._journal, self._say = journal, say
         secret = set_.place.kube.get("v1", "Secret", CREDENTIALS, set_.place.namespace) or {"data": {}}
         self._password = base64.b64decode(secret["data"].get(password_key("app"), "")).decode()
+        published = set_.place.kube.get("v1", "ConfigMap", AUTHORITY, set_.place.namespace)
+        self._authority = str((published.get("data") or {}).get(CA, "")) if published else ""
 
     def run(self, events: Sequence[Event], rounds: int, now: Callable[[Event, int], None]) -> None:
         """Run what isn't done yet; `now` hears what comes next.
@@ -92,7 +95,7 @@ class Drill:
         saved = self._save(before) if event.saved_first else None
         scene = Scene(
             self._set, before["primary"], number, self._load.progress, RATE, self._rolls, self._faults,
-            self._password, at=time.time(),
+            self._password, self._authority, at=time.time(),
         )  # fmt: skip
         failed = self._play(event, scene, before)
         recording = self._load.finish(plan.round)

@@ -12,8 +12,10 @@ from types import FrameType
 
 from redis.credentials import CredentialProvider
 
+from facts.tls import Variables
 from filewallball.errors import ConfigError, UserError
 from filewallball.guard.choice import REDIS_USERS
+from filewallball.guard.renewal import Renewal
 from filewallball.guard.watch import Guard
 
 RUN = Path("/run/redis")
@@ -32,17 +34,29 @@ class _FromFile(CredentialProvider):
 
 
 class CacheGuard(Guard):
-    """Opens the server's port as well, once it is inside: start.sh leaves it closed."""
+    """Opens the server's port as well, once it is inside: start.sh leaves it closed.
 
-    def __init__(self, run: Path, share: int) -> None:
+    `tls`: the folder with the server's certificate, if its connections are encrypted.
+    """
+
+    def __init__(self, run: Path, share: int, tls: Path | None = None) -> None:
         self._bind = run / "bind"
         place = {
             "unix_socket_path": str(run / "redis.sock"),
             "credential_provider": _FromFile(run / "guard-password"),
         }
         super().__init__("redis", share, REDIS_USERS, _say, **place)
+        self._renewal = Renewal("redis", tls, self.call, _say) if tls else None
+
+    def look(self) -> float:
+        pause = super().look()
+        if self._renewal and self.inside:
+            self._renewal.look()
+        return pause
 
     def _enter(self) -> None:
+        if self._renewal:
+            self._renewal.forget()
         if not self.call("CONFIG GET", "bind")["bind"]:
             self.call("CONFIG SET", "bind", self._bind.read_text(encoding="utf-8").strip())
             _say("redis: open")
@@ -61,7 +75,8 @@ def main() -> int:
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)
-    guard = CacheGuard(RUN, int(share))
+    tls = os.environ.get(Variables.FOLDER)
+    guard = CacheGuard(RUN, int(share), Path(tls) if tls else None)
     while not stopping.is_set():
         pause = guard.look()
         LOOKED.touch()

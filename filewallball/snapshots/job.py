@@ -112,7 +112,7 @@ def _servers(sessions: SessionSet) -> list[Server]:
 
 def _transfer(taking: Taking, servers: list[Server], path: Path) -> tuple[Server, Transferred]:
     failures: list[str] = []
-    hint = ""
+    hint, told = "", taking.settings.set
     for server in servers:
         taking.work.need(server.used_memory, f"a snapshot of {human(server.used_memory)} of data")
 
@@ -121,7 +121,7 @@ def _transfer(taking: Taking, servers: list[Server], path: Path) -> tuple[Server
             taking.log.progress(f"{human(size)} received")
 
         try:
-            return server, transfer.fetch(server.address, taking.settings.set.password, path, progress)
+            return server, transfer.fetch(server.address, told.password, path, progress, told.ca_file)
         except TransferError as error:
             failures.append(error.message)
             hint = error.hint

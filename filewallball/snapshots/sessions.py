@@ -21,6 +21,7 @@ from redis.exceptions import (
 
 from facts import valkey
 from facts.valkey import CLOCK_DB
+from filewallball.encryption import redis_options
 from filewallball.errors import UserError
 from filewallball.guard.patience import WhileFull
 from filewallball.snapshots.databases import DATABASES, OWN
@@ -76,6 +77,7 @@ class SessionSet:
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             retry=WhileFull(),
+            **redis_options(self.settings.ca_file),
         )
 
     def raw(self, address: Address, database: int) -> Any:
@@ -178,6 +180,7 @@ class SessionSet:
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_CONNECT_SECONDS,
             retry=WhileFull(),
+            **redis_options(self.settings.ca_file),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facts import tls
 from facts.snapshots import Variables
 from filewallball.backup.settings import Reader, StoreSettings, read_store
 
@@ -23,12 +24,16 @@ class Address:
 
 @dataclass(frozen=True)
 class SetSettings:
-    """The Sentinels that know the session set, and the passwords for them and for its members."""
+    """The Sentinels that know the session set, and the passwords for them and for its members.
+
+    `ca_file`: the authority of encrypted connections.
+    """
 
     sentinels: tuple[Address, ...]
     master: str
     password: str = field(repr=False)
     sentinel_password: str = field(repr=False)
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             master=read.text(Variables.MASTER),
             password=read.secret(Variables.PASSWORD_FILE) or "",
             sentinel_password=read.secret(Variables.SENTINEL_PASSWORD_FILE) or "",
+            ca_file=read.file(tls.Variables.CA_FILE),
         ),
         store=read_store(read),
         work_dir=read.directory(Variables.WORK_DIR),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facts import valkey
+from filewallball.encryption import wrapped
 from filewallball.errors import UserError
 from filewallball.snapshots.settings import Address
 
@@ -59,14 +60,23 @@ class Transferred:
     sha256: str
 
 
-def fetch(address: Address, password: str, path: Path, progress: Callable[[int], None]) -> Transferred:
+def fetch(
+    address: Address,
+    password: str,
+    path: Path,
+    progress: Callable[[int], None],
+    ca_file: str | None = None,
+) -> Transferred:
     """Write the server's data, as one moment had it, into `path`; `progress` hears the bytes so far.
+
+    `ca_file`: the authority of an encrypted connection.
 
     Raises TransferError, OSError of the file itself.
     """
     digest, size = hashlib.sha256(), 0
     try:
-        with socket.create_connection((address.host, address.port), _CONNECT_SECONDS) as connection:
+        plain = socket.create_connection((address.host, address.port), _CONNECT_SECONDS)
+        with wrapped(plain, ca_file, address.host) as connection:
             connection.settimeout(_SILENT_SECONDS)
             stream = Stream(connection)
             stream.command("AUTH", USER, password)

@@ -37,6 +37,8 @@ def passes(error: Exception) -> bool:
     """Whether a fail-over explains the error, so that trying again helps."""
     if isinstance(error, AuthenticationError):  # a ConnectionError to redis-py
         return False
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return False
     if isinstance(error, ConnectionError | TimeoutError | ReadOnlyError):
         return True
     # of a pipeline: "Command # 1 (SET …) of pipeline caused error: NOREPLICAS …"
@@ -88,9 +90,11 @@ def connect(
     db: int = 0,
     decode_responses: bool = True,
     timeout: float = 10.0,
+    ca_file: str | None = None,
 ) -> Sessions:
     """Sessions of the set that these Sentinels watch; connects with the first use. `timeout` in seconds.
 
+    `ca_file`: the file with the authority's certificate, of a stack with encrypted connections.
     `db`: 0 to 15. `decode_responses=False` gives bytes, which pickled sessions need.
     """
     limits: dict[str, Any] = {
@@ -98,6 +102,8 @@ def connect(
         "socket_connect_timeout": ATTEMPT_SECONDS,
         "retry": Retry(NoBackoff(), 0),
     }
+    if ca_file:
+        limits |= {"ssl": True, "ssl_ca_certs": ca_file, "ssl_check_hostname": True}
     sentinel = Sentinel(
         list(sentinels),
         sentinel_kwargs={"password": sentinel_password, **limits},

@@ -13,7 +13,9 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from facts.valkey import NAME
 from filewallball.errors import UserError
+from filewallball.guard.renewal import Renewal
 from filewallball.valkey import peers as peer_agents
 from filewallball.valkey.appoint import Appointments, Failed, Refused
 from filewallball.valkey.decide import Step, decide
@@ -45,6 +47,7 @@ class Agent:
         self._server = self._servers[layout.me.name]
         self._appointments = Appointments(layout, self._panel, self._servers, self._say)
         self._guards = Guards(layout, self._say)
+        self._renewal = self._renewing(layout)
         self._pool = ThreadPoolExecutor(max(1, len(layout.peers)), "peers")
         self._stopping = threading.Event()
         self._view = View(layout.me.name, "down")
@@ -55,6 +58,11 @@ class Agent:
         self._ticked_at = self._tuned_at = self._looked_at = 0.0
         self._highest = 0
         self._stale = False
+        self._uptime = 0
+
+    def _renewing(self, layout: Layout) -> Renewal | None:
+        """What has the own server load a renewed certificate, if it has one."""
+        return Renewal(NAME, layout.tls, self._server.call, self._say) if layout.tls else None
 
     def stop(self) -> None:
         self._stopping.set()
@@ -140,6 +148,7 @@ class Agent:
             self._tuned_at = now
             self._mend_links()
             self._switch_append_only()
+            self._renew()
 
     def _mend_links(self) -> None:
         for sentinel in self._panel.spinning():
@@ -156,6 +165,15 @@ class Agent:
                 self._server.set_append_only()
             except (RedisError, OSError) as error:
                 self._say(f"switching the append-only file: {error}")
+
+    def _renew(self) -> None:
+        if not self._renewal:
+            return
+        if self._view.uptime < self._uptime:
+            self._renewal.forget()
+        self._uptime = self._view.uptime
+        if self._view.role not in ("down", "stuck", "loading"):
+            self._renewal.look()
 
     def _ask_peers(self) -> dict[str, View | None]:
         def ask(pod: Pod) -> View | None:

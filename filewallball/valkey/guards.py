@@ -46,10 +46,10 @@ def _guards(layout: Layout, say: Say) -> Iterator[Guard]:
     socket = str(layout.run / "valkey.sock")
     yield Guard(layout.me.name, share, SERVER_USERS, say, unix_socket_path=socket, **server)
     for pod in layout.peers:
-        yield Guard(pod.name, share, SERVER_USERS, say, **_at(pod.host, PORT), **server)
+        yield Guard(pod.name, share, SERVER_USERS, say, **_at(layout, pod.host, PORT), **server)
     for pod in layout.sentinels:
-        yield Guard(pod.name, share, SENTINEL_USERS, say, **_at(pod.host, SENTINEL_PORT), **sentinel)
+        yield Guard(pod.name, share, SENTINEL_USERS, say, **_at(layout, pod.host, SENTINEL_PORT), **sentinel)
 
 
-def _at(host: str, port: int) -> dict[str, Any]:
-    return {"host": host, "port": port, "socket_keepalive": True}
+def _at(layout: Layout, host: str, port: int) -> dict[str, Any]:
+    return {"host": host, "port": port, "socket_keepalive": True, **layout.encryption}

@@ -9,8 +9,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facts.pods import password_key, secret_folder
+from facts.tls import CA
+from facts.tls import Variables as Tls
 from facts.valkey import (
     AGENT_PORT as AGENT_PORT,
 )
@@ -29,6 +32,7 @@ from facts.valkey import (
 from facts.valkey import (
     SENTINEL_PORT as SENTINEL_PORT,
 )
+from filewallball.encryption import redis_options
 from filewallball.errors import ConfigError
 
 SECRETS = Path(secret_folder(CREDENTIALS))
@@ -64,6 +68,13 @@ class Layout:
     """What an open server listens on, as its `bind` wants it."""
     connections: int = 1000
     """How many of each server's and each Sentinel's connections applications may have."""
+    tls: Path | None = None
+    """The folder with the own server's certificate. None: connections are plain."""
+
+    @property
+    def encryption(self) -> dict[str, Any]:
+        """What clients of other pods take."""
+        return redis_options(str(self.tls / CA) if self.tls else None)
 
     @property
     def peers(self) -> tuple[Pod, ...]:
@@ -100,6 +111,7 @@ def from_environment(environment: Mapping[str, str], secrets: Path = SECRETS) ->
         _secret(secrets / password_key("agent")),
         _secret(secrets / password_key("peer")),
         connections=_number(environment, Variables.MAX_CONNECTIONS),
+        tls=Path(environment[Tls.FOLDER]) if environment.get(Tls.FOLDER) else None,
     )
 
 

@@ -75,7 +75,7 @@ class Server:
         where: dict[str, Any] = (
             {"unix_socket_path": str(layout.run / "valkey.sock")}
             if pod == layout.me
-            else {"host": pod.host, "port": PORT}
+            else {"host": pod.host, "port": PORT, **layout.encryption}
         )
         place: dict[str, Any] = {
             "username": "agent",

@@ -254,6 +254,7 @@ def _client(layout: Layout, pod: Pod) -> Redis:
         decode_responses=True,
         protocol=2,
         retry=Retry(NoBackoff(), 0),
+        **layout.encryption,
     )
 
 

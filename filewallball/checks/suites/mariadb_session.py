@@ -18,6 +18,7 @@ from filewallball.backup.names import CHECKS_PREFIX
 from filewallball.checks.config import ChecksConfig, read_secret
 from filewallball.checks.result import CheckFailed
 from filewallball.checks.suites.reach import unreachable
+from filewallball.encryption import mariadb_options
 
 PREFIX = CHECKS_PREFIX
 CONNECT_SECONDS = 5
@@ -43,6 +44,7 @@ def connected(
         read_timeout=REPLY_SECONDS,
         write_timeout=REPLY_SECONDS,
         autocommit=autocommit,
+        **mariadb_options(target.ca_file),
     )
     try:
         yield connection

@@ -32,8 +32,9 @@ class Session:
         self.run = run
         password = read_secret(target.password_file)
         self._client: Any = resp.client(
-            target.host, target.port, target.user, password, seconds=SOCKET_SECONDS, name=CLIENT_NAME + run
-        )
+            target.host, target.port, target.user, password, seconds=SOCKET_SECONDS,
+            name=CLIENT_NAME + run, ca_file=target.ca_file,
+        )  # fmt: skip
         self._written: list[str] = []
 
     def key(self, name: str) -> str:

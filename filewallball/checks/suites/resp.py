@@ -6,15 +6,24 @@ from typing import Any
 
 import redis
 
+from filewallball.encryption import redis_options
 from filewallball.guard.patience import WhileFull
 
 
 def client(
-    host: str, port: int, user: str | None, password: str | None, *, seconds: float, name: str | None = None
+    host: str,
+    port: int,
+    user: str | None,
+    password: str | None,
+    *,
+    seconds: float,
+    name: str | None = None,
+    ca_file: str | None = None,
 ) -> Any:
     """One connection, opened by the first command; none of its steps takes longer than `seconds`.
 
-    Without a user it logs in by the password alone; without both, not at all.
+    Without a user it logs in by the password alone; without both, not at all. `ca_file`: the authority of an
+    encrypted connection.
     """
     return redis.Redis(
         host=host,
@@ -30,4 +39,5 @@ def client(
         protocol=2,
         # any other retry would hide the very faults that the checks look for
         retry=WhileFull(),
+        **redis_options(ca_file),
     )

@@ -41,6 +41,7 @@ class Node:
     ip: str
     port: int
     container: str
+    ca_file: str | None = None
 
     @property
     def endpoint(self) -> str:
@@ -65,8 +66,9 @@ class Connection:
         # The guard spares this name: some of us log in as applications do.
         name = CHECKS_NAME if login.password else None
         self._client = resp.client(
-            node.ip, node.port, login.user, login.password, seconds=ANSWER_SECONDS, name=name
-        )
+            node.ip, node.port, login.user, login.password, seconds=ANSWER_SECONDS, name=name,
+            ca_file=node.ca_file,
+        )  # fmt: skip
         self._client.response_callbacks.clear()
 
     def call(self, *words: str | int) -> Any:
@@ -110,7 +112,7 @@ def _node(config: ChecksConfig, address: str, container: str) -> Node:
     if not host or not port.isdigit():
         raise ConfigError(f"checks.json: {address!r} is not host:port", "Run `fwb up` on the stack again.")
     try:
-        return Node(host, resolve(host), int(port), container)
+        return Node(host, resolve(host), int(port), container, config[ValkeyTarget].ca_file)
     except OSError as error:
         seen = f"{host}: {error.strerror}"
         raise unreachable(seen, host, config.namespace, STATEFULSETS[container]) from error

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from facts.pods import password_key, secret_folder
+from facts.tls import CA_FILE
 from facts.valkey import CREDENTIALS
 from filewallball.drill.load.clients import Sessions
 from filewallball.drill.load.recording import Plan
@@ -27,7 +28,13 @@ def connect(plan: Plan, passwords: Passwords) -> Sessions:
         password=passwords.app,
         sentinel_password=passwords.sentinel,
         master=plan.master,
+        ca_file=authority(),
     )
+
+
+def authority() -> str | None:
+    """The authority of a stack with encrypted connections: only there the pod has the file."""
+    return CA_FILE if Path(CA_FILE).exists() else None
 
 
 def main() -> None:
@@ -35,7 +42,7 @@ def main() -> None:
     read = {
         name: (SECRETS / password_key(name)).read_text(encoding="utf-8").strip() for name in Passwords._fields
     }
-    load = Load(Passwords(**read), connect)
+    load = Load(Passwords(**read), connect, authority())
 
     def end(_signal: int, _frame: object) -> None:
         load.quit.set()

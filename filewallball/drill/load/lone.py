@@ -1,6 +1,7 @@
 """Probes one server from inside its own network namespace, where a cut-off primary can still be reached.
 
 Run by the drill on the node: `python3 -m filewallball.drill.load.lone HOST PORT PASSWORD_FILE SECONDS`.
+With CA_FILE and NAME behind them the connection is encrypted, and the server known by that name.
 It ends after so many seconds, or when the file is gone, and prints its samples as JSON, in wall-clock time.
 """
 
@@ -18,9 +19,9 @@ KEY = "fwb-drill:lone"
 
 
 def main() -> None:
-    host, port, password_file, seconds = sys.argv[1:]
+    host, port, password_file, seconds, *trust = sys.argv[1:]
     path = Path(password_file)
-    probe = MemberProbe((host, int(port)), ("AUTH", path.read_text(encoding="utf-8").strip()), KEY)
+    probe = MemberProbe((host, int(port)), ("AUTH", path.read_text(encoding="utf-8").strip()), KEY, *trust)
     stop = threading.Event()
     thread = threading.Thread(target=probe.run, args=(stop,))
     to_wall = time.time() - time.monotonic()

@@ -22,7 +22,15 @@ TTL = 60
 class MemberProbe:
     """Probes one member until told to stop."""
 
-    def __init__(self, address: Address, login: tuple[Word, ...], key: str) -> None:
+    def __init__(
+        self,
+        address: Address,
+        login: tuple[Word, ...],
+        key: str,
+        ca_file: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._trust = ca_file, name
         self.samples: list[Probe] = []
         self._address, self._login, self._key = address, login, key
         self._connection: Connection | None = None
@@ -52,7 +60,7 @@ class MemberProbe:
         try:
             if self._connection is None:
                 # both at once: a server that is frozen now carries the write out when it wakes up
-                self._connection = Connection(self._address, PATIENCE)
+                self._connection = Connection(self._address, PATIENCE, *self._trust)
                 expected = 2
                 self._connection.send(self._login, write)
             else:

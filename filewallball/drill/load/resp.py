@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any, cast
+
+from filewallball.encryption import wrapped
 
 Address = tuple[str, int]
 Word = str | int
@@ -26,11 +29,17 @@ class Refusal(str):
 
 
 class Connection:
-    """One connection. Raises OSError (TimeoutError among them) where the network fails or is silent."""
+    """One connection. Raises OSError (TimeoutError among them) where the network fails or is silent.
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    `ca_file`: the authority of an encrypted one. `name`: by which the server is known, if not its address.
+    """
+
+    def __init__(
+        self, address: Address, timeout: float, ca_file: str | None = None, name: str | None = None
+    ) -> None:
         self._timeout = timeout
-        self._socket = socket.create_connection(address, timeout)
+        plain = socket.create_connection(address, timeout)
+        self._socket = wrapped(plain, ca_file, name or address[0])
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
@@ -58,7 +67,7 @@ class Connection:
             self._socket.settimeout(max(left, 0.0))
             try:
                 chunk = self._socket.recv(CHUNK)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 raise TimeoutError("no reply yet") from None
             if not chunk:
                 raise ConnectionResetError("closed by the server")

@@ -37,8 +37,11 @@ Connect = Callable[[Plan, Passwords], Sessions]
 class Round:
     """Runs in threads of its own until it is told to finish."""
 
-    def __init__(self, plan: Plan, passwords: Passwords, connect: Connect) -> None:
+    def __init__(
+        self, plan: Plan, passwords: Passwords, connect: Connect, ca_file: str | None = None
+    ) -> None:
         self.plan = plan
+        self._ca_file = ca_file
         self._passwords = passwords
         self._stop = Flag()
         self._sessions = connect(plan, passwords)
@@ -49,15 +52,17 @@ class Round:
             "replica": Reader(self._sessions.read, self._writer, plan),
         }
         self._probes = {
-            name: MemberProbe(address, ("AUTH", passwords.app), f"{PREFIX}probe:{name}")
+            name: MemberProbe(address, ("AUTH", passwords.app), f"{PREFIX}probe:{name}", ca_file)
             for name, address in plan.members.items()
         }
         self._heard: list[Event] = []
         self._listeners = [
-            Listener(name, address, ("AUTH", passwords.sentinel), self._heard)
+            Listener(name, address, ("AUTH", passwords.sentinel), self._heard, ca_file)
             for name, address in plan.sentinels.items()
         ]
-        self._eye = Eye(plan.members, plan.sentinels, plan.master, ("AUTH", "checks", passwords.checks))
+        self._eye = Eye(
+            plan.members, plan.sentinels, plan.master, ("AUTH", "checks", passwords.checks), ca_file
+        )
         self._longest_stall = 0.0
         self._began = 0.0
         jobs = [*self._readers.values(), *self._probes.values(), *self._listeners, self._eye]
@@ -74,7 +79,7 @@ class Round:
 
     def save(self, member: str) -> float:
         """When a member was asked to save what it had by then, and did. Raises NotSavedError and OSError."""
-        return save(self.plan.members[member], ("AUTH", "backup", self._passwords.backup))
+        return save(self.plan.members[member], ("AUTH", "backup", self._passwords.backup), self._ca_file)
 
     def progress(self) -> dict[str, Any]:
         """How it goes: what the drill decides by."""

@@ -16,12 +16,12 @@ class NotSavedError(Exception):
     """The server didn't write its file."""
 
 
-def save(address: Address, login: tuple[Word, ...]) -> float:
+def save(address: Address, login: tuple[Word, ...], ca_file: str | None = None) -> float:
     """Have the server write its RDB file. Returns when it was asked: all that it had by then is in it.
 
     Raises NotSavedError, and OSError where the server can't be reached.
     """
-    connection = Connection(address, TIMEOUT)
+    connection = Connection(address, TIMEOUT, ca_file)
     try:
         for reply in (connection.call(*login), connection.call("PING")):
             if isinstance(reply, Refusal):

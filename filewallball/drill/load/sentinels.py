@@ -29,13 +29,21 @@ PAUSE = 0.2
 class Listener:
     """Subscribes to one Sentinel, and again whenever the connection breaks."""
 
-    def __init__(self, sentinel: str, address: Address, login: tuple[Word, ...], heard: list[Event]) -> None:
+    def __init__(
+        self,
+        sentinel: str,
+        address: Address,
+        login: tuple[Word, ...],
+        heard: list[Event],
+        ca_file: str | None = None,
+    ) -> None:
+        self._ca_file = ca_file
         self._sentinel, self._address, self._login, self._heard = sentinel, address, login, heard
 
     def run(self, stop: Flag) -> None:
         while not stop.is_set():
             with contextlib.suppress(OSError):
-                connection = Connection(self._address, TIMEOUT)
+                connection = Connection(self._address, TIMEOUT, self._ca_file)
                 try:
                     self._listen(connection, stop)
                 finally:

@@ -29,7 +29,8 @@ IDLE_SECONDS = 90.0
 class Load:
     """What the requests do."""
 
-    def __init__(self, passwords: Passwords, connect: Connect) -> None:
+    def __init__(self, passwords: Passwords, connect: Connect, ca_file: str | None = None) -> None:
+        self._ca_file = ca_file
         self._passwords, self._connect = passwords, connect
         self._lock = threading.Lock()
         self._round: Round | None = None
@@ -65,7 +66,7 @@ class Load:
             return {}  # asked twice: the first answer was lost on its way
         self.end()
         with self._lock:
-            begun = Round(plan, self._passwords, self._connect)
+            begun = Round(plan, self._passwords, self._connect, self._ca_file)
             begun.begin()
             self._round = begun
         return {}

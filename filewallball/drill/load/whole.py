@@ -41,7 +41,9 @@ class Eye:
         sentinels: Mapping[str, Address],
         master: str,
         login: tuple[Word, ...],
+        ca_file: str | None = None,
     ) -> None:
+        self._ca_file = ca_file
         self.view = View()
         self.states: list[State] = []
         self._members, self._sentinels, self._master, self._login = members, sentinels, master, login
@@ -144,7 +146,7 @@ class Eye:
         for _ in range(2 if name in self._connections else 1):
             try:
                 if name not in self._connections:
-                    self._connections[name] = Connection(address, TIMEOUT)
+                    self._connections[name] = Connection(address, TIMEOUT, self._ca_file)
                     self._connections[name].call(*self._login)
                 replies = self._connections[name].calls(*commands)
                 break
