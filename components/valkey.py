@@ -98,12 +98,14 @@ class Valkey(Described):
         self.endpoint = SessionSet(
             _sentinels(settings), MASTER, CREDENTIALS, settings.image, settings.resources, self, args.tls
         )
+        credentials = generated_secret(
+            CREDENTIALS, namespace, _LABELS[NAME], [password_key(user) for user in USERS], self
+        )
+        conf = Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], config), child)
         services = [Object(f"{name}-service-{each}", manifest, child) for each, manifest in _services(args)]
         before: list[pulumi.Resource] = [
-            generated_secret(
-                CREDENTIALS, namespace, _LABELS[NAME], [password_key(user) for user in USERS], self
-            ),
-            Object(f"{name}-config", config_map(CONFIG_MAP, namespace, _LABELS[NAME], config), child),
+            credentials,
+            conf,
             *services,
             *(Object(f"{name}-{each}", manifest, child) for each, manifest in _policies(namespace)),
         ]

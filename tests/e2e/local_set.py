@@ -22,11 +22,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from made_certificates import Certificates
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from components.secured import secured
+from filewallball.encryption import redis_options
 from filewallball.valkey import peers
 from filewallball.valkey.agent import Agent
 from filewallball.valkey.layout import Layout, Pod
@@ -35,6 +38,7 @@ FILES = Path(__file__).parents[2] / "components" / "files" / "valkey"
 MASTER = "valkey-session-master"
 KEYS = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
 MOUNTS = ("etc/filewallball", "data", "run/valkey", "secrets/valkey-credentials")
+CERTIFIED = ("valkey", "valkey-sentinel")
 AGENT_PORT = 18080
 RESERVED = 60
 
@@ -64,6 +68,8 @@ class LocalSet:
         members: int = 3,
         sentinels: int = 5,
         connections: int = 1000,
+        *,
+        encrypted: bool = False,
     ) -> None:
         self.root = root
         self.folder = folder
@@ -88,10 +94,26 @@ class LocalSet:
         self.sentinels = [
             self._process(f"valkey-sentinel-{n}", f"127.{net}.1.{n + 1}") for n in range(sentinels)
         ]
-        for place in MOUNTS:
+        self.certificates = Certificates() if encrypted else None
+        self.tls = {server: folder / "tls" / server for server in CERTIFIED if encrypted}
+        self.renew()
+        for place in (*MOUNTS, *(f"tls/{server}" for server in CERTIFIED)):
             (root / place).mkdir(parents=True, exist_ok=True)
         (root / "dev").mkdir(exist_ok=True)
         (root / "dev/null").touch()
+
+    def renew(self) -> dict[str, int]:
+        """New certificates, if there are any: their serial numbers."""
+        assert self.certificates or not self.tls
+        of = {"valkey": self.members, "valkey-sentinel": self.sentinels}
+        return {
+            server: self.certificates.write(folder, "127.0.0.1", *(each.pod.host for each in of[server]))
+            for server, folder in self.tls.items()
+            if self.certificates
+        }
+
+    def ca_file(self, server: str = "valkey") -> str | None:
+        return str(self.tls[server] / "ca.crt") if self.tls else None
 
     def _process(self, name: str, host: str) -> Process:
         folder = self.folder / name
@@ -122,15 +144,20 @@ class LocalSet:
                 self.start_agent(each)
 
     def start_server(self, each: Process) -> None:
+        texts: dict[str, str] = {}
         for source in FILES.iterdir():
             template = Template(source.read_text())
             conf = source.suffix == ".conf"
             text = template.substitute(self.settings) if conf else template.safe_substitute(self.settings)
             if source.name == "sentinel.conf":  # all share one host here
                 text = text.replace("bind * -::*", f"bind {each.pod.host}")
-            (each.folder / "etc/filewallball" / source.name).write_text(each.settled(text))
-        script = "start.sh" if each in self.members else "sentinel-start.sh"
+            texts[source.name] = text
+        for name, text in (secured("valkey", texts) if self.tls else texts).items():
+            (each.folder / "etc/filewallball" / name).write_text(each.settled(text))
+        theirs = "sentinel-tls.sh" if self.tls else "sentinel-start.sh"
+        script = "start.sh" if each in self.members else theirs
         mounts = {Path("/dev/null"): self.root / "dev/null"}
+        mounts |= {source: self.root / "tls" / server for server, source in self.tls.items()}
         mounts |= {each.folder / place: self.root / place for place in MOUNTS}
         binds = " && ".join(f"mount --bind {source} {target}" for source, target in mounts.items())
         command = f"{binds} && exec chroot {self.root} /bin/sh /etc/filewallball/{script}"
@@ -161,6 +188,7 @@ class LocalSet:
             each.folder / "run/valkey",
             each.pod.host,
             self.connections,
+            self.tls.get("valkey"),
         )
 
     def start_agent(self, each: Process) -> None:
@@ -224,7 +252,7 @@ class LocalSet:
         return Redis(
             host=each.pod.host, port=port, username=user, password=self.passwords[key], protocol=2,
             socket_timeout=2, socket_connect_timeout=1, decode_responses=True,
-            retry=Retry(NoBackoff(), 0), **options,
+            retry=Retry(NoBackoff(), 0), **redis_options(self.ca_file()), **options,
         )  # fmt: skip
 
     def roles(self) -> dict[str, str]:

@@ -42,6 +42,7 @@ def connect(found: LocalSet, timeout: float = 15) -> sessions.Sessions:
         password=found.passwords["app"],
         sentinel_password=found.passwords["sentinel"],
         timeout=timeout,
+        ca_file=found.ca_file(),
     )
 
 
