@@ -74,7 +74,7 @@ class Certificates(Described):
         ]
         schedule = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=before))
         Object(f"{name}-schedule", _cron_job(args, job), schedule)
-        self.encryption = Encryption(partial(self._issue, args, servers, before), (authority(),))
+        self.encryption = Encryption(partial(self._issue, name, args, servers, before), (authority(),))
         self.register_outputs({})
 
     @classmethod
@@ -86,6 +86,7 @@ class Certificates(Described):
 
     def _issue(
         self,
+        name: str,
         args: CertificatesArgs,
         servers: Sequence[tls.Server],
         before: Sequence[pulumi.Resource],
@@ -94,7 +95,7 @@ class Certificates(Described):
     ) -> pulumi.Resource:
         """The Job that makes one server's certificate, with the addresses of its Services in it."""
         spec = _job(args, [each for each in servers if each.name == server])
-        called = f"{NAME}-{server}-{fingerprint(spec)}"
+        suffix = f"{server}-{fingerprint(spec)}"
         options = pulumi.ResourceOptions(
             parent=self,
             depends_on=[*before, *services],
@@ -103,10 +104,10 @@ class Certificates(Described):
         manifest: kinds.Job = {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": metadata(called, args.namespace, _LABELS),
+            "metadata": metadata(f"{NAME}-{suffix}", args.namespace, _LABELS),
             "spec": spec,
         }
-        return Object(called, manifest, options)
+        return Object(f"{name}-{suffix}", manifest, options)
 
 
 def authority() -> ConfigFiles:

@@ -47,11 +47,12 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 @pytest.mark.timeout(FROM_NOTHING + 120)
 def test_up_runs_the_full_set_once_and_then_the_quick_one(stack):
     first = stack.shared.began
-    expected = [f"{check.name}: OK" for check in ALL if not check.deep]
+    there = [check for check in ALL if not check.name.endswith("-tls")]  # this stack has none
+    expected = [f"{check.name}: OK" for check in there if not check.deep]
     assert [line for line in first.stdout.splitlines() if line in expected] == expected, first.stdout
     assert first.returncode == 0, first.stderr
     again = stack.fwb("up", STACK, "--engine", "embedded", "--yes")
-    expected = [f"{check.name}: OK" for check in ALL if check.quick]
+    expected = [f"{check.name}: OK" for check in there if check.quick]
     assert [line for line in again.stdout.splitlines() if line.endswith(": OK")] == expected, again.stdout
     assert again.returncode == 0
 

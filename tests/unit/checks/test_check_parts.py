@@ -28,6 +28,9 @@ QUICK = [
     "valkey-connections",
     "mariadb-transactions",
     "mariadb-connections",
+    "mariadb-tls",
+    "redis-tls",
+    "valkey-tls",
     "backup-schedule",
     "backup-freshness",
     "valkey-snapshot-schedule",
@@ -38,7 +41,7 @@ QUICK = [
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 27
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 30
 
 
 def test_percentiles():

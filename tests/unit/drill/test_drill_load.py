@@ -158,7 +158,7 @@ def test_what_runs_in_the_cluster_needs_only_what_the_image_has():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     ours = ("filewallball.drill.load", "filewallball.storage")
     others = {name for name in done.stdout.split() if not name.startswith(ours)}
-    assert others == {"filewallball", "filewallball.drill"}
+    assert others == {"filewallball", "filewallball.drill", "filewallball.encryption"}
 
 
 # ---- HTTP ----

@@ -239,8 +239,9 @@ def sources(*folders: str) -> list[str]:
 
 def test_the_agents_image_changes_with_the_agents_alone(checkout: Path) -> None:
     """A change of its image restarts the session servers, so nothing else may change it."""
-    inside = {*sources("filewallball/valkey"), "filewallball/__init__.py", "filewallball/errors.py"}
-    inside |= {"facts/__init__.py", "facts/pods.py", "facts/valkey.py"}
+    inside = {*sources("filewallball/valkey"), "filewallball/__init__.py"}
+    inside |= {"filewallball/encryption.py", "filewallball/errors.py"}
+    inside |= {"facts/__init__.py", "facts/pods.py", "facts/tls.py", "facts/valkey.py"}
     inside |= set(sources("filewallball/guard"))
     inside |= {"images/agent/image.yaml", "images/agent/requirements.txt"}
     everything = [path for path in checkout.rglob("*") if path.is_file()]

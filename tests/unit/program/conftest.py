@@ -32,3 +32,8 @@ def dev() -> Rendered:
 @pytest.fixture(scope="session")
 def prd() -> Rendered:
     return run_program(PRD)
+
+
+@pytest.fixture(scope="session")
+def encrypted() -> Rendered:
+    return run_program({**DEV, "tls": {"enabled": True}})

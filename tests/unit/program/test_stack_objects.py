@@ -22,7 +22,7 @@ KEPT = {
 }
 
 
-@pytest.fixture(params=["dev", "prd"])
+@pytest.fixture(params=["dev", "prd", "encrypted"])
 def stack(request: pytest.FixtureRequest) -> Rendered:
     return request.getfixturevalue(request.param)
 
@@ -169,11 +169,11 @@ def test_every_pod_is_restricted(stack: Rendered) -> None:
         assert not [volume for volume in spec["volumes"] if "hostPath" in volume], name
 
 
-def test_only_the_checks_carry_a_token(stack: Rendered) -> None:
+def test_only_who_asks_the_cluster_carries_a_token(stack: Rendered) -> None:
     with_token = {
         name for name, template in stack.pod_templates() if template["spec"]["automountServiceAccountToken"]
     }
-    assert all(name.startswith("checks-") for name in with_token)
+    assert all(name.startswith(("checks-", "certificates-")) for name in with_token)
 
 
 def test_servers_are_probed_and_stop_gracefully(dev: Rendered) -> None:

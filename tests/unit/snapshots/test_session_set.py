@@ -78,7 +78,7 @@ def taking(*servers: Server) -> Any:
     return SimpleNamespace(
         sessions=FakeSet([A] * 5, *servers),
         work=SimpleNamespace(need=lambda *_: None, check=lambda: None),
-        settings=SimpleNamespace(set=SimpleNamespace(password="p")),
+        settings=SimpleNamespace(set=SimpleNamespace(password="p", ca_file=None)),
         log=SimpleNamespace(progress=lambda _: None),
     )
 
