@@ -29,6 +29,7 @@ from filewallball.encryption import context
 
 SECONDS = 5.0
 _DAY = 86400.0
+"""Seconds."""
 _SECURE_ALONE = 3159
 """MariaDB's answer to a plain connection, where it takes encrypted ones alone."""
 
