@@ -217,10 +217,14 @@ class LocalSet:
     def kill(self, each: Process, number: int = signal.SIGKILL) -> None:
         """Send the server a signal; for SIGKILL and SIGTERM wait for its end."""
         assert each.process
-        os.kill(each.process.pid, number)
+        self._signal(each.process, number)
         if number in (signal.SIGKILL, signal.SIGTERM):
             each.process.wait(20)
             each.process = None
+
+    def _signal(self, process: subprocess.Popen[bytes], number: int) -> None:
+        """With encryption a Sentinel has its script above it, and a container would end them both."""
+        (os.killpg if self.tls else os.kill)(process.pid, number)
 
     def stop(self, each: Process) -> None:
         """As a pod is deleted: handover, then SIGTERM."""
@@ -231,7 +235,7 @@ class LocalSet:
         """Every process at once, agents included."""
         for each in self.everything:
             if each.process:
-                os.kill(each.process.pid, signal.SIGKILL)
+                self._signal(each.process, signal.SIGKILL)
         for each in self.everything:
             if each.process:
                 each.process.wait(20)

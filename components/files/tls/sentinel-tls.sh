@@ -6,7 +6,7 @@
 set -eu
 config=/etc/filewallball
 files=/tls/valkey-sentinel
-slot=${FWB_TLS_SLOT:-20}
+slot=${FWB_TLS_SLOT:-10}
 # shellcheck source=../valkey/common.sh
 . "$config/common.sh"
 

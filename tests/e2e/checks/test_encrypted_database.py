@@ -1,0 +1,158 @@
+"""A real MariaDB with encrypted connections alone: its check, a dump, and a renewal under load."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from conftest import binary, free_port, program
+from cryptography import x509
+from made_certificates import Certificates
+
+from facts.checks.mariadb import MariadbTarget
+from facts.checks.tls import TlsTarget
+from facts.tls import CA, names_of
+from filewallball.backup.dump import login
+from filewallball.backup.settings import DatabaseSettings
+from filewallball.encryption import mariadb_options
+
+NAMES = ("localhost", *names_of("mariadb", "filewallball"))
+CONF = Path(__file__).parents[3] / "components/files/tls/my.cnf"
+
+
+@dataclass
+class Encrypted:
+    target: MariadbTarget
+    folder: Path
+    certificates: Certificates
+    root: Any
+
+    def connect(self) -> Any:
+        options = mariadb_options(self.target.ca_file)
+        return pymysql.connect(
+            host="127.0.0.1", port=self.target.port, user=self.target.monitor_user, password="monitor-secret",
+            **options,
+        )  # fmt: skip
+
+    def serial(self) -> int:
+        with closing(self.connect()) as connection:
+            return x509.load_der_x509_certificate(connection._sock.getpeercert(True)).serial_number
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Encrypted]:
+    data, server_socket, port = tmp_path / "data", tmp_path / "socket", free_port()
+    folder = tmp_path / "mariadb-tls"
+    certificates = Certificates()
+    certificates.write(folder, "127.0.0.1", dns=NAMES)
+    # The very lines of the product, with the files of this test.
+    (tmp_path / "my.cnf").write_text(CONF.read_text().replace("/tls/mariadb", str(folder)))
+    subprocess.run(
+        [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"],
+        check=True,
+        capture_output=True,
+    )
+    for name in ("app", "monitor"):
+        (tmp_path / name).write_text(f"{name}-secret")
+
+    def connect() -> Any:
+        return pymysql.connect(unix_socket=str(server_socket), user="root", autocommit=True)
+
+    arguments = [
+        binary("mariadbd"), f"--defaults-file={tmp_path}/my.cnf", "--user=root", f"--datadir={data}",
+        f"--socket={server_socket}", f"--port={port}", "--bind-address=127.0.0.1",
+        "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", f"--pid-file={tmp_path}/pid",
+        "--skip-name-resolve", "--log-bin=bin",
+    ]  # fmt: skip
+    with program(arguments, tmp_path / "log", lambda: connect().close()):
+        target = MariadbTarget(
+            host="127.0.0.1", port=port, application_port=port, database="filewallball_db",
+            app_user="filewallball_app", app_password_file=str(tmp_path / "app"),
+            monitor_user="filewallball_monitor", monitor_password_file=str(tmp_path / "monitor"),
+            ca_file=str(folder / CA),
+        )  # fmt: skip
+        with closing(connect()) as root, root.cursor() as cursor:
+            for statement in (
+                "CREATE DATABASE filewallball_db",
+                "CREATE USER filewallball_monitor IDENTIFIED BY 'monitor-secret'",
+                "GRANT ALL ON *.* TO filewallball_monitor",
+            ):
+                cursor.execute(statement)
+            yield Encrypted(target, folder, certificates, root)
+
+
+def test_the_check_sees_a_good_server_and_one_that_takes_plain_connections(
+    database: Encrypted, check: Callable[..., Any], tmp_path: Path
+) -> None:
+    tls = TlsTarget(ca_file=str(database.folder / CA), names=("mariadb=mariadb",))
+    good = check("mariadb-tls", mariadb=database.target, tls=tls)
+    assert (good.status, good.hint) == ("ok", ""), good.observed
+    stranger = tmp_path / "stranger"
+    Certificates().write(stranger, "127.0.0.1")
+    other = check("mariadb-tls", mariadb=replace(database.target, ca_file=str(stranger / CA)), tls=tls)
+    assert other.status == "failed"
+    assert "certificate verify failed" in other.observed
+    with database.root.cursor() as cursor:
+        cursor.execute("SET GLOBAL require_secure_transport = OFF")
+    plain = check("mariadb-tls", mariadb=database.target, tls=tls)
+    assert plain.status == "failed"
+    assert "aren't encrypted" in plain.observed
+
+
+def test_a_dump_goes_encrypted_and_to_nobody_else(database: Encrypted, tmp_path: Path) -> None:
+    target = database.target
+    settings = DatabaseSettings(
+        "localhost", target.port, target.database, target.monitor_user, "monitor-secret", target.ca_file
+    )
+
+    def dump(of: DatabaseSettings) -> subprocess.CompletedProcess[str]:
+        command = [*login("mariadb-dump", of), of.name]
+        environment = {"MYSQL_PWD": of.password, "PATH": "/usr/bin"}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    done = dump(settings)
+    assert done.returncode == 0, done.stderr
+    stranger = tmp_path / "stranger"
+    Certificates().write(stranger, "127.0.0.1")
+    for wrong in (replace(settings, ca_file=str(stranger / CA)), replace(settings, ca_file=None)):
+        assert dump(wrong).returncode != 0
+
+
+def test_a_renewed_certificate_is_loaded_while_clients_go_on(database: Encrypted) -> None:
+    before = database.serial()
+    lasting = database.connect()
+    over, failures, logins = threading.Event(), list[Exception](), list[int]()
+
+    def log_in() -> None:
+        while not over.is_set():
+            try:
+                logins.append(database.serial())
+            except Exception as error:  # noqa: BLE001 - told by the test
+                failures.append(error)
+                return
+
+    threads = [threading.Thread(target=log_in) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        renewed = database.certificates.write(database.folder, "127.0.0.1", dns=NAMES)
+        with database.root.cursor() as cursor:
+            cursor.execute("FLUSH LOCAL SSL")
+        while renewed not in logins and not failures:
+            over.wait(0.01)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert set(logins) <= {before, renewed}
+    with lasting.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    lasting.close()
