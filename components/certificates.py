@@ -56,13 +56,16 @@ class Certificates(Described):
         filled = pulumi.ResourceOptions(
             parent=self, ignore_changes=["data"], additional_secret_outputs=["data", "stringData"]
         )
-        secrets = [tls.AUTHORITY, *(each.secret for each in servers)]
+        issuer = args.settings.tls.cert_manager
+        secrets = [*([] if issuer else [tls.AUTHORITY]), *(each.secret for each in servers)]
         before: list[pulumi.Resource] = [
             *(Object(f"{name}-{each}", _secret(each, args.namespace), filled) for each in secrets),
             Object(f"{name}-bundle", _bundle(args.namespace), child),
             *(
                 Object(f"{name}-{part}", manifest, child)
-                for part, manifest in _rights(args.namespace, servers).items()
+                for part, manifest in _rights(
+                    args.namespace, servers, secrets, issued=issuer is not None
+                ).items()
             ),
             Object(
                 f"{name}-clients",
@@ -145,13 +148,27 @@ def _bundle(namespace: pulumi.Input[str]) -> kinds.ConfigMap:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(tls.AUTHORITY, namespace, _LABELS)}
 
 
-def _rights(namespace: pulumi.Input[str], servers: Sequence[tls.Server]) -> dict[str, kinds.Manifest]:
+def _rights(
+    namespace: pulumi.Input[str],
+    servers: Sequence[tls.Server],
+    secrets: list[str],
+    *,
+    issued: bool,
+) -> dict[str, kinds.Manifest]:
     services = sorted({service for each in servers for service in each.services})
     rules: list[kinds.PolicyRule] = [
-        _rule("secrets", ["get", "update"], [tls.AUTHORITY, *(each.secret for each in servers)]),
+        _rule("secrets", ["get", "update"], secrets),
         _rule("configmaps", ["get", "update"], [tls.AUTHORITY]),
         _rule("services", ["get"], services),
     ]
+    if issued:
+        requests = [tls.request_of(each.name) for each in servers]
+        api, kind = "cert-manager.io", "certificaterequests"
+        # A create can't be held to a name.
+        rules.append({"apiGroups": [api], "resources": [kind], "verbs": ["create"]})
+        rules.append(
+            {"apiGroups": [api], "resources": [kind], "verbs": ["get", "delete"], "resourceNames": requests}
+        )
     return {
         "account": rights.service_account(NAME, namespace, _LABELS, {}),
         "role": rights.role(NAME, namespace, _LABELS, rules),
@@ -171,7 +188,7 @@ def _job(args: CertificatesArgs, servers: Sequence[tls.Server]) -> kinds.JobSpec
         ["python3", "-m", tls.MODULE, "renew"],
         {"tmp": _TMP},
         writable=["tmp"],
-        env={Variables.SERVERS: tls.written(servers), "HOME": _TMP},
+        env={Variables.SERVERS: tls.written(servers), **_signer(args), "HOME": _TMP},
     )
     template = pods.template(
         _LABELS | network.access(tls.ACCESS),
@@ -183,6 +200,12 @@ def _job(args: CertificatesArgs, servers: Sequence[tls.Server]) -> kinds.JobSpec
         restartPolicy="Never",
     )
     return {"backoffLimit": 2, "activeDeadlineSeconds": _MINUTES * 60, "template": template}
+
+
+def _signer(args: CertificatesArgs) -> dict[str, str]:
+    """Who signs, if not the stack's own authority."""
+    found = args.settings.tls.cert_manager
+    return {Variables.ISSUER: str(tls.Issuer(found.kind, found.issuer))} if found else {}
 
 
 def _cron_job(args: CertificatesArgs, job: kinds.JobSpec) -> kinds.CronJob:

@@ -20,6 +20,9 @@ AUTHORITY: Final = "filewallball-ca"
 RENEW: Final = "filewallball.io/renew"
 """With this annotation on its Secret a certificate is made anew, however good it is."""
 
+ISSUER: Final = "filewallball.io/issuer"
+"""Annotation of a Secret: the issuer of cert-manager that signed what it holds."""
+
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"
 CA: Final = "ca.crt"
@@ -43,6 +46,8 @@ class Variables:
 
     SERVERS: Final = "FWB_CERTIFICATES"
     """Of what makes certificates: which ones, as `written` gives it."""
+    ISSUER: Final = "FWB_CERTIFICATES_ISSUER"
+    """Of what makes certificates: who signs them, as KIND/NAME. Not set: the stack's own authority."""
     FOLDER: Final = "FWB_TLS"
     """Of what runs beside a server: the folder with the server's files. Not set: connections are plain."""
     CA_FILE: Final = "FWB_TLS_CA"
@@ -60,6 +65,30 @@ class Server:
     def secret(self) -> str:
         """The Secret with its files."""
         return secret_of(self.name)
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """An issuer of cert-manager."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def read(cls, text: str) -> Issuer:
+        """What str() gave. Raises ValueError for anything else."""
+        kind, slash, name = text.partition("/")
+        if not (kind and slash and name):
+            raise ValueError(f"{text!r} is no KIND/NAME")
+        return cls(kind, name)
+
+
+def request_of(server: str) -> str:
+    """The CertificateRequest by which a server's certificate is asked for."""
+    return f"{secret_of(server)}-request"
 
 
 def secret_of(server: str) -> str:

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _renew(environment: Mapping[str, str]) -> int:
     from filewallball.certificates.cluster import Keeper
+    from filewallball.certificates.issued import IssuedKeeper
     from filewallball.kube import Kube
     from filewallball.network import wait_admitted
 
@@ -41,7 +42,13 @@ def _renew(environment: Mapping[str, str]) -> int:
     if host and port and port.isdigit():
         wait_admitted([(host, int(port))])
     with Kube.connect() as kube:
-        keeper = Keeper(kube, namespace, domain_in(_text(RESOLVER), namespace), _say)
+        domain = domain_in(_text(RESOLVER), namespace)
+        issuer = issuer_in(environment)
+        keeper = (
+            IssuedKeeper(kube, namespace, domain, _say, issuer)
+            if issuer
+            else Keeper(kube, namespace, domain, _say)
+        )
         keeper.renew(wanted, datetime.now(UTC))
     _say(f"certificates: OK ({', '.join(each.name for each in wanted)})")
     return 0
@@ -57,6 +64,17 @@ def wanted_in(environment: Mapping[str, str]) -> tuple[tls.Server, ...]:
             "Run `fwb up` on the stack, which writes it.",
         ) from error
     return found
+
+
+def issuer_in(environment: Mapping[str, str]) -> tls.Issuer | None:
+    """Who signs, if not the stack's own authority. Raises ConfigError."""
+    text = environment.get(Variables.ISSUER)
+    try:
+        return tls.Issuer.read(text) if text else None
+    except ValueError as error:
+        raise ConfigError(
+            f"{Variables.ISSUER}: {error}", "Run `fwb up` on the stack, which writes it."
+        ) from error
 
 
 def domain_in(resolver: str, namespace: str) -> str | None:

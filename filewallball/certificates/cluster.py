@@ -58,11 +58,16 @@ class Keeper:
         files = self._change("Secret", AUTHORITY, step)
         found = authority.current(files, self._namespace, now)
 
-        def publish(_files: Mapping[str, bytes], _notes: dict[str, str]) -> tuple[dict[str, bytes], str]:
-            return {CA: found.bundle}, f"ConfigMap {AUTHORITY}: published"
-
-        self._change("ConfigMap", AUTHORITY, publish)
+        self._publish(found.bundle)
         return found
+
+    def _publish(self, bundle: bytes) -> None:
+        """Let clients know whom to trust."""
+
+        def step(_files: Mapping[str, bytes], _notes: dict[str, str]) -> tuple[dict[str, bytes], str]:
+            return {CA: bundle}, f"ConfigMap {AUTHORITY}: published"
+
+        self._change("ConfigMap", AUTHORITY, step)
 
     def _server(self, server: Server, signer: Authority, now: datetime) -> None:
         wanted = self._names(server)
@@ -104,7 +109,7 @@ class Keeper:
         """
         for _ in range(TRIES):
             found = self._get(kind, name)
-            held = _content(found)
+            held = _content(found, kind)
             notes = dict(found["metadata"].get("annotations") or {})
             before = dict(notes)
             wanted, said = step(held, notes)
@@ -127,6 +132,11 @@ class Keeper:
             f"The {kind} {name} was changed by others {TRIES} times in a row.", "Run the Job again."
         )
 
+    def _held(self, kind: str, name: str) -> tuple[dict[str, bytes], dict[str, str]]:
+        """What an object holds, and its annotations."""
+        found = self._get(kind, name)
+        return _content(found, kind), dict(found["metadata"].get("annotations") or {})
+
     def _get(self, kind: str, name: str) -> dict[str, Any]:
         try:
             found = self._cluster.get("v1", kind, name, self._namespace)
@@ -147,9 +157,9 @@ def _refused(kind: str, name: str, error: KubeError) -> UserError:
     )
 
 
-def _content(found: Mapping[str, Any]) -> dict[str, bytes]:
+def _content(found: Mapping[str, Any], kind: str) -> dict[str, bytes]:
     data: dict[str, str] = found.get("data") or {}
-    if found.get("kind") == "ConfigMap":
+    if kind == "ConfigMap":
         return {key: text.encode() for key, text in data.items()}
     return {key: base64.b64decode(text) for key, text in data.items()}
 

@@ -150,3 +150,20 @@ def test_a_change_of_the_set_makes_a_new_certificate(on: Rendered) -> None:
 
     changed = {name.rpartition("-")[0].removeprefix(f"{tls.NAME}-") for name in jobs(more) - jobs(on)}
     assert changed == {"valkey-sentinel"}
+
+
+def test_an_issuer_of_cert_manager_takes_the_authority_s_place() -> None:
+    found = run_program({**ON, "tls": {"enabled": True, "certManager": {"issuer": "company"}}})
+    names = {named(each) for each in found.objects}
+    assert ("Secret", tls.AUTHORITY) not in names
+    assert ("ConfigMap", tls.AUTHORITY) in names
+    rules = found.object("Role", tls.NAME).inputs["rules"]
+    requests = [rule for rule in rules if rule["resources"] == ["certificaterequests"]]
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in requests] == [
+        (["create"], None),
+        (["get", "delete"], [tls.request_of(server) for server in SERVERS]),
+    ]
+    for name, template in found.pod_templates():
+        [container, *_] = template["spec"]["containers"]
+        told = {each["name"]: each.get("value") for each in container["env"]}
+        assert (told.get("FWB_CERTIFICATES_ISSUER") == "Issuer/company") == name.startswith("certificates-")
