@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymysql
+from pymysql.constants import ER
 
 from facts import mariadb as database
 from facts import redis as cache
@@ -30,8 +31,8 @@ from filewallball.encryption import context
 SECONDS = 5.0
 _DAY = 86400.0
 """Seconds."""
-_SECURE_ALONE = 3159
-"""MariaDB's answer to a plain connection, where it takes encrypted ones alone."""
+_REFUSED = (ER.ACCESS_DENIED_ERROR, 3159)
+"""MariaDB's answers to a plain login, with the right password, where it takes encrypted connections alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _mariadb_takes_plain(target: MariadbTarget, port: int) -> bool:
             connect_timeout=mariadb_session.CONNECT_SECONDS,
         ).close()
     except pymysql.OperationalError as error:
-        if error.args[0] == _SECURE_ALONE:
+        if error.args[0] in _REFUSED:
             return False
         raise
     return True

@@ -112,8 +112,8 @@ def test_a_dump_goes_encrypted_and_to_nobody_else(database: Encrypted, tmp_path:
         "localhost", target.port, target.database, target.monitor_user, "monitor-secret", target.ca_file
     )
 
-    def dump(of: DatabaseSettings) -> subprocess.CompletedProcess[str]:
-        command = [*login("mariadb-dump", of), of.name]
+    def dump(of: DatabaseSettings, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [*login("mariadb-dump", of), *more, of.name]
         environment = {"MYSQL_PWD": of.password, "PATH": "/usr/bin"}
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
@@ -121,8 +121,8 @@ def test_a_dump_goes_encrypted_and_to_nobody_else(database: Encrypted, tmp_path:
     assert done.returncode == 0, done.stderr
     stranger = tmp_path / "stranger"
     Certificates().write(stranger, "127.0.0.1")
-    for wrong in (replace(settings, ca_file=str(stranger / CA)), replace(settings, ca_file=None)):
-        assert dump(wrong).returncode != 0
+    assert "certificate" in dump(replace(settings, ca_file=str(stranger / CA))).stderr.lower()
+    assert dump(replace(settings, ca_file=None), "--skip-ssl").returncode != 0
 
 
 def test_a_renewed_certificate_is_loaded_while_clients_go_on(database: Encrypted) -> None:

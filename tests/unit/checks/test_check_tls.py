@@ -183,6 +183,7 @@ class Connection:
     ("plain", "status"),
     [
         (pymysql.OperationalError(3159, "Connections using insecure transport are prohibited"), "ok"),
+        (pymysql.OperationalError(1045, "Access denied for user"), "ok"),
         (None, "failed"),
         (pymysql.OperationalError(2003, "Can't connect"), "failed"),
     ],

@@ -246,7 +246,7 @@ KEPT_DEFAULTS = {
     "backup.store.addressing", "backup.store.image", "backup.store.storage", "backup.store.resources",
     "backup.store.aws.eksCluster", "backup.store.aws.profile", "backup.store.aws.kmsKey",
     "backup.store.aws.noncurrentDays", "backup.store.aws.unfinishedDays", "backup.store.aws.objectLock",
-    "checks", "tls.resources",
+    "checks", "tls.resources", "tls.certManager",
 }  # fmt: skip
 
 

@@ -36,6 +36,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"checks": {"cacheLatencyMs": True}}, "checks.cacheLatencyMs", "a switch"),
     ({"mariadb": {"maxConnections": "many"}}, "mariadb.maxConnections", "not a whole number"),
     ({"disposable": 3}, "disposable", "write true or false"),
+    # Encrypted connections.
+    ({"tls": {"enabled": 3}}, "tls.enabled", "write true or false"),
+    ({"tls": {"on": True}}, "tls.on", "no such key"),
+    ({"tls": {"certManager": {"issuer": "ca"}}}, "tls.certManager", "write tls.enabled: true"),
+    ({"tls": {"enabled": True, "certManager": {"issuer": "My CA"}}}, "tls.certManager.issuer", ""),
+    ({"tls": {"enabled": True, "certManager": {"issuer": "ca", "kind": "Certificate"}}},
+     "tls.certManager.kind", "ClusterIssuer"),
+    ({"tls": {"enabled": True, "resources": {"memoryLimit": "1Mi"}}}, "tls.resources.memoryLimit", "16Mi"),
     # Sizes.
     ({"redis": {"resources": {"memoryLimit": "128"}}}, "redis.resources.memoryLimit", "only 128 bytes"),
     ({"valkey": {"agentResources": {"memoryLimit": "64"}}}, "valkey.agentResources.memoryLimit", "64 bytes"),
