@@ -9,9 +9,11 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from facts.tls import DAYS, Issuer
 from filewallball.errors import UserError
@@ -101,7 +103,8 @@ def _answered(cluster: Cluster, namespace: str, name: str, sleep: Callable[[floa
     for _ in range(int(SECONDS / POLL_SECONDS)):
         found = cluster.get(API, KIND, name, namespace) or {}
         status: dict[str, Any] = found.get("status") or {}
-        conditions = {each["type"]: each for each in status.get("conditions") or []}
+        listed: list[dict[str, str]] = status.get("conditions") or []
+        conditions = {each["type"]: each for each in listed}
         for kind in ("Denied", "InvalidRequest"):
             if conditions.get(kind, {}).get("status") == "True":
                 raise UserError(f"{kind}: {conditions[kind].get('message', '')}", hint)
@@ -118,10 +121,8 @@ def _text(status: Mapping[str, Any], key: str) -> bytes:
     return base64.b64decode(status.get(key) or "")
 
 
-def joined(old: bytes, new: bytes, now: Any) -> bytes:
+def joined(old: bytes, new: bytes, now: datetime) -> bytes:
     """Every authority that still counts, in PEM form: the new ones first, each once."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     found: dict[bytes, None] = {}
     for text in (new, old):
         try:

@@ -58,8 +58,8 @@ class Drill:
         self._journal, self._say = journal, say
         secret = set_.place.kube.get("v1", "Secret", CREDENTIALS, set_.place.namespace) or {"data": {}}
         self._password = base64.b64decode(secret["data"].get(password_key("app"), "")).decode()
-        published = set_.place.kube.get("v1", "ConfigMap", AUTHORITY, set_.place.namespace)
-        self._authority = str((published.get("data") or {}).get(CA, "")) if published else ""
+        published = set_.place.kube.get("v1", "ConfigMap", AUTHORITY, set_.place.namespace) or {"data": {}}
+        self._authority = str(published.get("data", {}).get(CA, ""))
 
     def run(self, events: Sequence[Event], rounds: int, now: Callable[[Event, int], None]) -> None:
         """Run what isn't done yet; `now` hears what comes next.
