@@ -12,7 +12,9 @@ import pytest
 from cryptography import x509
 from local_set import LocalSet, Process, wait_for
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
+from redis.retry import Retry
 from writing import writer
 
 from filewallball.encryption import context, redis_options
@@ -20,6 +22,7 @@ from filewallball.snapshots.settings import Address
 from filewallball.snapshots.transfer import fetch
 
 SENTINEL_PORT = 26379
+ONCE = Retry(NoBackoff(), 0)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_a_failover_goes_unnoticed_and_nobody_gets_in_without_encryption(
     for each, port in [(each, 6379) for each in encrypted.members] + [
         (each, SENTINEL_PORT) for each in encrypted.sentinels
     ]:
-        with pytest.raises(ConnectionError), Redis(host=each.pod.host, port=port, socket_timeout=2) as plain:
+        with pytest.raises(ConnectionError), Redis(host=each.pod.host, port=port, retry=ONCE) as plain:
             plain.ping()
     with writer(encrypted) as written:
         written.wait_for_more()
@@ -66,7 +69,7 @@ def test_a_failover_goes_unnoticed_and_nobody_gets_in_without_encryption(
     # A name that isn't in the certificate, another authority: nobody is taken for the server.
     other = LocalSet(encrypted.root, tmp_path / "other", 1, encrypted=True)
     with pytest.raises(ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-        Redis(host=new.pod.host, port=6379, **redis_options(other.ca_file())).ping()
+        Redis(host=new.pod.host, port=6379, retry=ONCE, **redis_options(other.ca_file())).ping()
     # A snapshot goes by the replication protocol.
     address = Address(new.pod.host, 6379)
     got = fetch(address, encrypted.passwords["backup"], tmp_path / "rdb", lambda _: None, encrypted.ca_file())
