@@ -103,6 +103,20 @@ def test_everything_works_over_encrypted_connections_and_outlives_a_renewal(stac
     assert _restarts(stack) == restarts
     done = stack.run("check", stack.name, "mariadb-tls", "redis-tls", "valkey-tls", "valkey-replicas")
     assert done.returncode == 0, done.stdout + done.stderr
+    # The one with a probe inside the pod as well, where no address is in any certificate.
+    drill = [
+        "drill",
+        "valkey",
+        stack.name,
+        "--yes",
+        "--event",
+        "network-cut",
+        "--out",
+        str(stack.project / "drill"),
+    ]
+    done = stack.run(*drill)
+    print(done.stdout, done.stderr, file=sys.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _log(stack: DataStack, pod: str) -> str:
