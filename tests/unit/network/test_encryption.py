@@ -82,9 +82,23 @@ def test_sessions_are_encrypted_to_sentinels_and_members(tmp_path: Path) -> None
     pools: list[Any] = [found.primary.connection_pool, found.replica.connection_pool]
     for kwargs in (each.connection_kwargs for each in pools):
         assert (kwargs["ssl_ca_certs"], kwargs["ssl_check_hostname"]) == (ca_file, True)
-    assert {each.connection_class.__name__ for each in pools} == {"SentinelManagedSSLConnection"}
+    assert {each.connection_class for each in pools} == {sessions._Encrypted}
     [sentinel] = pools[0].sentinel_manager.sentinels
     assert sentinel.connection_pool.connection_class.__name__ == "SSLConnection"
+
+
+def test_sessions_read_no_other_authorities(
+    server: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, folder = server
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    pool: Any = None
+    connection: Any = sessions._Encrypted(
+        connection_pool=pool, host=HOST, port=port, ssl_ca_certs=str(folder / CA), socket_timeout=2
+    )
+    channel = connection._connect()
+    assert channel.version() == "TLSv1.3"
+    channel.close()
 
 
 def test_a_wrong_certificate_is_not_tried_again() -> None:
