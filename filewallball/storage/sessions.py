@@ -47,16 +47,16 @@ def passes(error: Exception) -> bool:
     return isinstance(error, ResponseError) and said.startswith(_PASSING)
 
 
-class _Encrypted(SentinelManagedSSLConnection):
+class Encrypted(SentinelManagedSSLConnection):
     """Trusts the stack's authority alone, and reads nothing else.
 
-    redis-py reads the system's authorities as well, for each connection. Where there are any, that takes tens of
-    milliseconds, while all connections are made anew after a fail-over.
+    redis-py reads the system's authorities as well, for each connection. Where there are any, that takes
+    tens of milliseconds, while all connections are made anew after a fail-over.
     """
 
     def _wrap_socket_with_ssl(self, sock: Any) -> Any:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(self.ca_certs)
+        context.load_verify_locations(str(self.ca_certs))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         return context.wrap_socket(sock, server_hostname=self.host)
 
 
@@ -116,6 +116,7 @@ def connect(
         "socket_connect_timeout": ATTEMPT_SECONDS,
         "retry": Retry(NoBackoff(), 0),
     }
+    members: dict[str, Any] = {"connection_class": Encrypted} if ca_file else {}
     if ca_file:
         limits |= {"ssl": True, "ssl_ca_certs": ca_file, "ssl_check_hostname": True}
     sentinel = Sentinel(
@@ -125,6 +126,6 @@ def connect(
         db=db,
         decode_responses=decode_responses,
         **limits,
-        **({"connection_class": _Encrypted} if ca_file else {}),
+        **members,
     )
     return Sessions(sentinel, master, timeout)

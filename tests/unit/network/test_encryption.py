@@ -82,7 +82,7 @@ def test_sessions_are_encrypted_to_sentinels_and_members(tmp_path: Path) -> None
     pools: list[Any] = [found.primary.connection_pool, found.replica.connection_pool]
     for kwargs in (each.connection_kwargs for each in pools):
         assert (kwargs["ssl_ca_certs"], kwargs["ssl_check_hostname"]) == (ca_file, True)
-    assert {each.connection_class for each in pools} == {sessions._Encrypted}
+    assert {each.connection_class for each in pools} == {sessions.Encrypted}
     [sentinel] = pools[0].sentinel_manager.sentinels
     assert sentinel.connection_pool.connection_class.__name__ == "SSLConnection"
 
@@ -93,7 +93,7 @@ def test_sessions_read_no_other_authorities(
     port, folder = server
     monkeypatch.setattr(ssl, "create_default_context", None)
     pool: Any = None
-    connection: Any = sessions._Encrypted(
+    connection: Any = sessions.Encrypted(
         connection_pool=pool, host=HOST, port=port, ssl_ca_certs=str(folder / CA), socket_timeout=2
     )
     channel = connection._connect()
