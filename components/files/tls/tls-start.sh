@@ -23,5 +23,6 @@ watch() {
     done
 }
 
-watch "$(sum)" &
+first=$(sum)
+watch "$first" &
 exec /bin/sh "$config/start.sh"

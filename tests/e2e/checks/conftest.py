@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ import pymysql
 import pytest
 import redis
 from faulty_proxy import Proxy
+from local_server import binary, free_port, program
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -29,7 +27,6 @@ from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import Result
 from filewallball.checks.suites import ALL
 
-START_SECONDS = 30
 ONCE = Retry(NoBackoff(), 0)
 CHECKS_RULES = (
     "resetchannels -@all ~fwb:check:* +ping +hello +auth +select +info +dbsize +config|get +client|list "
@@ -45,40 +42,6 @@ appendonly no
 """
 APP_GRANTS = r"ALL PRIVILEGES ON `filewallball\_db`.*"
 MONITOR_GRANTS = "PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*"
-
-
-@contextmanager
-def program(arguments: list[str], log: Path, answers: Callable[[], object]) -> Iterator[None]:
-    """Run a server until the block ends; wait until it answers."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(arguments, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                answers()
-                break
-            except (redis.RedisError, pymysql.MySQLError):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(
-                        f"{arguments[0]} didn't start:\n{log.read_text(encoding='utf-8')[-2000:]}"
-                    ) from None
-                time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
-
-
-def binary(name: str) -> str:
-    path = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin")
-    assert path, f"{name} is missing: `make test` installs it (apt packages redis-tools, mariadb-server-core)"
-    return path
 
 
 @dataclass(frozen=True)

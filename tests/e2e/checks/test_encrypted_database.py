@@ -12,8 +12,8 @@ from typing import Any
 
 import pymysql
 import pytest
-from conftest import binary, free_port, program
 from cryptography import x509
+from local_server import binary, free_port, program
 from made_certificates import Certificates
 
 from facts.checks.mariadb import MariadbTarget
