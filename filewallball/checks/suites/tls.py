@@ -44,7 +44,7 @@ class Shown:
 
 
 def mariadb(config: ChecksConfig) -> str:
-    """The database."""
+    """MariaDB shows a good certificate for all of its names, and takes no plain connection."""
     target = config[MariadbTarget]
     with connected(target, monitor=True) as connection:
         # PyMySQL has no public word for it.
@@ -57,14 +57,14 @@ def mariadb(config: ChecksConfig) -> str:
 
 
 def redis(config: ChecksConfig) -> str:
-    """The cache."""
+    """Redis shows a good certificate for all of its names, and takes no plain connection."""
     target = config[RedisTarget]
     node = Node(target.host, target.host, target.port, cache.NAME, target.ca_file)
     return _judged(config, cache.NAME, _looked_at(config, [node], "deployment/redis"))
 
 
 def sessions(config: ChecksConfig) -> str:
-    """The session servers and the Sentinels."""
+    """Every member and Sentinel shows a good certificate, and takes no plain connection."""
 
     def look() -> str:
         told = [
