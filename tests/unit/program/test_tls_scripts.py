@@ -97,23 +97,26 @@ def sentinel(pod: Pod) -> None:
     (pod.config / "common.sh").write_text('address() { echo "$1"; }\n')
     pod.standin(pod.config / "sentinel-start.sh", 'echo started >>"$CALLS"; exec sleep 60')
     # The others answer, but for those of whom there is a file.
-    body = f'for word; do [ ! -e {pod.root}/gone-"$word" ] || exit 1; done; echo NOAUTH'
+    body = f"""for word; do [ ! -e {pod.root}/gone-"$word" ] || {{ echo gone >>"$CALLS-asked"; exit 1; }}; done
+echo NOAUTH"""
     pod.standin(pod.root / "bin" / "valkey-cli", body)
 
 
-RUN = {"POD_NAME": "valkey-sentinel-1", "FWB_SENTINELS": "3"}
+RUN = {"POD_NAME": "valkey-sentinel-1", "FWB_SENTINELS": "2"}
 
 
 @pytest.mark.parametrize("pod", ["valkey-sentinel"], indirect=True)
 def test_a_sentinel_restarts_when_all_others_answer(pod: Pod) -> None:
     sentinel(pod)
-    (pod.root / "gone-valkey-sentinel-2").touch()
-    pod.start("sentinel-tls.sh", **RUN, FWB_TLS_SLOT="1")
+    asked = Path(f"{pod.calls}-asked")
+    (pod.root / "gone-valkey-sentinel-0").touch()
+    pod.start("sentinel-tls.sh", **RUN, FWB_TLS_SLOT="2")
     pod.wait(lambda: pod.called() == ["started"])
     pod.renew("second")
-    time.sleep(4)  # a turn has come, and nothing may have happened in it
+    # Its turn has come, and one that is gone has been asked for.
+    pod.wait(lambda: asked.exists() and asked.read_text(encoding="utf-8"))
     assert pod.called() == ["started"]
-    (pod.root / "gone-valkey-sentinel-2").unlink()
+    (pod.root / "gone-valkey-sentinel-0").unlink()
     pod.wait(lambda: pod.called() == ["started", "started"])
 
 
