@@ -97,7 +97,7 @@ def sentinel(pod: Pod) -> None:
     (pod.config / "common.sh").write_text('address() { echo "$1"; }\n')
     pod.standin(pod.config / "sentinel-start.sh", 'echo started >>"$CALLS"; exec sleep 60')
     # The others answer, but for those of whom there is a file.
-    body = f"""for word; do [ ! -e {pod.root}/gone-"$word" ] || {{ echo gone >>"$CALLS-asked"; exit 1; }}; done
+    body = f"""for word; do [ ! -e {pod.root}/gone-"$word" ] || {{ echo >>"$CALLS-asked"; exit 1; }}; done
 echo NOAUTH"""
     pod.standin(pod.root / "bin" / "valkey-cli", body)
 
@@ -114,7 +114,7 @@ def test_a_sentinel_restarts_when_all_others_answer(pod: Pod) -> None:
     pod.wait(lambda: pod.called() == ["started"])
     pod.renew("second")
     # Its turn has come, and one that is gone has been asked for.
-    pod.wait(lambda: asked.exists() and asked.read_text(encoding="utf-8"))
+    pod.wait(lambda: asked.exists())
     assert pod.called() == ["started"]
     (pod.root / "gone-valkey-sentinel-0").unlink()
     pod.wait(lambda: pod.called() == ["started", "started"])
