@@ -85,7 +85,7 @@ def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) ->
         env=_environment(valkey, failover=True),
         ports=[_port("sentinel", SENTINEL_PORT)],
         startupProbe=_sentinel_probe(encrypted, period=1, failures=60),
-        readinessProbe=_sentinel_probe(encrypted, period=2, failures=3),
+        readinessProbe=_sentinel_probe(encrypted, period=5 if encrypted else 2, failures=3),
         livenessProbe=pods.script_probe("sentinel-probe.sh", period=30, failures=4, timeout=5),
     )
     return pods.template(
