@@ -45,6 +45,9 @@ RIGHT: dict[str, list[Any]] = {
     "backup.store.aws.kmsKey": ["arn:aws:kms:ap-northeast-2:123456789012:key/mrk-1"],
     "backup.store.aws.profile": ["shop+ops"],
     "backup.store.aws.objectLock": [{}, {"days": 30}, '{"mode": "compliance"}'],
+    "tls.enabled": [True, "true"],
+    "tls.certManager.issuer": ["company-ca", "vault.issuer-1"],
+    "tls.certManager.kind": ["ClusterIssuer"],
     "toolkit.image": ["registry.example.org:5000/team/toolkit:1"],
     "agent.image": ["registry.example.org/team/agent:1"],
     "timeZone": ["Etc/GMT+9", "America/Argentina/Ushuaia"],
@@ -69,6 +72,7 @@ BASES: dict[str, dict[str, Any]] = {
     "backup.store.ca.": {**DEV, "backup": {"store": {"bucket": "some-bucket", "ca": {"secret": "own"}}}},
     "backup.store.aws": PRD_AWS,
     "protect": PRD_AWS,
+    "tls.certManager": {**DEV, "tls": {"enabled": True, "certManager": {"issuer": "ca"}}},
 }
 """What a stack is beside the setting, where it isn't DEV: by how its path begins; the longest counts."""
 ALTERNATIVES = {
