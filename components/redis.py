@@ -143,14 +143,14 @@ def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
 
 
 def _guard(args: RedisArgs) -> kinds.Container:
-    """Closes what applications open beyond their share: Redis knows no reserve."""
+    """Closes what applications open beyond their share, and gives the users new passwords."""
     looked = "find /tmp/looked -mmin -3 | grep -q ."
     return pods.container(
         "guard",
         args.guard,
         args.settings.guard_resources,
         ["python3", "-m", "filewallball.guard"],
-        {"run": "/run/redis", "tmp": "/tmp"},  # noqa: S108
+        {"credentials": secret_folder(CREDENTIALS), "run": "/run/redis", "tmp": "/tmp"},  # noqa: S108
         writable=["tmp"],
         env={"FWB_MAX_CONNECTIONS": str(args.settings.max_connections), "HOME": "/tmp"},  # noqa: S108
         livenessProbe={

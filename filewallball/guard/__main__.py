@@ -11,12 +11,17 @@ from pathlib import Path
 from types import FrameType
 
 from redis.credentials import CredentialProvider
+from redis.exceptions import ResponseError
 
 from filewallball.errors import ConfigError, UserError
 from filewallball.guard.choice import REDIS_USERS
+from filewallball.guard.passwords import Secret, give
 from filewallball.guard.watch import Guard
 
 RUN = Path("/run/redis")
+SECRETS = Path("/secrets/redis-credentials")
+USERS = ("app", "checks")
+"""The users whose passwords are in the Secret."""
 LOOKED = Path("/tmp/looked")  # noqa: S108 - a volume of the pod's own
 """The guard touches this file at each look. The liveness probe fails if the file is old."""
 
@@ -32,20 +37,42 @@ class _FromFile(CredentialProvider):
 
 
 class CacheGuard(Guard):
-    """Opens the server's port as well, once it is inside: start.sh leaves it closed."""
+    """Opens the server's port as well, once it is inside: start.sh leaves it closed.
 
-    def __init__(self, run: Path, share: int) -> None:
+    Gives the users the passwords of the Secret, whenever that changes.
+    """
+
+    def __init__(self, run: Path, secrets: Path, share: int) -> None:
         self._bind = run / "bind"
+        self._secret = Secret(secrets)
+        self._given: dict[str, frozenset[str]] = {}
         place = {
             "unix_socket_path": str(run / "redis.sock"),
             "credential_provider": _FromFile(run / "guard-password"),
         }
         super().__init__("redis", share, REDIS_USERS, _say, **place)
 
+    def _look(self) -> float:
+        pause = super()._look()
+        self._give_passwords()
+        return pause
+
     def _enter(self) -> None:
+        self._given = {}
+        self._give_passwords()
         if not self.call("CONFIG GET", "bind")["bind"]:
             self.call("CONFIG SET", "bind", self._bind.read_text(encoding="utf-8").strip())
             _say("redis: open")
+
+    def _give_passwords(self) -> None:
+        try:
+            wanted = self._secret.accepted(*USERS)
+            if wanted != self._given:
+                for user in give(self.call, wanted):
+                    _say(f"redis: {user} has the passwords of the Secret, which has changed")
+                self._given = wanted
+        except (ResponseError, OSError) as error:
+            self._tell("passwords", f"the users cannot get the passwords of the Secret: {error}")
 
 
 def main() -> int:
@@ -61,7 +88,7 @@ def main() -> int:
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)
-    guard = CacheGuard(RUN, int(share))
+    guard = CacheGuard(RUN, SECRETS, int(share))
     while not stopping.is_set():
         pause = guard.look()
         LOOKED.touch()

@@ -156,9 +156,8 @@ class LocalSet:
             tuple(other.pod for other in self.sentinels),
             MASTER,
             int(self.options["FWB_QUORUM"]),
-            self.passwords["agent"],
-            self.passwords["peer"],
             each.folder / "run/valkey",
+            each.folder / "secrets/valkey-credentials",
             each.pod.host,
             self.connections,
         )
