@@ -47,7 +47,7 @@ def undo(project: Path, stack_name: str, server: str, grace: str) -> None:
 
 def duration(text: str) -> timedelta:
     """Of `10m`, `90s`, `2h` or `0`. Raises ConfigError."""
-    found = re.fullmatch(r"(\d{1,6})(s|m|h|)", text)
+    found = re.fullmatch(r"([0-9]{1,6})(s|m|h|)", text)
     told = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found else LONGEST * 2
     if told <= LONGEST and (text == "0" or not text.isdigit()):
         return told

@@ -22,9 +22,10 @@ set_passwords() {
     for user in $users; do
         # printf, because some shells' echo reads backslashes. Assigned first: a failure would go unnoticed inside.
         password=$(quoted "$1/$user-password") || return 1
-        other=NULL
-        [ ! -s "$1/$user-password-other" ] || other=$(quoted "$1/$user-password-other") || return 1
-        printf 'SET @%s_password = %s;\nSET @%s_other = %s;\n' "$user" "$password" "$user" "$other"
+        printf 'SET @%s_password = %s;\n' "$user" "$password"
+        [ -s "$1/$user-password-other" ] || continue
+        other=$(quoted "$1/$user-password-other") || return 1
+        printf 'SET @%s_other = %s;\n' "$user" "$other"
     done
 }
 
@@ -40,7 +41,7 @@ write_probe_password() {
 follow_secret() {
     umask 077
     seen=$1
-    while sleep 2 && kill -0 $$ 2>/dev/null; do
+    while sleep 2 && read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do
         moment=$(secret_files)
         now=$(contents "$moment")
         [ "$now" != "$seen" ] || continue

@@ -29,6 +29,10 @@ SWITCHED = WHOLE.index("write mariadb switched") + 1
 PROVEN = WHOLE.index("prove", WHOLE.index("write valkey switched")) + 1
 
 
+def name_of(number: int) -> str:
+    return f"{number}-{WHOLE[number - 1].replace(' ', '-')}"
+
+
 def test_every_user_of_every_server_gets_another_password() -> None:
     world = FakeWorld()
     before = world.passwords()
@@ -73,7 +77,7 @@ def test_applications_have_their_time_with_both() -> None:
     assert any("web-1" in line for line in world.lines)
 
 
-@pytest.mark.parametrize("number", range(1, PROVEN + 1), ids=lambda n: f"{n}-{WHOLE[n - 1].replace(' ', '-')}")
+@pytest.mark.parametrize("number", range(1, PROVEN + 1), ids=name_of)
 def test_a_step_that_fails_before_all_use_the_new_ones_puts_all_back(number: int) -> None:
     world = FakeWorld()
     before = world.passwords()
@@ -109,7 +113,7 @@ def test_a_server_that_does_not_follow_stops_it() -> None:
     assert not [call for call in world.calls if "switched" in call]
 
 
-@pytest.mark.parametrize("number", range(1, len(WHOLE) + 1), ids=lambda n: f"{n}-{WHOLE[n - 1].replace(' ', '-')}")
+@pytest.mark.parametrize("number", range(1, len(WHOLE) + 1), ids=name_of)
 def test_interrupted_anywhere_it_goes_on(number: int) -> None:
     world = FakeWorld()
     before = world.passwords()
@@ -124,7 +128,7 @@ def test_interrupted_anywhere_it_goes_on(number: int) -> None:
         assert not set(passwords.values()) & set(before[name].values())
 
 
-@pytest.mark.parametrize("number", range(1, len(WHOLE) + 1), ids=lambda n: f"{n}-{WHOLE[n - 1].replace(' ', '-')}")
+@pytest.mark.parametrize("number", range(1, len(WHOLE) + 1), ids=name_of)
 def test_interrupted_anywhere_it_can_be_taken_back_or_is_done(number: int) -> None:
     world = FakeWorld()
     before = world.passwords()

@@ -50,7 +50,9 @@ class Pod:
             (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
             (root / "bin" / name).chmod(0o755)
         for file in (FILES / kind).iterdir():
-            text = file.read_text().replace("${maxclients}", "1100")
+            text = (
+                file.read_text().replace("${maxclients}", "1100").replace("while sleep 2", "while sleep 0.02")
+            )
             for path in PATHS:
                 text = text.replace(path, f"{root}{path}")
             (root / "etc/filewallball" / file.name).write_text(text)
@@ -204,7 +206,8 @@ def test_passwords_reach_the_server_as_they_are(tmp_path: Path) -> None:
         "SET @backup_password = 'back\\\\slash';",
         "SET @monitor_password = 'dou\"ble\\\\';",
     ]
-    assert 'password="dou\\"ble\\\\"' in (pod.root / "run/mysqld/probe.cnf").read_text()
+    assert 'password="dou\\"ble\\\\"' in (pod.root / "run/mysqld/probe-password.cnf").read_text()
+    assert "!include" in (pod.root / "run/mysqld/probe.cnf").read_text()
     for name in ("init.sql", "probe.cnf"):
         assert (pod.root / "run/mysqld" / name).stat().st_mode & 0o077 == 0
 
@@ -296,6 +299,21 @@ def test_redis_gets_its_users_with_hashed_passwords(redis: Pod) -> None:
     assert [line.split()[1] for line in users.splitlines() if "config|set" in line] == ["guard"]
     assert (redis.root / "run/redis/users.acl").stat().st_mode & 0o077 == 0
     assert redis.called == ["server"]
+
+
+def test_redis_accepts_both_passwords_while_they_change(redis: Pod) -> None:
+    (redis.root / "secrets/redis-credentials/app-password-other").write_text("app-new")
+    assert redis.start().returncode == 0
+    old, new = (hashlib.sha256(text).hexdigest() for text in (b"app-pw", b"app-new"))
+    assert f"user app on #{old} #{new} ~*" in (redis.root / "run/redis/users.acl").read_text()
+
+
+def test_mariadb_accepts_both_passwords_while_they_change(mariadb: Pod) -> None:
+    (mariadb.root / "secrets/mariadb-credentials/app-password-other").write_text("app's new")
+    assert mariadb.start().returncode == 0
+    told = (mariadb.root / "run/mysqld/init.sql").read_text()
+    assert "SET @app_password = 'app-pw';\nSET @app_other = 'app''s new';\n" in told
+    assert "@backup_other =" not in told
 
 
 def test_only_on_a_disposable_stack_may_the_checks_change_redis(redis: Pod) -> None:
