@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from facts.checks import NAME as CHECKS
@@ -32,6 +32,7 @@ FILE = "logins.json"
 WORK = Work("passwords", "logins")
 PROVE_SECONDS = 240
 """How long servers may take to follow a Secret: a kubelet brings it to its pods within two minutes."""
+KUBELET = timedelta(minutes=2)
 MAX_SECONDS = 900
 KEEP_SECONDS = 60
 """The cluster removes a Job that has ended after this time."""
@@ -101,10 +102,15 @@ class Cluster:
         except KubeError as error:
             if error.status != CONFLICT:
                 raise
-            raise UserError(
-                f"The Secret {server.secret} was changed by somebody else.", "Run the command again."
-            ) from error
-        self._touch(server)
+            now = self.read(server)
+            # Ours, if it was written at the first try and the answer was lost.
+            if (now.current, now.other, now.phase) != (after.current, after.other, after.phase):
+                raise UserError(
+                    f"The Secret {server.secret} was changed by somebody else.", "Run the command again."
+                ) from error
+            return now
+        finally:
+            self._touch(server)
         return Credentials.read(written, server.users)
 
     def prove(self, logins: Sequence[Login]) -> None:
@@ -130,7 +136,8 @@ class Cluster:
             )
 
     def late(self, chosen: Sequence[Server], since: datetime) -> list[str]:
-        return [name for name, job, uses in self._older(chosen, since) if job and uses]
+        # A pod that starts a moment after a change may still be given what was before.
+        return [name for name, job, uses in self._older(chosen, since + KUBELET) if job and uses]
 
     def set_in_environment(self, chosen: Sequence[Server], since: datetime) -> list[str]:
         return [name for name, job, uses in self._older(chosen, since) if not job and uses == "environment"]
@@ -150,11 +157,12 @@ class Cluster:
     def _touch(self, server: Server) -> None:
         """Have the kubelets look now at the pods that mount the Secret, and not within a minute."""
         note = {"metadata": {"annotations": {TOUCHED: datetime.now(UTC).isoformat()}}}
-        for pod in self._kube.list("v1", "Pod", self._place.namespace):
-            if _use(pod["spec"], {server.secret}) == "files":
-                # It is a favour alone: who may not, or comes too late, waits for longer.
-                with contextlib.suppress(KubeError):
-                    self._kube.patch("v1", "Pod", pod["metadata"]["name"], self._place.namespace, note)
+        # It is a favour alone: who may not do it, or comes too late, waits for longer.
+        with contextlib.suppress(UserError):
+            for pod in self._kube.list("v1", "Pod", self._place.namespace):
+                if _use(pod["spec"], {server.secret}) == "files":
+                    with contextlib.suppress(KubeError):
+                        self._kube.patch("v1", "Pod", pod["metadata"]["name"], self._place.namespace, note)
 
     def _stateful_set(self, name: str) -> Object:
         found = self._kube.get("apps/v1", "StatefulSet", name, self._place.namespace)
