@@ -53,9 +53,10 @@ follow_secret() {
 
 contents() {
     for user in $users; do
-        cat "$1/$user-password" 2>/dev/null
+        cat "$1/$user-password" 2>/dev/null || true
         echo /
-        cat "$1/$user-password-other" 2>/dev/null
+        cat "$1/$user-password-other" 2>/dev/null || true
+        echo /
     done | sha256sum
 }
 

@@ -316,6 +316,21 @@ def test_mariadb_accepts_both_passwords_while_they_change(mariadb: Pod) -> None:
     assert "@backup_other =" not in told
 
 
+@pytest.mark.parametrize("file", ["app-password", "monitor-password", "backup-password-other"])
+def test_a_change_of_any_password_is_seen(mariadb: Pod, file: str) -> None:
+    """By what runs beside the server; under `set -e`, as in start.sh."""
+    folder = mariadb.root / "secrets/mariadb-credentials"
+    script = f". {mariadb.root}/etc/filewallball/passwords.sh; contents {folder}"
+
+    def seen() -> str:
+        done = subprocess.run(["/bin/sh", "-euc", script], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    before = seen()
+    (folder / file).write_text("another")
+    assert seen() != before
+
+
 def test_only_on_a_disposable_stack_may_the_checks_change_redis(redis: Pod) -> None:
     redis.start(FWB_REDIS_DISPOSABLE="true")
     lines = (redis.root / "run/redis/users.acl").read_text().splitlines()
