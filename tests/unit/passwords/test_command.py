@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from filewallball import stack
 from filewallball.errors import ConfigError
-from filewallball.passwords import cluster
+from filewallball.passwords import cluster, command
 from filewallball.passwords.command import duration
 from filewallball.passwords.proof.logins import Login
 from filewallball.passwords.servers import SERVERS, logins, select
@@ -80,3 +82,15 @@ def test_the_job_reaches_only_what_it_asks() -> None:
     one = Login("valkey-sentinel-3", "redis", "h", 1, "u", ("p",))
     assert cluster._access([one]) == ["valkey"]
     assert "'p'" not in repr(one)
+
+
+@pytest.mark.parametrize(("server", "grace"), [("maria", "10m"), ("", "soon"), ("redis", "-1s")])
+def test_wrong_words_end_before_the_cluster_is_asked(
+    server: str, grace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "find", lambda *_: pytest.fail("the cluster was asked"))
+    for run in (command.rotate, command.undo):
+        with pytest.raises(ConfigError) as caught:
+            run(tmp_path, "dev", server, grace)
+        assert caught.value.exit_code == 2
+        assert caught.value.hint
