@@ -1,7 +1,8 @@
 #!/bin/sh
 # The users' passwords, from the Secret's files: part of start.sh. USER-password is what clients log in with. While
 # passwords are being changed there is USER-password-other, too: the server accepts both.
-# Needs: $config, $secrets, $run and die, of start.sh.
+# Needs: $config, $secrets, $run, say and die, of start.sh.
+# shellcheck disable=SC2154 # they are start.sh's
 
 users="app backup monitor"
 
