@@ -42,7 +42,8 @@ write_probe_password() {
 follow_secret() {
     umask 077
     seen=$1
-    while sleep 2 && read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do
+    read -r _ _ _ server _ </proc/self/stat
+    while sleep 2 && read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = "$server" ]; do
         moment=$(secret_files)
         now=$(contents "$moment")
         [ "$now" != "$seen" ] || continue

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from program_run import ROOT
 
+from components.kube import files
+
 FILES = ROOT / "components" / "files"
 PATHS = ("/var/lib/mysql", "/var/lib/store", "/run/mysqld", "/run/redis", "/etc/filewallball", "/secrets")
 STANDINS = {
@@ -403,6 +405,12 @@ def test_the_store_makes_its_bucket(tmp_path: Path, end: str) -> None:
 
 
 SCRIPTS = sorted(FILES.rglob("*.sh"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
+def test_scripts_reach_the_pod_as_they_are(script: Path) -> None:
+    """Settings are put in by string.Template, for which two $ are one."""
+    assert files(script.parent.name)[script.name] == script.read_text()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
