@@ -410,7 +410,7 @@ SCRIPTS = sorted(FILES.rglob("*.sh"))
 @pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
 def test_scripts_reach_the_pod_as_they_are(script: Path) -> None:
     """Settings are put in by string.Template, for which two $ are one."""
-    assert files(script.parent.name)[script.name] == script.read_text()
+    assert files(script.parent.name)[script.name] == script.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
