@@ -38,12 +38,11 @@ write_probe_password() {
 }
 
 # Runs beside the server as long as that lives: users get the passwords of the Secret, when it changes.
-# follow_secret CONTENTS: of the files that the server was started with
+# follow_secret PID CONTENTS: the process that becomes the server, and the files' contents when it was started
 follow_secret() {
     umask 077
-    seen=$1
-    read -r _ _ _ server _ </proc/self/stat
-    while sleep 2 && read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = "$server" ]; do
+    seen=$2
+    while sleep 2 && read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = "$1" ]; do
         moment=$(secret_files)
         now=$(contents "$moment")
         [ "$now" != "$seen" ] || continue

@@ -168,7 +168,8 @@ load_zones
 rm -rf "$run/zones.sql" "$run/zoneinfo"
 started_with=$(contents "$(secret_files)")
 write_init_file
-follow_secret "$started_with" &
+read -r pid _ </proc/self/stat
+follow_secret "$pid" "$started_with" &
 exec mariadbd --defaults-file="$config/my.cnf" --init-file="$run/init.sql" \
     --innodb-buffer-pool-size="$FWB_BUFFER_POOL_BYTES" --max-connections="$FWB_MAX_CONNECTIONS" \
     --extra-max-connections="$FWB_RESERVED_CONNECTIONS" \
