@@ -107,11 +107,18 @@ def config_volume(name: str, config_map: str) -> kinds.Volume:
     return {"name": name, "configMap": {"name": config_map, "defaultMode": 0o444}}
 
 
-def secret_volume(name: str, secret: str, keys: Sequence[str] = ()) -> kinds.Volume:
-    """A Secret's files, readable by the pod's group alone; with `keys`, only those of them."""
+def secret_volume(
+    name: str, secret: str, keys: Sequence[str] = (), *, at_times: Sequence[str] = ()
+) -> kinds.Volume:
+    """A Secret's files, readable by the pod's group alone; with `keys`, only those of them.
+
+    `at_times`: keys beside these that the Secret may lack.
+    """
     source: kinds.SecretVolumeSource = {"secretName": secret, "defaultMode": 0o440}
     if keys:
-        source["items"] = [{"key": key, "path": key} for key in keys]
+        source["items"] = [{"key": key, "path": key} for key in (*keys, *at_times)]
+    if at_times:
+        source["optional"] = True
     return {"name": name, "secret": source}
 
 

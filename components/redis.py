@@ -158,9 +158,9 @@ def _template(args: RedisArgs, config: str) -> kinds.PodTemplateSpec:
 
 
 def _guard(args: RedisArgs) -> kinds.Container:
-    """Closes what applications open beyond their share: Redis knows no reserve."""
+    """Closes what applications open beyond their share, and gives the users new passwords."""
     looked = "find /tmp/looked -mmin -3 | grep -q ."
-    mounts = {"run": "/run/redis", "tmp": "/tmp"}  # noqa: S108
+    mounts = {"credentials": secret_folder(CREDENTIALS), "run": "/run/redis", "tmp": "/tmp"}  # noqa: S108
     env: dict[str, str | kinds.EnvVarSource] = {
         "FWB_MAX_CONNECTIONS": str(args.settings.max_connections),
         "HOME": "/tmp",  # noqa: S108

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components import network, pods, schema
 from components.kube import labels, selector
-from facts.pods import CONFIG_PATH, config_file, password_key, secret_folder
+from facts.pods import CONFIG_PATH, config_file, other_key, password_key, secret_folder
 from facts.tls import Variables as Tls
 from facts.tls import folder_of, secret_of
 from facts.valkey import (
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 SERVER_KEYS = ("app", "checks", "backup", "replica", "watch", "agent")
 """The passwords that a server's file of users needs."""
-AGENT_KEYS = ("agent", "peer")
-"""The passwords with which an agent logs in."""
 SENTINEL_KEYS = ("sentinel", "checks", "peer", "watch")
 """The passwords that a Sentinel's file of users needs."""
 _SECRETS = secret_folder(CREDENTIALS)
@@ -61,7 +59,8 @@ def members(
         [
             pods.config_volume("config", CONFIG_MAP),
             _credentials("credentials", SERVER_KEYS),
-            _credentials("agent-credentials", AGENT_KEYS),
+            # All: an agent gives the servers' and Sentinels' users new passwords.
+            pods.secret_volume("agent-credentials", CREDENTIALS),
             pods.scratch_volume("run", "1Mi", memory=True),
             pods.scratch_volume("tmp", "16Mi"),
             *_files(NAME, encrypted),
@@ -194,7 +193,8 @@ def _port(name: str, number: int) -> kinds.ContainerPort:
 
 
 def _credentials(name: str, users: tuple[str, ...]) -> kinds.Volume:
-    return pods.secret_volume(name, CREDENTIALS, [password_key(user) for user in users])
+    keys, others = ([key(user) for user in users] for key in (password_key, other_key))
+    return pods.secret_volume(name, CREDENTIALS, keys, at_times=others)
 
 
 def _spread(server: str, valkey: schema.Valkey) -> kinds.PodSpecMore:

@@ -31,6 +31,11 @@ def password_key(user: str) -> str:
     return f"{user}-password"
 
 
+def other_key(user: str) -> str:
+    """The key with another password that the server accepts as well, while passwords are being changed."""
+    return f"{password_key(user)}-other"
+
+
 def access_labels(*servers: str) -> dict[str, str]:
     """The labels with which a pod reaches these servers."""
     return {f"filewallball.io/access-{server}": "true" for server in servers}

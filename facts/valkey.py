@@ -28,6 +28,13 @@ CONF: Final = "valkey.conf"
 CREDENTIALS: Final = "valkey-credentials"
 """The Secret with a password for each of USERS."""
 USERS: Final = ("app", "sentinel", "checks", "agent", "replica", "watch", "peer", "backup")
+SERVER_USERS: Final = {
+    "app": "default", "checks": "checks", "backup": "backup", "replica": "replica", "watch": "watch",
+    "agent": "agent",
+}  # fmt: skip
+"""The users of a server as it calls them, by whose password they have."""
+SENTINEL_USERS: Final = {"sentinel": "default", "checks": "checks", "peer": "peer"}
+"""The same of a Sentinel."""
 CLOCK: Final = "fwb:clock"
 """A hash that the primary's agent counts up once a second. It says whose data are the freshest."""
 CLOCK_DB: Final = 15

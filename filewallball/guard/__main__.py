@@ -11,14 +11,19 @@ from pathlib import Path
 from types import FrameType
 
 from redis.credentials import CredentialProvider
+from redis.exceptions import ResponseError
 
 from facts.tls import Variables
 from filewallball.errors import ConfigError, UserError
 from filewallball.guard.choice import REDIS_USERS
+from filewallball.guard.passwords import Secret, give
 from filewallball.guard.renewal import Renewal
 from filewallball.guard.watch import Guard
 
 RUN = Path("/run/redis")
+SECRETS = Path("/secrets/redis-credentials")
+USERS = ("app", "checks")
+"""The users whose passwords are in the Secret."""
 LOOKED = Path("/tmp/looked")  # noqa: S108 - a volume of the pod's own
 """The guard touches this file at each look. The liveness probe fails if the file is old."""
 
@@ -36,11 +41,14 @@ class _FromFile(CredentialProvider):
 class CacheGuard(Guard):
     """Opens the server's port as well, once it is inside: start.sh leaves it closed.
 
-    `tls`: the folder with the server's certificate, if its connections are encrypted.
+    Gives the users the passwords of the Secret, whenever that changes. `tls`: the folder with the server's
+    certificate, if its connections are encrypted.
     """
 
-    def __init__(self, run: Path, share: int, tls: Path | None = None) -> None:
+    def __init__(self, run: Path, secrets: Path, share: int, tls: Path | None = None) -> None:
         self._bind = run / "bind"
+        self._secret = Secret(secrets)
+        self._given: dict[str, frozenset[str]] = {}
         place = {
             "unix_socket_path": str(run / "redis.sock"),
             "credential_provider": _FromFile(run / "guard-password"),
@@ -54,12 +62,29 @@ class CacheGuard(Guard):
             self._renewal.look()
         return pause
 
+    def _look(self) -> float:
+        pause = super()._look()
+        self._give_passwords()
+        return pause
+
     def _enter(self) -> None:
+        self._given = {}
+        self._give_passwords()
         if self._renewal:
             self._renewal.forget()
         if not self.call("CONFIG GET", "bind")["bind"]:
             self.call("CONFIG SET", "bind", self._bind.read_text(encoding="utf-8").strip())
             _say("redis: open")
+
+    def _give_passwords(self) -> None:
+        try:
+            wanted = self._secret.accepted(*USERS)
+            if wanted != self._given:
+                for user in give(self.call, wanted):
+                    _say(f"redis: {user} has the passwords of the Secret, which has changed")
+                self._given = wanted
+        except (ResponseError, OSError) as error:
+            self._tell("passwords", f"the users cannot get the passwords of the Secret: {error}")
 
 
 def main() -> int:
@@ -76,7 +101,7 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     tls = os.environ.get(Variables.FOLDER)
-    guard = CacheGuard(RUN, int(share), Path(tls) if tls else None)
+    guard = CacheGuard(RUN, SECRETS, int(share), Path(tls) if tls else None)
     while not stopping.is_set():
         pause = guard.look()
         LOOKED.touch()

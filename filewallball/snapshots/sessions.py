@@ -197,8 +197,8 @@ def _hint(error: RedisError) -> str:
     text = str(error)
     if isinstance(error, AuthenticationError):
         return (
-            f"The server has another password than the Secret {valkey.CREDENTIALS}, which it reads only when "
-            "it starts. Run `fwb check STACK valkey-passwords`, and do what it says."
+            f"The server has another password than the Secret {valkey.CREDENTIALS}, which it follows within "
+            "two minutes. If this lasts, run `fwb check STACK valkey-passwords`, and do what it says."
         )
     if isinstance(error, NoPermissionError):
         return "The user `backup` may not do this. Run `fwb check STACK valkey-passwords`, and do as it says."

@@ -37,8 +37,8 @@ _HINTS = {
     "NOMASTERLINK": "The replica has no link to its primary at the moment. Run the command again in a "
     "minute.",
     "LOADING": "The server is still loading its data. Run the command again in a minute.",
-    "WRONGPASS": f"The server has another password than the Secret {valkey.CREDENTIALS}, which it reads only "
-    "when it starts. Run `fwb check STACK valkey-passwords`, and do what it says.",
+    "WRONGPASS": f"The server has another password than the Secret {valkey.CREDENTIALS}, which it follows "
+    "within two minutes. If this lasts, run `fwb check STACK valkey-passwords`, and do what it says.",
     "NOAUTH": "The server wants a password, and got none. Run `fwb check STACK valkey-passwords`, and do "
     "what it says.",
     "NOPERM": "The user `backup` may not do this. Run `fwb check STACK valkey-passwords`, and do what it "

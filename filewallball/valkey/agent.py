@@ -22,6 +22,7 @@ from filewallball.valkey.decide import Step, decide
 from filewallball.valkey.guards import Guards
 from filewallball.valkey.layout import AGENT_PORT, Layout, Pod
 from filewallball.valkey.member import Server, View
+from filewallball.valkey.passwords import Passwords
 from filewallball.valkey.sentinels import NotElected, Opinion, Panel, end_links
 
 SETTLED_SECONDS = 0.5
@@ -48,6 +49,7 @@ class Agent:
         self._appointments = Appointments(layout, self._panel, self._servers, self._say)
         self._guards = Guards(layout, self._say)
         self._renewal = self._renewing(layout)
+        self._passwords = Passwords(layout, self._server, self._panel, self._say)
         self._pool = ThreadPoolExecutor(max(1, len(layout.peers)), "peers")
         self._stopping = threading.Event()
         self._view = View(layout.me.name, "down")
@@ -85,6 +87,7 @@ class Agent:
         released = self._layout.run / "released"
         released.unlink(missing_ok=True)
         self._guards.start()
+        self._passwords.start()
         while not self._stopping.is_set():
             settled = self._turn()
             self._stopping.wait(SETTLED_SECONDS if settled else UNSETTLED_SECONDS)
@@ -92,6 +95,7 @@ class Agent:
             self._leave()
         finally:
             self._guards.stop()
+            self._passwords.stop()
             released.touch()
 
     def _turn(self) -> bool:

@@ -41,8 +41,8 @@ class Guards:
 
 def _guards(layout: Layout, say: Say) -> Iterator[Guard]:
     share = layout.connections
-    server = {"username": "agent", "password": layout.agent_password}
-    sentinel = {"username": "peer", "password": layout.peer_password}
+    server = {"credential_provider": layout.login("agent")}
+    sentinel = {"credential_provider": layout.login("peer")}
     socket = str(layout.run / "valkey.sock")
     yield Guard(layout.me.name, share, SERVER_USERS, say, unix_socket_path=socket, **server)
     for pod in layout.peers:

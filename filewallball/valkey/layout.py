@@ -34,6 +34,7 @@ from facts.valkey import (
 )
 from filewallball.encryption import redis_options
 from filewallball.errors import ConfigError
+from filewallball.guard.passwords import Login, Secret
 
 SECRETS = Path(secret_folder(CREDENTIALS))
 RUN = Path(RUN_PATH)
@@ -61,9 +62,9 @@ class Layout:
     sentinels: tuple[Pod, ...]
     master: str
     quorum: int
-    agent_password: str
-    peer_password: str
     run: Path = RUN
+    secrets: Path = SECRETS
+    """The folder with the files of the Secret."""
     bind: str = "* -::*"
     """What an open server listens on, as its `bind` wants it."""
     connections: int = 1000
@@ -85,6 +86,10 @@ class Layout:
         """Sentinels that must agree before anything is done in their name."""
         return max(len(self.sentinels) // 2 + 1, self.quorum)
 
+    def login(self, user: str) -> Login:
+        """The user's password of now, whenever a connection is made."""
+        return Login(Secret(self.secrets), user)
+
     def member(self, host: str) -> Pod | None:
         """The member with this address; None for an address of no member."""
         return next((pod for pod in self.members if pod.host == host), None)
@@ -95,6 +100,8 @@ class Layout:
 
 def from_environment(environment: Mapping[str, str], secrets: Path = SECRETS) -> Layout:
     """The layout of this container's set. Raises ConfigError with the variable or file that is missing."""
+    for user in ("agent", "peer"):
+        _check_secret(secrets / password_key(user))
     members = _pods(environment, NAME, _number(environment, Variables.MEMBERS))
     name = _value(environment, Variables.POD)
     me = next((pod for pod in members if pod.name == name), None)
@@ -108,8 +115,7 @@ def from_environment(environment: Mapping[str, str], secrets: Path = SECRETS) ->
         _pods(environment, SENTINEL, _number(environment, Variables.SENTINELS)),
         _value(environment, Variables.MASTER),
         _number(environment, Variables.QUORUM),
-        _secret(secrets / password_key("agent")),
-        _secret(secrets / password_key("peer")),
+        secrets=secrets,
         connections=_number(environment, Variables.MAX_CONNECTIONS),
         tls=Path(environment[Tls.FOLDER]) if environment.get(Tls.FOLDER) else None,
     )
@@ -136,9 +142,9 @@ def _number(environment: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
-def _secret(path: Path) -> str:
+def _check_secret(path: Path) -> None:
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
+        path.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"Cannot read {path}: {error.strerror}", "Run `fwb up`, which mounts it."

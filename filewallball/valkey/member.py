@@ -78,8 +78,7 @@ class Server:
             else {"host": pod.host, "port": PORT, **layout.encryption}
         )
         place: dict[str, Any] = {
-            "username": "agent",
-            "password": layout.agent_password,
+            "credential_provider": layout.login("agent"),
             "socket_timeout": TIMEOUT,
             "socket_connect_timeout": TIMEOUT,
             "decode_responses": True,

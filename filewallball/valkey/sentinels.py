@@ -107,7 +107,7 @@ class Panel:
 
     def opinion(self) -> Opinion | None:
         """None unless a majority names one and the same member."""
-        answers = [answer for answer in self._ask(self._answer).values() if answer]
+        answers = [answer for answer in self.ask(self._answer).values() if answer]
         counted = Counter((answer.host, answer.port) for answer in answers)
         if not counted:
             return None
@@ -177,7 +177,7 @@ class Panel:
             info = self._tune(pod, client)
             self._work[pod].look(info["used_cpu_user"] + info["used_cpu_sys"], time.monotonic())
 
-        self._ask(look_and_tune)
+        self.ask(look_and_tune)
 
     def _tune(self, pod: Pod, client: Any) -> Any:
         """Set the periods of one Sentinel, if it has started since; what its INFO says."""
@@ -204,7 +204,7 @@ class Panel:
             if peer != pod:
                 end_links(client.execute_command, pod)
 
-        self._ask(end)
+        self.ask(end)
         self._work[pod] = Work()
 
     def _answer(self, _pod: Pod, client: Any) -> Answer:
@@ -217,9 +217,10 @@ class Panel:
         down = "s_down" in state["flags"].split(",")
         return Answer(address[0], int(address[1]), int(state["config-epoch"]), down)
 
-    def _ask(self, question: Callable[[Pod, Any], T]) -> dict[Pod, T | None]:
-        """The answers of all Sentinels; None for those that gave none."""
-        return dict(zip(self._clients, self._pool.map(self._one(question), self._clients), strict=True))
+    def ask(self, question: Callable[[Pod, Any], T], *pods: Pod) -> dict[Pod, T | None]:
+        """The answers of these Sentinels, of all if none is named; None for those that gave none."""
+        asked = pods or tuple(self._clients)
+        return dict(zip(asked, self._pool.map(self._one(question), asked), strict=True))
 
     def _ask_until(self, question: Callable[[Pod, Any], T], enough: Callable[[list[T]], bool]) -> list[T]:
         """The answers that came before they were enough; all of them where they never are."""
@@ -247,8 +248,7 @@ def _client(layout: Layout, pod: Pod) -> Redis:
     return Redis(
         host=pod.host,
         port=SENTINEL_PORT,
-        username="peer",
-        password=layout.peer_password,
+        credential_provider=layout.login("peer"),
         socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT,
         decode_responses=True,

@@ -21,6 +21,8 @@ die() { say "$*"; exit 1; }
 # As process 1 the shell ignores TERM unless it is told not to.
 server=
 trap '[ -z "$server" ] || stop_alone; exit 143' TERM INT
+# shellcheck source=passwords.sh
+. "$config/passwords.sh"
 
 check_volume() {
     [ -w "$volume" ] || die "the volume at $volume can't be written by uid $(id -u); give the folder to it (chown 999:999)"
@@ -123,24 +125,15 @@ refuse_downgrade() {
     [ "${newest%.*}" = "${2%.*}" ] || die "the data was written by MariaDB $1 and this is the older $2; use that version again"
 }
 
-# SQL text of a file's content, as a literal.
-quoted() {
-    [ -s "$1" ] || die "$1 is missing or empty"
-    printf "'%s'" "$(sed -e 's/\\/\\\\/g' -e "s/'/''/g" "$1")"
-}
-
 write_init_file() (
     umask 077
+    moment=$(secret_files)
     # users.sql makes it again when it has run to its end; this folder outlives a restart of the container.
     rm -f "$run/users-set"
     {
         # What follows must not reach the binary log: passwords would stay in it for days.
         echo "SET SESSION sql_log_bin = 0;"
-        for user in app backup monitor; do
-            # printf, because some shells' echo reads backslashes.
-            literal=$(quoted "$secrets/$user-password")
-            printf 'SET @%s_password = %s;\n' "$user" "$literal"
-        done
+        set_passwords "$moment"
         cat "$config/users.sql"
     } >"$run/init.sql"
     # What the probes log in with.
@@ -148,8 +141,9 @@ write_init_file() (
         # The socket's places are the applications': a probe comes in by the reserve.
         printf '[client]\nprotocol=tcp\nskip-ssl\nhost=127.0.0.1\nport=%s\n' "$(sed -n 's/^extra_port = //p' "$config/my.cnf")"
         echo "user=filewallball_monitor"
-        printf 'password="%s"\n' "$(sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' "$secrets/monitor-password")"
+        echo "!include $run/probe-password.cnf"
     } >"$run/probe.cnf"
+    write_probe_password "$moment"
 )
 
 # Too few open files would make the server lower max_connections without stopping. 1000: for tables and logs.
@@ -172,7 +166,10 @@ if [ "$last" != "$version" ]; then
 fi
 load_zones
 rm -rf "$run/zones.sql" "$run/zoneinfo"
+started_with=$(contents "$(secret_files)")
 write_init_file
+read -r pid _ </proc/self/stat
+follow_secret "$pid" "$started_with" &
 exec mariadbd --defaults-file="$config/my.cnf" --init-file="$run/init.sql" \
     --innodb-buffer-pool-size="$FWB_BUFFER_POOL_BYTES" --max-connections="$FWB_MAX_CONNECTIONS" \
     --extra-max-connections="$FWB_RESERVED_CONNECTIONS" \

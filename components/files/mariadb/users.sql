@@ -1,4 +1,5 @@
--- Run by the server itself at every start, before it takes connections; start.sh sets the @…_password variables.
+-- Run by the server itself at every start, before it takes connections; passwords.sh sets the @…_password variables and,
+-- while passwords are being changed, @…_other: the password that is accepted as well.
 -- The server skips all that follows a failing statement and serves nevertheless: the last one leaves a mark, and
 -- without it probe.sh holds the server back. One statement per line. Rights are taken away and given again, so that what stands here is all that a user has.
 CREATE DATABASE IF NOT EXISTS `filewallball_db` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
@@ -15,13 +16,13 @@ ALTER USER mysql@localhost IDENTIFIED VIA unix_socket;
 GRANT ALL PRIVILEGES ON *.* TO mysql@localhost WITH GRANT OPTION;
 
 CREATE USER IF NOT EXISTS 'filewallball_app'@'%';
-EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_app''@''%'' IDENTIFIED BY ', QUOTE(@app_password));
+EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_app''@''%'' IDENTIFIED VIA mysql_native_password USING PASSWORD(', QUOTE(@app_password), ')', IF(@app_other IS NULL, '', CONCAT(' OR mysql_native_password USING PASSWORD(', QUOTE(@app_other), ')')));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_app'@'%';
 -- The backslash: in a grant, a bare _ would stand for any character.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER, EVENT, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE ROUTINE, ALTER ROUTINE, DELETE HISTORY ON `filewallball\_db`.* TO 'filewallball_app'@'%';
 
 CREATE USER IF NOT EXISTS 'filewallball_backup'@'%';
-EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED BY ', QUOTE(@backup_password));
+EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED VIA mysql_native_password USING PASSWORD(', QUOTE(@backup_password), ')', IF(@backup_other IS NULL, '', CONCAT(' OR mysql_native_password USING PASSWORD(', QUOTE(@backup_other), ')')));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_backup'@'%';
 -- RELOAD: for the moment at which the snapshot starts (BACKUP STAGE).
 GRANT RELOAD ON *.* TO 'filewallball_backup'@'%';
@@ -37,7 +38,7 @@ GRANT SELECT ON mysql.time_zone_transition TO 'filewallball_backup'@'%';
 GRANT SELECT ON mysql.time_zone_transition_type TO 'filewallball_backup'@'%';
 
 CREATE USER IF NOT EXISTS 'filewallball_monitor'@'%';
-EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_monitor''@''%'' IDENTIFIED BY ', QUOTE(@monitor_password));
+EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_monitor''@''%'' IDENTIFIED VIA mysql_native_password USING PASSWORD(', QUOTE(@monitor_password), ')', IF(@monitor_other IS NULL, '', CONCAT(' OR mysql_native_password USING PASSWORD(', QUOTE(@monitor_other), ')')));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_monitor'@'%';
 GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO 'filewallball_monitor'@'%';
 

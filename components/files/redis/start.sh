@@ -19,6 +19,13 @@ hash() {
     printf %s "$(cat "$1")" | sha256sum | cut -d' ' -f1
 }
 
+# A user's password, and while passwords are being changed the other one that is accepted as well.
+accepted() {
+    value=$(hash "$secrets/$1-password")
+    [ ! -s "$secrets/$1-password-other" ] || value="$value #$(hash "$secrets/$1-password-other")"
+    echo "$value"
+}
+
 # Too few open files would make the server lower maxclients without stopping. 32: what it opens beside its clients.
 # shellcheck disable=SC3045 # every sh that is met knows -S, -H and -n
 raise_open_files() {
@@ -34,8 +41,10 @@ umask 077
 head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$run/guard-password.new"
 guard=$(hash "$run/guard-password.new")
 mv "$run/guard-password.new" "$run/guard-password"
-app=$(hash "$secrets/app-password")
-checks=$(hash "$secrets/checks-password")
+# The files of one moment: the kubelet replaces all of them at once.
+[ ! -d "$secrets/..data" ] || secrets=$(readlink -f "$secrets/..data")
+app=$(accepted app)
+checks=$(accepted checks)
 sed -e "s/\${app}/$app/" -e "s/\${checks}/$checks/" -e "s/\${guard}/$guard/" "$config/users.acl" >"$acl"
 if [ "${FWB_REDIS_DISPOSABLE:-}" = true ]; then
     sed -i -e '/^user checks /s/$/ +config|set/' "$acl"

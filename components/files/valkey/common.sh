@@ -3,6 +3,8 @@
 # its environment: they outlive pods, and no name has to be resolved.
 
 secrets=/secrets/valkey-credentials
+# The files of one moment: the kubelet replaces all of them at once.
+[ ! -d "$secrets/..data" ] || secrets=$(readlink -f "$secrets/..data")
 
 fail() {
     echo "start: $1" >&2
@@ -34,7 +36,8 @@ address() {
     printenv "$variable" || fail "$variable isn't set: the Service $1 is missing, or younger than this container"
 }
 
-# users FILE KEY…: the file with each ${key} replaced by the hash of the Secret's KEY-password
+# users FILE KEY…: the file with each ${key} replaced by the hash of the Secret's KEY-password; while passwords are
+# being changed by those of both that are accepted
 users() {
     file=$1
     shift
@@ -42,6 +45,7 @@ users() {
     for key in "$@"; do
         # Assigned first: a failure inside the argument would go unnoticed.
         value=$(hash "$key-password")
+        [ ! -s "$secrets/$key-password-other" ] || value="$value #$(hash "$key-password-other")"
         script="$script;s/\${$key}/$value/"
     done
     sed -e "${script#;}" "$file"

@@ -167,8 +167,8 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
         return CheckFailed(
             seen,
             f"{target.app_user} may log in and use {target.database}, {target.monitor_user} may log in",
-            f"MariaDB reads the Secret {mariadb.CREDENTIALS} and makes its users only when it starts. "
-            f"Restart it: `kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`.",
+            f"MariaDB follows the Secret {mariadb.CREDENTIALS} within two minutes. If this lasts, "
+            f"restart it: `kubectl -n {namespace} rollout restart statefulset/{target.statefulset}`.",
         )
     if code in DENIED:
         return CheckFailed(

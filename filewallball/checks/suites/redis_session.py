@@ -119,7 +119,7 @@ def explain(config: ChecksConfig, error: Exception) -> CheckFailed | None:
         return CheckFailed(
             seen,
             f"user {target.user} may log in",
-            f"Redis reads the Secret {cache.CREDENTIALS} only when it starts. Restart it: "
+            f"Redis follows the Secret {cache.CREDENTIALS} within two minutes. If this lasts, restart it: "
             f"`kubectl -n {namespace} rollout restart deployment/redis`.",
         )
     if isinstance(error, exceptions.NoPermissionError):

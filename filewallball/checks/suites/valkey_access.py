@@ -101,9 +101,9 @@ def _wrong(
         raise CheckFailed(
             "; ".join(f"{node}: {answers[node]}" for node in refused),
             "the applications' password is taken",
-            f"The Secret {valkey.CREDENTIALS} is newer than the servers, which read it only when they start. "
-            "Restart all of them together, which takes about ten seconds without sessions: `kubectl -n "
-            f"{config.namespace} delete pod -l app.kubernetes.io/component={valkey.COMPONENT}`.",
+            f"The Secret {valkey.CREDENTIALS} is newer than the servers, which follow it within two minutes. "
+            "If this lasts, restart all of them together, which takes about ten seconds without sessions: "
+            f"`kubectl -n {config.namespace} delete pod -l app.kubernetes.io/component={valkey.COMPONENT}`.",
         )
     told = valkey_nodes.all_answered(config, answers)
     return [one for wrong in told.values() for one in wrong]

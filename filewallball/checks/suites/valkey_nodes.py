@@ -169,8 +169,8 @@ def fault(config: ChecksConfig, node: Node, error: Exception) -> CheckFailed:
         return CheckFailed(
             seen,
             "the checks' user may log in",
-            f"The {what}s read the Secret {valkey.CREDENTIALS} only when they start. Restart them: "
-            f"`kubectl -n {namespace} rollout restart {STATEFULSETS[node.container]}`.",
+            f"The {what}s follow the Secret {valkey.CREDENTIALS} within two minutes. If this lasts, "
+            f"restart them: `kubectl -n {namespace} rollout restart {STATEFULSETS[node.container]}`.",
         )
     if isinstance(error, exceptions.NoPermissionError):
         return CheckFailed(

@@ -48,6 +48,21 @@ def test_ignore_changes_keeps_the_first_secret(lab: Lab) -> None:
     found = lab.get("Secret", "s")
     assert found
     assert base64.b64decode(found["data"]["password"]) == b"first-value"
+    # as a change of passwords does it; then another field of the Secret changes
+    changed = {"password": base64.b64encode(b"rotated").decode(), "other": base64.b64encode(b"too").decode()}
+    lab.kube.patch("v1", "Secret", "s", lab.namespace, {"data": changed})
+    entry = secret(lab, "second-value", ignoreChanges=["data"])
+    entry["object"]["metadata"]["labels"] = {"new": "label"}
+    labelled = lab.up(entry)
+    assert actions(labelled)["Secret s"] == "update"
+    found = lab.get("Secret", "s")
+    assert found
+    assert (found["data"], found["metadata"]["labels"]["new"]) == (changed, "label")
+    lab.kube.patch("v1", "Secret", "s", lab.namespace, {"data": {"other": None}})
+    lab.up(secret(lab, "second-value", ignoreChanges=["data"]))
+    found = lab.get("Secret", "s")
+    assert found
+    assert found["data"] == {"password": changed["password"]}, "what was dropped stays away"
     lab.up(secret(lab, "third-value"))
     assert 'data.password: "[secret]" → "[secret]"' in lab.said
     assert "third-value" not in lab.said

@@ -27,7 +27,7 @@ SHARE, RESERVE = 60, 40
 GUARD = """
 import pathlib, sys
 import filewallball.guard.__main__ as guard
-guard.RUN, guard.LOOKED = map(pathlib.Path, sys.argv[1:])
+guard.RUN, guard.LOOKED, guard.SECRETS = map(pathlib.Path, sys.argv[1:])
 sys.exit(guard.main())
 """
 
@@ -81,7 +81,10 @@ class Cache:
     def start_guard(self) -> None:
         with (self.root / "guard.log").open("ab") as log:
             self.guard = subprocess.Popen(
-                [sys.executable, "-c", GUARD, self.root / "run/redis", self.root / "looked"],
+                [
+                    sys.executable, "-c", GUARD, self.root / "run/redis", self.root / "looked",
+                    self.root / "secrets/redis-credentials",
+                ],
                 env=self._environment, stdout=log, stderr=log,
             )  # fmt: skip
         self.wait(lambda: self.probe("ready")[0], "the guard has opened the port")

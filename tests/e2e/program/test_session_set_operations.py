@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shlex
 from pathlib import Path
@@ -70,18 +71,46 @@ def test_a_volume_that_is_lost_with_its_node(stack: SharedStack) -> None:
     assert in_server(stack, "valkey-1", f"{CLIENT} GET before-the-loss") == "here"
 
 
+SECRETS = {"mariadb": "mariadb-credentials", "redis": "redis-credentials", "valkey": "valkey-credentials"}
+
+
+def held(stack: SharedStack) -> dict[str, dict[str, str]]:
+    found = {name: stack.kube.get("v1", "Secret", name, stack.name) for name in SECRETS.values()}
+    return {name: one["data"] for name, one in found.items() if one}
+
+
+def running(stack: SharedStack) -> dict[str, int]:
+    """The servers' pods by their identity, and how often their containers have restarted."""
+    return {
+        pod["metadata"]["uid"]: sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
+        for pod in stack.kube.list(
+            "v1", "Pod", stack.name, "app.kubernetes.io/name in (mariadb,redis,valkey,valkey-sentinel)"
+        )
+    }
+
+
 @pytest.mark.timeout(300)
 def test_new_passwords(stack: SharedStack) -> None:
+    """Of all servers. tests/e2e has what clients see of it, with servers that are plain processes."""
     write(stack, "before-the-change")
-    secret = ("v1", "Secret", "valkey-credentials", stack.name)
-    old = stack.sandbox.kube.get(*secret)
-    assert old
-    type_in(stack, "New passwords")
-    whole(stack)
-    new = stack.sandbox.kube.get(*secret)
-    assert new
-    assert not set(new["data"].values()) & set(old["data"].values())
+    old, pods = held(stack), running(stack)
+    [[_, *words]] = commands("New passwords")
+    words = [stack.name if word == "STACK" else word for word in words if word != "valkey"]
+    said = stack.fwb(*words, "--grace", "5s")
+    assert [number for number in range(1, 6) if f"{number} of 5: " in said] == [1, 2, 3, 4, 5]
+    new = held(stack)
+    assert {name: data.keys() for name, data in new.items()} == {
+        name: data.keys() for name, data in old.items()
+    }
+    for name, data in new.items():
+        assert not set(data.values()) & set(old[name].values())
+        assert not [text for text in data.values() if base64.b64decode(text).decode() in said]
+    assert running(stack) == pods, "no server has restarted"
+    assert stack.log_in(base64.b64decode(new["mariadb-credentials"]["app-password"]).decode())
     assert in_server(stack, "valkey-0", f"{CLIENT} GET before-the-change") == "here"
+    stack.fwb("up", stack.name, "--yes", "--engine", "embedded", "--no-checks")
+    assert held(stack) == new
+    stack.fwb("check", stack.name, *WHOLE, "redis-commands", "mariadb-connections")
 
 
 @pytest.mark.timeout(120)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from program_run import ROOT
 
+from components.kube import files
+
 FILES = ROOT / "components" / "files"
 PATHS = ("/var/lib/mysql", "/var/lib/store", "/run/mysqld", "/run/redis", "/etc/filewallball", "/secrets")
 STANDINS = {
@@ -50,7 +52,9 @@ class Pod:
             (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
             (root / "bin" / name).chmod(0o755)
         for file in (FILES / kind).iterdir():
-            text = file.read_text().replace("${maxclients}", "1100")
+            text = (
+                file.read_text().replace("${maxclients}", "1100").replace("while sleep 2", "while sleep 0.02")
+            )
             for path in PATHS:
                 text = text.replace(path, f"{root}{path}")
             (root / "etc/filewallball" / file.name).write_text(text)
@@ -204,7 +208,8 @@ def test_passwords_reach_the_server_as_they_are(tmp_path: Path) -> None:
         "SET @backup_password = 'back\\\\slash';",
         "SET @monitor_password = 'dou\"ble\\\\';",
     ]
-    assert 'password="dou\\"ble\\\\"' in (pod.root / "run/mysqld/probe.cnf").read_text()
+    assert 'password="dou\\"ble\\\\"' in (pod.root / "run/mysqld/probe-password.cnf").read_text()
+    assert "!include" in (pod.root / "run/mysqld/probe.cnf").read_text()
     for name in ("init.sql", "probe.cnf"):
         assert (pod.root / "run/mysqld" / name).stat().st_mode & 0o077 == 0
 
@@ -298,6 +303,36 @@ def test_redis_gets_its_users_with_hashed_passwords(redis: Pod) -> None:
     assert redis.called == ["server"]
 
 
+def test_redis_accepts_both_passwords_while_they_change(redis: Pod) -> None:
+    (redis.root / "secrets/redis-credentials/app-password-other").write_text("app-new")
+    assert redis.start().returncode == 0
+    old, new = (hashlib.sha256(text).hexdigest() for text in (b"app-pw", b"app-new"))
+    assert f"user app on #{old} #{new} ~*" in (redis.root / "run/redis/users.acl").read_text()
+
+
+def test_mariadb_accepts_both_passwords_while_they_change(mariadb: Pod) -> None:
+    (mariadb.root / "secrets/mariadb-credentials/app-password-other").write_text("app's new")
+    assert mariadb.start().returncode == 0
+    told = (mariadb.root / "run/mysqld/init.sql").read_text()
+    assert "SET @app_password = 'app-pw';\nSET @app_other = 'app''s new';\n" in told
+    assert "@backup_other =" not in told
+
+
+@pytest.mark.parametrize("file", ["app-password", "monitor-password", "backup-password-other"])
+def test_a_change_of_any_password_is_seen(mariadb: Pod, file: str) -> None:
+    """By what runs beside the server; under `set -e`, as in start.sh."""
+    folder = mariadb.root / "secrets/mariadb-credentials"
+    script = f". {mariadb.root}/etc/filewallball/passwords.sh; contents {folder}"
+
+    def seen() -> str:
+        done = subprocess.run(["/bin/sh", "-euc", script], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    before = seen()
+    (folder / file).write_text("another")
+    assert seen() != before
+
+
 def test_only_on_a_disposable_stack_may_the_checks_change_redis(redis: Pod) -> None:
     redis.start(FWB_REDIS_DISPOSABLE="true")
     lines = (redis.root / "run/redis/users.acl").read_text().splitlines()
@@ -370,6 +405,12 @@ def test_the_store_makes_its_bucket(tmp_path: Path, end: str) -> None:
 
 
 SCRIPTS = sorted(FILES.rglob("*.sh"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
+def test_scripts_reach_the_pod_as_they_are(script: Path) -> None:
+    """Settings are put in by string.Template, for which two $ are one."""
+    assert files(script.parent.name)[script.name] == script.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])

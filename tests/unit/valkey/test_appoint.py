@@ -16,7 +16,7 @@ from filewallball.valkey.sentinels import NotElected, Opinion, Panel
 
 MEMBERS = tuple(Pod(f"valkey-{n}", f"10.0.0.{n + 1}") for n in range(3))
 SENTINELS = tuple(Pod(f"valkey-sentinel-{n}", f"10.0.1.{n + 1}") for n in range(5))
-LAYOUT = Layout(MEMBERS[0], MEMBERS, SENTINELS, "sessions", 3, "secret", "secret")
+LAYOUT = Layout(MEMBERS[0], MEMBERS, SENTINELS, "sessions", 3)
 WAIT = 10.0
 """Seconds after which a test gives up what should happen at once."""
 

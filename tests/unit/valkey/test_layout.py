@@ -40,7 +40,9 @@ def test_a_layout_from_the_environment(secrets: Path) -> None:
     assert layout.majority == 2
     assert layout.member("10.0.0.1") == layout.members[0]
     assert layout.member("10.9.9.9") is None
-    assert layout.agent_password == "agent-secret"
+    assert layout.login("agent").get_credentials() == ("agent", "agent-secret")
+    (secrets / "agent-password").write_text("another\n")
+    assert layout.login("agent").get_credentials() == ("agent", "another"), "read at each login"
 
 
 def test_a_quorum_above_the_majority_is_what_must_agree(secrets: Path) -> None:

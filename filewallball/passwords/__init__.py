@@ -1,0 +1,1 @@
+"""New passwords for a running stack: the server accepts both for a while, so that nobody is refused."""
