@@ -86,6 +86,7 @@ def test_both_engines_declare_the_same(real: RealStack) -> None:
 def test_the_embedded_engine_keeps_its_hands_off(real: RealStack, command: str) -> None:
     said = real.fwb(command, real.name, "--engine", "embedded", "--yes", exit_code=1)
     assert "is owned by the Pulumi CLI" in said
+    assert "pulumi stack rm --force --preserve-config" in said
 
 
 def test_without_a_change_nothing_is_done(real: RealStack) -> None:
@@ -172,7 +173,7 @@ def test_a_changed_immutable_field_makes_the_server_anew_on_its_data(real: RealS
     main.unlink()
     main.write_text(IMMUTABLE % (REPOSITORY / "__main__.py"))
     before = uids(real, "StatefulSet", "apps/v1")
-    # A preview has the API server try the new object beside the old one, of the same name: it says "forbidden".
+    # A preview has the API server try the new object beside the old one of this name, and fails.
     real.pulumi("up", "--yes", "--skip-preview")
     after = uids(real, "StatefulSet", "apps/v1")
     assert {name for name in before if before[name] != after[name]} == {"mariadb"}
@@ -200,7 +201,6 @@ def test_a_claim_that_cannot_become_what_is_asked_stays_with_its_data(real: Real
 
 @pytest.mark.nightly
 def test_a_stack_moves_to_the_embedded_engine_and_back_with_its_data(real: RealStack) -> None:
-    # A plain `pulumi up` of a stack that the embedded engine has made: the provider here is too old to refuse it.
     kube, claims, pods = real.sandbox.kube, uids(real, "PersistentVolumeClaim"), servers(real)
     resources = [each["inputs"] for each in real.resources() if each["type"].startswith("kubernetes:")]
     objects = in_cluster(real, resources)
