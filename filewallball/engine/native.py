@@ -18,8 +18,6 @@ from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.redact import Redactor
 
 NATIVE = "pulumi"
-WHERE_OTHERS_WROTE = {"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
-"""The program wins, as with the embedded engine. Else a field that somebody changed by hand is a conflict."""
 ENGINES = ("auto", NATIVE, EMBEDDED)
 Choice = Literal["pulumi", "embedded"]
 
@@ -77,4 +75,4 @@ def _made(session: Session, graph: Graph) -> bool:
 
 def _pulumi(command: str, root: Path, stack: str, arguments: Sequence[str]) -> int:
     call = ["pulumi", command, "--cwd", str(root), "--stack", stack, *arguments]
-    return subprocess.run(call, check=False, env=WHERE_OTHERS_WROTE | proxies.environment()).returncode
+    return subprocess.run(call, check=False, env=proxies.environment()).returncode

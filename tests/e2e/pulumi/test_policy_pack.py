@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from real_engine import RealStack
+from real_engine import FAILS, RealStack
 from shared_sandbox import Sandbox
 
 PACK = str(Path(__file__).parents[3] / "policy")
 RULE = "image-registry"
-REFUSED = 1
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(300)]
 
@@ -50,7 +49,7 @@ def test_the_stack_passes(judged: RealStack) -> None:
 def test_a_mandatory_rule_that_is_violated_stops_an_up_before_it_makes_anything(
     judged: RealStack, strict: str
 ) -> None:
-    said = judged.pulumi("up", "--yes", *under(strict), exit_code=REFUSED)
+    said = judged.pulumi("up", "--yes", *under(strict), exit_code=FAILS)
     assert "[mandatory]" in said
     assert RULE in said
     assert "from a registry that isn't allowed" in said
@@ -60,7 +59,7 @@ def test_a_mandatory_rule_that_is_violated_stops_an_up_before_it_makes_anything(
 
 
 def test_the_cli_and_fwb_find_the_same(judged: RealStack, strict: str) -> None:
-    said = judged.pulumi("preview", *under(strict), exit_code=REFUSED)
+    said = judged.pulumi("preview", *under(strict), exit_code=FAILS)
     found = json.loads(judged.fwb("policy", judged.name, "--config", strict, "--json", exit_code=1))
     messages = [each["message"] for each in found["violations"] if each["rule"] == RULE]
     assert len(messages) > 5

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import same_program
-from real_engine import CONFIG, RealStack
+from real_engine import CONFIG, FAILS, RealStack
 from stack_project import REPOSITORY
 
 from filewallball.engine.showing.diff import normalised
@@ -20,6 +20,8 @@ TEXT = "kept"
 CHECKS = re.compile(r"checks-[0-9a-f]{8}")
 """The Job of the checks. It is made again, under another name, when what it depends on has changed."""
 BACKUPS = "filewallball-backup-cronjob"
+TOO_MUCH = "PROCESS"
+"""A right that the application must not have: a check looks."""
 
 
 def passwords(real: RealStack) -> list[str]:
@@ -51,12 +53,6 @@ def in_cluster(real: RealStack, inputs: list[dict[str, Any]]) -> list[dict[str, 
         assert found, meta
         objects.append(normalised(found))
     return objects
-
-
-def suspend(real: RealStack, value: str) -> None:
-    """Hold the backups, or let them go on: what the program says nothing of, and a check does."""
-    patch = f'{{"spec": {{"suspend": {value}}}}}'
-    real.sandbox.kubectl("-n", real.name, "patch", "cronjob", BACKUPS, "--patch", patch)
 
 
 def test_a_preview_makes_nothing(real: RealStack) -> None:
@@ -111,7 +107,9 @@ def test_a_changed_setting_rolls_its_pods_deletes_nothing_and_tells_no_secret(
     others = {name: op for name, op in planned.items() if not CHECKS.fullmatch(name)}
     assert set(others.values()) == {"update"}, planned
     said = real.pulumi("up", "--yes", "--diff", "--event-log", str(events))
-    conf = real.sandbox.kubectl("-n", real.name, "exec", "deploy/redis", "--", "cat", "/etc/redis/redis.conf")
+    conf = real.sandbox.kubectl(
+        "-n", real.name, "exec", "deploy/redis", "--", "cat", "/etc/filewallball/redis.conf"
+    )
     assert "maxmemory 80mb" in conf.stdout
     rolled = {name.rsplit("-", 2)[0] for name in before.keys() - servers(real).keys()}
     assert rolled == {"redis"}
@@ -141,12 +139,12 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_up(real: RealStack) -> None:
 
 @pytest.mark.nightly
 def test_a_check_that_fails_fails_the_up_until_its_cause_is_gone(real: RealStack) -> None:
-    suspend(real, "true")
+    real.sql(f"GRANT {TOO_MUCH} ON *.* TO filewallball_app@'%'")
     real.write(**{**CONFIG, "redis": {"maxmemory": "72mb"}})
-    said = real.up(exit_code=255)
-    assert "backup-schedule: FAILED" in said
-    suspend(real, "false")
-    assert "backup-schedule: OK" in real.up()
+    said = real.up(exit_code=FAILS)
+    assert "mariadb-privileges: FAILED" in said
+    real.sql(f"REVOKE {TOO_MUCH} ON *.* FROM filewallball_app@'%'")
+    assert "mariadb-privileges: OK" in real.up()
     assert real.changes() == {}
 
 
@@ -189,7 +187,7 @@ def test_a_changed_immutable_field_makes_the_server_anew_on_its_data(real: RealS
 def test_a_claim_that_cannot_become_what_is_asked_stays_with_its_data(real: RealStack) -> None:
     claims = uids(real, "PersistentVolumeClaim")
     real.write(**{**CONFIG, "mariadb": {"storage": {"storageClass": "another"}}})
-    said = real.up(exit_code=255)
+    said = real.up(exit_code=FAILS)
     assert "mariadb-data" in said
     assert "immutable" in said
     real.write(**CONFIG)
