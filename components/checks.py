@@ -177,10 +177,14 @@ def _pod_template(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec)
     }
 
 
+_AGAIN = {"pulumi.com/replaceUnready": "true"}
+"""The next `up` makes a Job that failed anew. Else Pulumi finds the failed one, and fails each time."""
+
+
 def _job(name: str, namespace: pulumi.Input[str], template: kinds.PodTemplateSpec, minutes: int) -> kinds.Job:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(name, namespace, _LABELS),
+        "metadata": metadata(name, namespace, _LABELS, _AGAIN),
         "spec": {"backoffLimit": 0, "activeDeadlineSeconds": minutes * 60, "template": template},
     }

@@ -42,6 +42,8 @@ class Cluster(pulumi.ComponentResource):
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
             upsert_existing_objects=upsert,
+            # The program wins over changes by hand. Else they end in a conflict, even after a refresh.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(
                 parent=self, transformations=[] if args.kubeconfig else [_by_kubectls_search]
             ),

@@ -10,7 +10,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pulumi_policy import PolicyPack
 
+from policy.hearing import hear
 from policy.pack import policy_of
 from policy.rules import RULES
 
+hear()
 PolicyPack("filewallball", [policy_of(rule) for rule in RULES])

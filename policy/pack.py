@@ -60,7 +60,7 @@ def policy_of(rule: Rule) -> Policy:
 
 
 def _context(rule: Rule, resource: Resource, given: Mapping[str, Any]) -> Context:
-    # the CLI hands the stack's own configuration over in the environment
+    # the stack's own configuration: policy/hearing.py
     protected = pulumi.Config(resource.project).get_bool("protect")
     return rule.context(resource.stack, given, protected=bool(protected))
 

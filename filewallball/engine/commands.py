@@ -57,7 +57,9 @@ def execute(
     if native.choose(flags.engine) != EMBEDDED:
         code = _native(command, root, stack, flags, reporter, before)
         if code is not None:
-            return code or (after(True)[0] if after else 0)
+            # also after a failure: the CLI says of a failed check no more than that its Job failed
+            found = after(code == 0)[0] if after else 0
+            return code or found
     options = run.Options(
         take_over=flags.take_over, purge=flags.purge, imports=time.monotonic() - flags.began
     )

@@ -78,7 +78,8 @@ class Store:
             raise UserError(
                 f"stack {self._stack} of {self._project} is owned by the Pulumi CLI",
                 "Use `--engine pulumi`. To move the stack to the embedded engine, run\n"
-                f"  `pulumi stack rm --force {self._stack}` (its objects stay), and then\n"
+                f"  `pulumi stack rm --force --preserve-config {self._stack}` (objects and file stay),"
+                " and then\n"
                 f"  `fwb up {self._stack} --engine embedded --take-over`.",
             )
         return record

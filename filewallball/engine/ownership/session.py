@@ -190,8 +190,9 @@ class Session:
         if any(manager.startswith(PULUMI_MANAGER) for manager in managers):
             raise NotOurs(
                 f"{key} was made by the Pulumi CLI, whose state the embedded engine does not know",
-                "Use `--engine pulumi`. To move the stack to the embedded engine, run `pulumi stack rm "
-                "--force`,\n  and then `fwb up` with `--engine embedded --take-over`.",
+                "Use `--engine pulumi`. To move the stack to the embedded engine, run\n"
+                "  `pulumi stack rm --force --preserve-config` (objects and file stay), and then\n"
+                "  `fwb up` with `--engine embedded --take-over`.",
                 by_pulumi=True,
             )
         raise NotOurs(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_engine import RealStack
+from real_engine import CONFIG, RealStack
 from shared_sandbox import Sandbox
 
 from filewallball.sandbox import engines
@@ -25,7 +25,7 @@ def engine() -> Path:
 def real(sandbox: Sandbox, engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
     home = tmp_path_factory.mktemp("pulumi")
     made = RealStack(tmp_path_factory.mktemp("project"), "real", sandbox, home, engine)
-    made.write(redis={"maxmemory": "64mb"}, valkey={"sentinels": 3})
+    made.write(**CONFIG)
     made.init()
     yield made
     sandbox.kubectl("delete", "namespace", made.name, "--ignore-not-found", "--wait=false")

@@ -170,6 +170,22 @@ def test_an_up_of_the_cli_that_fails_is_recorded_only_if_it_made_something(
     assert place.has("ConfigMap", "fwb-t-dev", "default") == kept
 
 
+@pytest.mark.parametrize(("code", "found", "ended"), [(0, 0, 0), (0, 1, 1), (255, 1, 255), (255, 0, 255)])
+def test_what_the_checks_found_is_told_after_an_up_of_the_cli_however_it_ended(
+    place: Place, code: int, found: int, ended: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def after(deployed: bool) -> tuple[int, list[dict[str, Any]]]:
+        told.append(deployed)
+        return found, []
+
+    monkeypatch.setattr(native, "choose", lambda _: "pulumi")
+    monkeypatch.setattr(native, "_pulumi", lambda *_: code)
+    assert execute("up", place.folder, "dev", Flags(0), after=after) == ended
+    assert told == [code == 0]
+
+
 FOREIGN = """
 import pulumi
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -22,17 +21,9 @@ SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"
 
 
 @contextmanager
-def started(
-    stack: str = "dev", config: Mapping[str, str] | None = None
-) -> Generator[analyzer_pb2_grpc.AnalyzerStub]:
-    """The running pack, started as `pulumi-analyzer-policy-python` starts it."""
-    environment = {
-        **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        "PULUMI_PROJECT": "shop",
-        "PULUMI_STACK": stack,
-        "PULUMI_DRY_RUN": "true",
-        "PULUMI_CONFIG": json.dumps(config or {}),
-    }
+def started() -> Generator[analyzer_pb2_grpc.AnalyzerStub]:
+    """The running pack, started as the language host starts it for the CLI."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", "."],
         cwd=PACK,

@@ -116,9 +116,11 @@ def test_what_is_not_known_yet_stops_no_rule(analyzer: Stub) -> None:
 
 def test_a_stack_that_protects_itself_is_production_under_any_name() -> None:
     stack = policy_cases.CASES["image-digest"].good[1]
-    for config, expected in (({}, False), ({"shop:protect": "true"}, True)):
-        with started(config=config) as stub:
-            level(stub)
+    with started() as stub:
+        level(stub)
+        for config, expected in (({}, False), ({"shop:protect": "true"}, True)):
+            told = analyzer_pb2.AnalyzerStackConfigureRequest(stack="dev", project="shop", config=config)
+            stub.ConfigureStack(told)
             assert ("image-digest" in {rule for rule, *_ in found(stub, stack)}) is expected
 
 

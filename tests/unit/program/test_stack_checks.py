@@ -71,6 +71,7 @@ def test_the_checks_run_last_and_again_only_after_a_change(dev: Rendered, render
     job = next(each for each in dev.objects if each.kind == "Job")
     servers = {each.urn for each in dev.objects if each.kind in {"StatefulSet", "Deployment", "CronJob"}}
     assert servers <= job.depends_on
+    assert job.inputs["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}
 
 
 @pytest.mark.parametrize(

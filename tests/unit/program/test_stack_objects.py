@@ -113,6 +113,7 @@ def test_providers_change_config_maps_and_secrets_in_place(stack: Rendered) -> N
     assert len(providers) == 2
     for each in providers:
         assert each.inputs["enableConfigMapMutable"] == each.inputs["enableSecretMutable"] == "true"
+        assert each.inputs["enablePatchForce"] == "true"
         assert {"kubeconfig", "context"} & set(each.inputs), "the shell's context must not decide"
 
 
