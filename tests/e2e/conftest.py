@@ -29,21 +29,28 @@ _UP = pytest.StashKey[SharedStack]()
 @pytest.fixture(scope="session")
 def shared_stack(
     sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> SharedStack:
+) -> Iterator[SharedStack]:
     """See shared_stack.py. It goes as soon as no test needs it: `pytest_runtest_teardown`."""
     stack = SharedStack(tmp_path_factory.mktemp("shared"), STACK, sandbox)
     pytestconfig.stash[_UP] = stack
     stack.begin()
-    return stack
+    yield stack
+    _remove(pytestconfig)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Remove the shared stack after the last test on it: idle, it would still take the others' time."""
     yield
-    stack = item.config.stash.get(_UP, None)
-    if stack and (nextitem is None or "shared_stack" not in getattr(nextitem, "fixturenames", ())):
-        del item.config.stash[_UP]
+    # After the very last test the fixtures' own order counts: the stack goes before the sandbox.
+    if nextitem is not None and "shared_stack" not in getattr(nextitem, "fixturenames", ()):
+        _remove(item.config)
+
+
+def _remove(config: pytest.Config) -> None:
+    stack = config.stash.get(_UP, None)
+    if stack:
+        del config.stash[_UP]
         stack.remove()
 
 
