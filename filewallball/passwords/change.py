@@ -70,6 +70,8 @@ class Change:
         """The command's words after `fwb passwords rotate`, for hints."""
         self._now: dict[str, Credentials] = {}
         self._switched_here: set[str] = set()
+        self._in_use: datetime | None = None
+        """When all servers were last seen to use what the Secrets hold: the time of applications begins."""
 
     def rotate(self, grace: timedelta) -> None:
         """Give every user a new password; go on with a change that is under way. Raises UserError."""
@@ -121,6 +123,7 @@ class Change:
             for server in begun:
                 self._write(server, self._now[server.name].switched(self._world.now()))
             self._prove(begun)
+            self._in_use = self._world.now()
             self._say("3 of 5: the Secrets hold the new passwords, and the servers use them themselves")
         except UserError as error:
             self._say(f"FAILED: {error.message}")
@@ -171,7 +174,7 @@ class Change:
         since = max((self._now[server.name].since or self._world.now() for server in chosen), default=None)
         if since is None:
             return
-        until = since + grace
+        until = max(since, self._in_use or since) + grace
         self._say(
             f"{step}both passwords are accepted until {until.astimezone():%H:%M:%S}. Restart by then what"
             " reads its password only when it starts"
@@ -198,6 +201,7 @@ class Change:
         returning = [server for server in chosen if self._now[server.name].phase == "returning"]
         if returning:
             self._prove(returning)
+            self._in_use = self._world.now()
             self._say("the Secrets hold the old passwords again")
             self._leave_time(returning, grace, "")
         for server in chosen:

@@ -46,6 +46,7 @@ class FakeWorld:
         self.lines: list[str] = []
         self.jobs: list[str] = []
         self.time = START
+        self.proof_seconds = 0.0
         self.held = 0
         self.accepted = {name: self._both(name) for name in SERVERS}
 
@@ -84,6 +85,7 @@ class FakeWorld:
 
     def prove(self, logins: Sequence[Login]) -> None:
         self._call("prove")
+        self.time += timedelta(seconds=self.proof_seconds)
         for name in {self._server(login) for login in logins} - self.refuse_new:
             self.accepted[name] = self._both(name)
         for login in logins:

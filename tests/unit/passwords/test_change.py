@@ -77,6 +77,14 @@ def test_applications_have_their_time_with_both() -> None:
     assert any("web-1" in line for line in world.lines)
 
 
+def test_their_time_begins_when_all_servers_have_followed() -> None:
+    world = FakeWorld()
+    world.proof_seconds = 2 * GRACE.total_seconds()
+    change(world).rotate(GRACE)
+    first_drop = world.calls.index("write mariadb dropped")
+    assert world.calls[:first_drop].count("wait") >= 5
+
+
 @pytest.mark.parametrize("number", range(1, PROVEN + 1), ids=name_of)
 def test_a_step_that_fails_before_all_use_the_new_ones_puts_all_back(number: int) -> None:
     world = FakeWorld()

@@ -41,6 +41,7 @@ class Repo:
         self.folder = top / below
         self.folder.mkdir(parents=True, exist_ok=True)
         git(top, "init", "--quiet")
+        self.write(".gitignore", "__pycache__/\n")
         self.write("Pulumi.yaml", PROJECT)
         self.write("Pulumi.dev.yaml", "config: {}\n")
 
