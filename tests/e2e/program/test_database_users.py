@@ -329,7 +329,7 @@ def test_named_time_zones_are_known_and_renewed_with_the_image(empty: Database, 
     assert "time_zone_name" not in empty.binary_log()
 
 
-@pytest.mark.parametrize("missing", ["data", "folder"])
+@pytest.mark.parametrize("missing", ["data", pytest.param("folder", marks=pytest.mark.nightly)])
 def test_an_image_without_time_zones_serves_and_says_so(
     empty: Database, tmp_path: Path, missing: str
 ) -> None:

@@ -56,6 +56,7 @@ def whole(stack: SharedStack) -> None:
     stack.fwb("check", stack.name, *WHOLE)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 def test_a_volume_that_is_lost_with_its_node(stack: SharedStack) -> None:
     write(stack, "before-the-loss")

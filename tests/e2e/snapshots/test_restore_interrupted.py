@@ -38,7 +38,7 @@ def read_until(process: subprocess.Popen[str], said: str) -> None:
     raise AssertionError(f"it ended before {said!r}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.nightly), signal.SIGKILL])
 def test_stopped_half_way_and_run_again(lab: Lab, taken: Manifest, number: signal.Signals) -> None:
     before = lab.contents()
     process = lab.start("restore", "--name", taken.name)

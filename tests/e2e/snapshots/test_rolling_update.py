@@ -44,6 +44,7 @@ def clock(lab: Lab) -> tuple[int, int]:
     return int(epoch), int(tick)
 
 
+@pytest.mark.nightly
 def test_back_to_an_older_version_and_forth_again(lab: Lab) -> None:
     with lab.client(database=3) as client:
         client.set("a", "1")
