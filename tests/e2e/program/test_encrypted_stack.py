@@ -75,6 +75,7 @@ def test_everything_works_over_encrypted_connections_and_outlives_a_renewal(stac
     for name in ("mariadb-tls", "redis-tls", "valkey-tls", "backup-run"):
         assert f"{name}: OK" in up.stdout
     assert "backup: OK" in stack.fwb("backup", "now", stack.name)
+    assert in_primary(stack, "SET kept here") == "OK"
     stack.fwb("valkey", "backup", "now", stack.name)
     before = serials(stack)
 
@@ -115,13 +116,27 @@ def test_everything_works_over_encrypted_connections_and_outlives_a_renewal(stac
         str(stack.project / "drill"),
     )
     print(said, file=sys.stderr)
+    in_primary(stack, "DEL kept")
     assert "restore: OK" in stack.fwb("valkey", "restore", stack.name, "--latest", "--yes")
+    assert in_primary(stack, "GET kept") == "here"
     # Its Job logs in as every user, at every pod, three times.
     said = stack.fwb("passwords", "rotate", stack.name, "--grace", "5s")
     assert "5 of 5: " in said
     stack.fwb(
         "check", stack.name, "redis-commands", "mariadb-privileges", "valkey-passwords", "valkey-replicas"
     )
+
+
+def in_primary(stack: DataStack, command: str) -> str:
+    """What it answers; the three are asked in turn."""
+    password = "$(cat /secrets/valkey-credentials/app-password)"
+    cli = f'valkey-cli -s /run/valkey/valkey.sock --no-auth-warning -a "{password}"'
+    kubectl = stack.sandbox.kubectl
+    for pod in ("valkey-0", "valkey-1", "valkey-2"):
+        shell = ("-n", stack.name, "exec", pod, "-c", "valkey", "--", "sh", "-c")
+        if kubectl(*shell, f"{cli} ROLE").stdout.startswith("master"):
+            return kubectl(*shell, f"{cli} {command}").stdout.strip()
+    raise AssertionError("no member is the primary")
 
 
 def _log(stack: DataStack, pod: str) -> str:

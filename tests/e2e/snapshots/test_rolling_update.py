@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from local_set import Process, wait_for
 from snapshot_lab import Lab
 
