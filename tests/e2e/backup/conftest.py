@@ -127,15 +127,17 @@ def server(installed_once: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("mariadb")
     found = Server(free_port(), f"{folder}/socket")
     subprocess.run(
+        # A server that starts clears its tmpdir, also of what another one has there.
         ["mariadb-install-db", "--no-defaults", "--force", f"--datadir={folder}/data", "--user=root",
          "--skip-test-db", "--auth-root-authentication-method=normal"],
-        check=True, capture_output=True,
+        check=True, capture_output=True, env={**os.environ, "TMPDIR": str(folder)},
     )  # fmt: skip
     arguments = [
         "mariadbd",
         "--no-defaults",
         "--user=root",
         f"--datadir={folder}/data",
+        f"--tmpdir={folder}",
         f"--socket={found.socket}",
         f"--port={found.port}",
         "--bind-address=127.0.0.1",

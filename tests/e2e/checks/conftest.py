@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import threading
@@ -113,6 +114,8 @@ def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariad
         [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"],
         check=True,
         capture_output=True,
+        # A server that starts clears its tmpdir, also of what another one has there.
+        env={**os.environ, "TMPDIR": str(folder)},
     )
     for name in ("app", "monitor"):
         (folder / name).write_text(f"{name}-secret")
@@ -125,6 +128,7 @@ def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariad
         "--no-defaults",
         "--user=root",
         f"--datadir={data}",
+        f"--tmpdir={folder}",
         f"--socket={server_socket}",
         f"--port={port}",
         "--bind-address=127.0.0.1",

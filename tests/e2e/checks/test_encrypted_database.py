@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -58,6 +59,7 @@ def database(tmp_path: Path) -> Iterator[Encrypted]:
         [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"],
         check=True,
         capture_output=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     for name in ("app", "monitor"):
         (tmp_path / name).write_text(f"{name}-secret")
@@ -67,7 +69,7 @@ def database(tmp_path: Path) -> Iterator[Encrypted]:
 
     arguments = [
         binary("mariadbd"), f"--defaults-file={tmp_path}/my.cnf", "--user=root", f"--datadir={data}",
-        f"--socket={server_socket}", f"--port={port}", "--bind-address=127.0.0.1",
+        f"--tmpdir={tmp_path}", f"--socket={server_socket}", f"--port={port}", "--bind-address=127.0.0.1",
         "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", f"--pid-file={tmp_path}/pid",
         "--skip-name-resolve", "--log-bin=bin",
     ]  # fmt: skip

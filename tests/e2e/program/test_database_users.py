@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import time
@@ -35,11 +36,13 @@ class Database:
         self.log = root / "log"
         self.client = ["mariadb", "--no-defaults", f"--socket={root}/run/mysqld/mysqld.sock", "-N", "--batch"]
         self.process: subprocess.Popen[bytes] | None = None
+        self._environment = {**ENVIRONMENT, "TMPDIR": f"{root}/tmp"}
         self.host = f"127.77.{os.getpid() % 250}.{next(_NUMBERS)}"
-        for path in PATHS:
+        for path in (*PATHS, "/tmp"):
             (root / path.lstrip("/")).mkdir(parents=True)
         for file in SCRIPTS.iterdir():
-            text = file.read_text()
+            # A server that starts clears its tmpdir, also of what another one has there.
+            text = re.sub(r"(tmpdir ?= ?)/tmp\b", rf"\g<1>{root}/tmp", file.read_text())
             for path in PATHS:
                 text = text.replace(path, f"{root}{path}")
             # An address of the test's own, and the account that runs the tests in place of the image's.
@@ -57,7 +60,9 @@ class Database:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(self._script("start.sh"), env=ENVIRONMENT, stderr=log, stdout=log)
+            self.process = subprocess.Popen(
+                self._script("start.sh"), env=self._environment, stderr=log, stdout=log
+            )
         deadline = time.monotonic() + 60
         while subprocess.run([*self.client, "-e", "SELECT 1"], capture_output=True, check=False).returncode:
             assert self.process.poll() is None, self.log.read_text()
