@@ -32,7 +32,7 @@ UNTIL_AN_EVENT = pod.START_SECONDS + SETTLE_SECONDS + STEADY_SECONDS
 WHOLE_DRILL = 600
 """Seconds, for a machine at its limits: eight minutes were seen with load 40 on two cores, six with 25."""
 
-EVERY_TIME = {"pod-deleted", "all-pods"}
+EVERY_TIME = {"pod-deleted"}
 HERE = [
     pytest.param(event.name, marks=[] if event.name in EVERY_TIME else [pytest.mark.nightly])
     for event in EVENTS

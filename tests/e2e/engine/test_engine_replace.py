@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from cluster_objects import wait_until
 from lab import Entry, Lab, actions
 
@@ -85,6 +86,7 @@ def test_an_invalid_change_is_no_reason_to_replace(lab: Lab) -> None:
     assert lab.uid("ConfigMap", "a") == uid
 
 
+@pytest.mark.nightly
 def test_a_new_claim_gets_the_volume_of_its_deleted_namesake(lab: Lab) -> None:
     name = f"{lab.namespace}-volume"
     volume = {
