@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from facts.pods import UID, access_labels, password_key, secret_folder
+from facts.pods import access_labels, password_key, secret_folder
 from facts.tls import AUTHORITY, CA_PATH
 from facts.valkey import CREDENTIALS
 from facts.valkey import NAME as VALKEY
@@ -179,49 +179,27 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         # no CPU limit: throttling would look like an outage of the servers
         "resources": {"requests": {"cpu": "200m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
         "volumeMounts": [
             {"name": "credentials", "mountPath": secret_folder(CREDENTIALS), "readOnly": True},
             {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
         ],
     }
-    template: Object = {
-        "metadata": {"labels": labels | access_labels(VALKEY)},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 5,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": UID,
-                "runAsGroup": UID,
-                "fsGroup": UID,
-                "seccompProfile": {"type": "RuntimeDefault"},
+    volumes: list[Object] = [
+        {
+            "name": "credentials",
+            "secret": {
+                "secretName": CREDENTIALS,
+                "defaultMode": 0o440,
+                "items": [{"key": key, "path": key} for key in PASSWORDS],
             },
-            "containers": [container],
-            "volumes": [
-                {
-                    "name": "credentials",
-                    "secret": {
-                        "secretName": CREDENTIALS,
-                        "defaultMode": 0o440,
-                        "items": [{"key": key, "path": key} for key in PASSWORDS],
-                    },
-                },
-                # Only stacks with encrypted connections have it.
-                {"name": "ca", "configMap": {"name": AUTHORITY, "optional": True}},
-            ],
         },
-    }
+        # Only stacks with encrypted connections have it.
+        {"name": "ca", "configMap": {"name": AUTHORITY, "optional": True}},
+    ]
     return manifests.job(
         name,
         namespace,
-        template,
+        manifests.restricted(labels | access_labels(VALKEY), container, volumes),
         labels=labels,
         activeDeadlineSeconds=MAX_SECONDS,
         ttlSecondsAfterFinished=KEEP_SECONDS,

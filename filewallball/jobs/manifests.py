@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from facts.pods import UID
+
 Object = dict[str, Any]
 
 
@@ -26,6 +28,37 @@ def job(
         "kind": "Job",
         "metadata": {"name": name, "namespace": namespace, "labels": labels or {}},
         "spec": {**spec, "backoffLimit": 0, "template": template},
+    }
+
+
+def restricted(labels: Object, container: Object, volumes: list[Object]) -> Object:
+    """The template of a pod that asks the cluster for nothing, and that Pod Security `restricted` admits."""
+    return {
+        "metadata": {"labels": labels},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 5,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": UID,
+                "runAsGroup": UID,
+                "fsGroup": UID,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    **container,
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+            "volumes": volumes,
+        },
     }
 
 

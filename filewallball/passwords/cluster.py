@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from facts.checks import NAME as CHECKS
-from facts.pods import UID, access_labels
+from facts.pods import access_labels
 from facts.tls import AUTHORITY, CA_PATH
 from filewallball import redact
 from filewallball.engine.ownership.lock import Lock
@@ -243,42 +243,20 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, access: Mappi
         "imagePullPolicy": pull,
         "command": ["python3", "-m", MODULE, f"{FOLDER}/{FILE}"],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
         "volumeMounts": [
             {"name": "logins", "mountPath": FOLDER, "readOnly": True},
             {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
         ],
     }
-    template: Object = {
-        "metadata": {"labels": {**labels, **access}},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 5,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": UID,
-                "runAsGroup": UID,
-                "fsGroup": UID,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [
-                {"name": "logins", "secret": {"secretName": name, "defaultMode": 0o440}},
-                # Only stacks with encrypted connections have it.
-                {"name": "ca", "configMap": {"name": AUTHORITY, "optional": True}},
-            ],
-        },
-    }
+    volumes: list[Object] = [
+        {"name": "logins", "secret": {"secretName": name, "defaultMode": 0o440}},
+        # Only stacks with encrypted connections have it.
+        {"name": "ca", "configMap": {"name": AUTHORITY, "optional": True}},
+    ]
     return manifests.job(
         name,
         namespace,
-        template,
+        manifests.restricted({**labels, **access}, container, volumes),
         labels=labels,
         suspend=True,
         activeDeadlineSeconds=MAX_SECONDS,
