@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from components import network, pods, schema
 from components.kube import labels, selector
 from facts.pods import CONFIG_PATH, config_file, other_key, password_key, secret_folder
+from facts.tls import CONNECTIONS, ENCRYPTED, folder_of, secret_of
 from facts.tls import Variables as Tls
-from facts.tls import folder_of, secret_of
 from facts.valkey import (
     AGENT_CONTAINER,
     AGENT_PORT,
@@ -45,6 +45,10 @@ _WRITABLE = ("data", "run", "tmp")
 _ZONE = "topology.kubernetes.io/zone"
 
 
+REPLACED_BY = f'spec.template.metadata.annotations["{CONNECTIONS}"]'
+"""The property of a StatefulSet whose change stops all its pods before new ones start."""
+
+
 def labels_of(server: str) -> dict[str, str]:
     return labels(server, COMPONENT)
 
@@ -65,7 +69,7 @@ def members(
             pods.scratch_volume("tmp", "16Mi"),
             *_files(NAME, encrypted),
         ],
-        annotations={"filewallball.io/config": config},
+        annotations=_annotations(config, encrypted),
         service_links=True,
         grace_seconds=60,
         **_spread(NAME, valkey),
@@ -97,7 +101,7 @@ def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) ->
             pods.scratch_volume("tmp", "16Mi"),
             *_files(SENTINEL, encrypted),
         ],
-        annotations={"filewallball.io/config": config},
+        annotations=_annotations(config, encrypted),
         service_links=True,
         grace_seconds=15,
         **_spread(SENTINEL, valkey),
@@ -178,6 +182,10 @@ def _sentinel_probe(encrypted: bool, *, period: int, failures: int) -> kinds.Pro
 def _folder(server: str, encrypted: bool) -> dict[str, str]:
     """Where the server's certificate is mounted, if it has one."""
     return {"tls": folder_of(server)} if encrypted else {}
+
+
+def _annotations(config: str, encrypted: bool) -> dict[str, str]:
+    return {"filewallball.io/config": config, **({CONNECTIONS: ENCRYPTED} if encrypted else {})}
 
 
 def _files(server: str, encrypted: bool) -> list[kinds.Volume]:
