@@ -126,7 +126,7 @@ def test_a_renewed_certificate_is_shown_by_all_and_no_client_notices(encrypted: 
     assert encrypted.wait_whole() is primary
 
 
-@pytest.mark.parametrize("members", [1, pytest.param(3, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("members", [2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_switched_off_and_on_it_keeps_what_it_holds(
     tree: Path, tmp_path: Path, net: int, members: int
 ) -> None:
