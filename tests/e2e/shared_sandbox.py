@@ -36,14 +36,11 @@ class Sandbox:
 
     def kubectl(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run kubectl to its end; with `check`, a failure shows what it said."""
-        command = self.kubectl_command(*arguments)
+        command = [kubectl_path(), "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if check and done.returncode:
             pytest.fail(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}\n{done.stdout}")
         return done
-
-    def kubectl_command(self, *arguments: str) -> list[str]:
-        return [kubectl_path(), "--kubeconfig", str(self.kubeconfig), *arguments]
 
 
 def kubectl_path() -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +74,11 @@ def diagnosis(stack: DataStack) -> str:
     return "\n".join(texts)
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
+def wait_until(holds: Callable[[], bool], what: str, pause: float = 1) -> None:
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}"
-        time.sleep(1)
+        time.sleep(pause)
 
 
 @pytest.mark.nightly
@@ -190,8 +192,10 @@ def test_switched_on_and_off_all_servers_keep_what_they_hold(long_named: DataSta
 
 def passwords_change_beside_a_backup_and_an_up(stack: DataStack) -> None:
     """None of the three disturbs another. The backup began with the old password, and ends with it."""
-    with _held(stack), _begun(stack, "backup", "now", stack.name) as backup:
-        wait_until(lambda: bool(_waiting(stack)), "the backup to wait for the table")
+    with (
+        _begun(stack, "backup", "now", stack.name) as backup,
+        _stopped(stack, "filewallball.backup") as go_on,
+    ):
         with _begun(stack, "passwords", "rotate", stack.name, "mariadb", "--grace", "10m") as rotation:
             read_until(rotation, "4 of 5")
             both = stack.sandbox.kube.get("v1", "Secret", mariadb.CREDENTIALS, stack.name)
@@ -205,37 +209,50 @@ def passwords_change_beside_a_backup_and_an_up(stack: DataStack) -> None:
             read_until(rotation, "Nobody is refused")
         with _begun(stack, "passwords", "finish", stack.name) as finishing:
             read_until(finishing, "waiting for Jobs that began with the old ones")
-            stack.sql(f"KILL {_holder(stack)}")
-            assert "backup: OK" in read_until(backup, "backup: OK")
+            go_on()
+            read_until(backup, "backup: OK")
             read_until(finishing, "5 of 5")
             assert finishing.wait(60) == 0
     stack.fwb("check", stack.name, "mariadb-privileges")
 
 
 @contextmanager
-def _held(stack: DataStack) -> Generator[None]:
-    """Nobody else may read the table `kept` meanwhile."""
-    sql = "LOCK TABLES kept WRITE; SELECT SLEEP(1000)"
-    client = ["mariadb", "--defaults-file=/etc/filewallball/my.cnf", "--user=mysql", "filewallball_db"]
-    words = ["-n", stack.name, "exec", "mariadb-0", "--", *client, "--execute", sql]
-    holder = subprocess.Popen(stack.sandbox.kubectl_command(*words), stdout=subprocess.DEVNULL)
+def _stopped(stack: DataStack, module: str) -> Generator[Callable[[], None]]:
+    """A backup stands still in the middle of its work: what it has dumped is being proven."""
+
+    def working() -> bool:
+        found = _processes(stack)
+        return any("mariadbd" in each for each in found.values()) and bool(named_so(found))
+
+    def named_so(found: dict[int, str]) -> list[int]:
+        return [number for number, command in found.items() if module in command]
+
+    wait_until(working, "the backup to be at work", pause=0.05)
+    numbers = named_so(_processes(stack))
+
+    def go_on() -> None:
+        for number in numbers:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGCONT)
+
     try:
-        wait_until(lambda: bool(_holder(stack)), "the table to be locked")
-        yield
+        for number in numbers:
+            os.kill(number, signal.SIGSTOP)
+        yield go_on
     finally:
-        holder.kill()
-        holder.wait()
+        go_on()
 
 
-THREADS = "SELECT ID FROM information_schema.PROCESSLIST WHERE "
-
-
-def _holder(stack: DataStack) -> str:
-    return stack.sql(THREADS + "INFO LIKE 'SELECT SLEEP(1000)%'")
-
-
-def _waiting(stack: DataStack) -> str:
-    return stack.sql(THREADS + "USER = 'filewallball_backup' AND STATE LIKE 'Waiting for table metadata%'")
+def _processes(stack: DataStack) -> dict[int, str]:
+    """Those of the stack's Jobs, which are this machine's as well: the number, and the command."""
+    pods = stack.sandbox.kube.list("v1", "Pod", stack.name, "batch.kubernetes.io/job-name")
+    marks = {f"HOSTNAME={each['metadata']['name']}".encode() for each in pods}
+    found: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if marks & {*(folder / "environ").read_bytes().split(b"\0")}:
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
 
 
 @contextmanager
