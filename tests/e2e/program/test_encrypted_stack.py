@@ -222,7 +222,7 @@ def _stopped(stack: DataStack, module: str) -> Generator[Callable[[], None]]:
 
     def working() -> bool:
         found = _processes(stack)
-        return any("mariadbd" in each for each in found.values()) and bool(named_so(found))
+        return any("mariadbd --defaults-file" in each for each in found.values()) and bool(named_so(found))
 
     def named_so(found: dict[int, str]) -> list[int]:
         return [number for number, command in found.items() if module in command]
@@ -246,11 +246,12 @@ def _stopped(stack: DataStack, module: str) -> Generator[Callable[[], None]]:
 def _processes(stack: DataStack) -> dict[int, str]:
     """Those of the stack's Jobs, which are this machine's as well: the number, and the command."""
     pods = stack.sandbox.kube.list("v1", "Pod", stack.name, "batch.kubernetes.io/job-name")
-    marks = {f"HOSTNAME={each['metadata']['name']}".encode() for each in pods}
+    marks = [each["metadata"]["uid"] for each in pods]
     found: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if marks & {*(folder / "environ").read_bytes().split(b"\0")}:
+            groups = (folder / "cgroup").read_text()
+            if any(mark in groups for mark in marks):
                 found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
     return found
 
