@@ -87,8 +87,10 @@ def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) ->
         writable=_WRITABLE,
         env=_environment(valkey, failover=True),
         ports=[_port("sentinel", SENTINEL_PORT)],
-        startupProbe=_sentinel_probe(encrypted, period=1, failures=60),
-        readinessProbe=_sentinel_probe(encrypted, period=5 if encrypted else 2, failures=3),
+        # Not by the port alone: one that expects encryption writes a warning of each connection that says
+        # nothing. The same without encryption: a preview by the Pulumi CLI lays the one over the other.
+        startupProbe=pods.script_probe("sentinel-probe.sh", period=1, failures=60, timeout=5),
+        readinessProbe=pods.script_probe("sentinel-probe.sh", period=10, failures=3, timeout=5),
         livenessProbe=pods.script_probe("sentinel-probe.sh", period=30, failures=4, timeout=5),
     )
     return pods.template(
@@ -170,13 +172,6 @@ def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, 
         environment[Variables.DOWN_AFTER_MS] = str(valkey.down_after_ms)
         environment[Variables.FAILOVER_TIMEOUT_MS] = str(valkey.failover_timeout_ms)
     return environment
-
-
-def _sentinel_probe(encrypted: bool, *, period: int, failures: int) -> kinds.Probe:
-    """A server that expects encryption writes a warning of each connection that says nothing."""
-    if encrypted:
-        return pods.script_probe("sentinel-probe.sh", period=period, failures=failures, timeout=5)
-    return pods.port_probe("sentinel", period=period, failures=failures)
 
 
 def _folder(server: str, encrypted: bool) -> dict[str, str]:
