@@ -142,8 +142,3 @@ def script_probe(script: str, *arguments: str, period: int, failures: int, timeo
         "failureThreshold": failures,
         "timeoutSeconds": timeout,
     }
-
-
-def port_probe(port: str, *, period: int, failures: int) -> kinds.Probe:
-    """A probe that only connects: it costs nearly nothing, where a script costs a process each time."""
-    return {"tcpSocket": {"port": port}, "periodSeconds": period, "failureThreshold": failures}

@@ -150,6 +150,9 @@ class Valkey(Described):
                 depends_on=[*before, *claims],
                 # A pod's turn in a rolling update: hand over, stop, load, resynchronise.
                 custom_timeouts=pulumi.CustomTimeouts(create="10m", update="20m", delete="5m"),
+                # One by one, those with encrypted connections would never get ready among those without.
+                replace_on_changes=[valkey_pods.REPLACED_BY],
+                delete_before_replace=True,
             ),
         )
 

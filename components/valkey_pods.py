@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from components import network, pods, schema
 from components.kube import labels, selector
 from facts.pods import CONFIG_PATH, config_file, other_key, password_key, secret_folder
+from facts.tls import CONNECTIONS, ENCRYPTED, folder_of, secret_of
 from facts.tls import Variables as Tls
-from facts.tls import folder_of, secret_of
 from facts.valkey import (
     AGENT_CONTAINER,
     AGENT_PORT,
@@ -45,6 +45,10 @@ _WRITABLE = ("data", "run", "tmp")
 _ZONE = "topology.kubernetes.io/zone"
 
 
+REPLACED_BY = f'spec.template.metadata.annotations["{CONNECTIONS}"]'
+"""The property of a StatefulSet whose change stops all its pods before new ones start."""
+
+
 def labels_of(server: str) -> dict[str, str]:
     return labels(server, COMPONENT)
 
@@ -65,7 +69,7 @@ def members(
             pods.scratch_volume("tmp", "16Mi"),
             *_files(NAME, encrypted),
         ],
-        annotations={"filewallball.io/config": config},
+        annotations=_annotations(config, encrypted),
         service_links=True,
         grace_seconds=60,
         **_spread(NAME, valkey),
@@ -83,8 +87,10 @@ def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) ->
         writable=_WRITABLE,
         env=_environment(valkey, failover=True),
         ports=[_port("sentinel", SENTINEL_PORT)],
-        startupProbe=_sentinel_probe(encrypted, period=1, failures=60),
-        readinessProbe=_sentinel_probe(encrypted, period=5 if encrypted else 2, failures=3),
+        # Not by the port alone: one that expects encryption writes a warning of each connection that says
+        # nothing. The same without encryption: a preview by the Pulumi CLI lays the one over the other.
+        startupProbe=pods.script_probe("sentinel-probe.sh", period=1, failures=60, timeout=5),
+        readinessProbe=pods.script_probe("sentinel-probe.sh", period=10, failures=3, timeout=5),
         livenessProbe=pods.script_probe("sentinel-probe.sh", period=30, failures=4, timeout=5),
     )
     return pods.template(
@@ -97,7 +103,7 @@ def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) ->
             pods.scratch_volume("tmp", "16Mi"),
             *_files(SENTINEL, encrypted),
         ],
-        annotations={"filewallball.io/config": config},
+        annotations=_annotations(config, encrypted),
         service_links=True,
         grace_seconds=15,
         **_spread(SENTINEL, valkey),
@@ -168,16 +174,13 @@ def _environment(valkey: schema.Valkey, *, failover: bool = False) -> dict[str, 
     return environment
 
 
-def _sentinel_probe(encrypted: bool, *, period: int, failures: int) -> kinds.Probe:
-    """A server that expects encryption writes a warning of each connection that says nothing."""
-    if encrypted:
-        return pods.script_probe("sentinel-probe.sh", period=period, failures=failures, timeout=5)
-    return pods.port_probe("sentinel", period=period, failures=failures)
-
-
 def _folder(server: str, encrypted: bool) -> dict[str, str]:
     """Where the server's certificate is mounted, if it has one."""
     return {"tls": folder_of(server)} if encrypted else {}
+
+
+def _annotations(config: str, encrypted: bool) -> dict[str, str]:
+    return {"filewallball.io/config": config, **({CONNECTIONS: ENCRYPTED} if encrypted else {})}
 
 
 def _files(server: str, encrypted: bool) -> list[kinds.Volume]:

@@ -17,6 +17,12 @@ ACCESS: Final = "certificates"
 """The access label of the pods that make certificates."""
 AUTHORITY: Final = "filewallball-ca"
 """The Secret with the authority's keys, and the ConfigMap with its certificate for every client."""
+CONNECTIONS: Final = "filewallball.io/connections"
+"""Annotation of the session servers' pods where connections are encrypted; its value is ENCRYPTED.
+
+Pods with it and pods without it can't work together, so a change of it replaces all of them at once.
+"""
+ENCRYPTED: Final = "encrypted"
 RENEW: Final = "filewallball.io/renew"
 """With this annotation on its Secret a certificate is made anew, however good it is."""
 

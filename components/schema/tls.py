@@ -24,13 +24,13 @@ class CertManager(Model):
 
 
 class Tls(Model):
-    """Encrypted connections between clients and servers. Set it before the stack's first `up`."""
+    """Encrypted connections between clients and servers."""
 
     enabled: bool = Field(
         default=False,
         description="MariaDB, Redis, Valkey and the Sentinels take only encrypted connections (TLS 1.2 or"
-        " newer). A Job in the cluster makes the certificates, and a CronJob renews them. To change this in"
-        " a running stack, run `fwb destroy` and then `fwb up`: the data stays.",
+        " newer). A Job in the cluster makes the certificates, and a CronJob renews them. A change in a"
+        " running stack stops the session servers for a moment, and the clients must change with it.",
     )
     cert_manager: CertManager | None = Field(
         default=None,

@@ -109,8 +109,9 @@ def current(files: Mapping[str, bytes], namespace: str, now: datetime) -> Author
 def made(namespace: str, now: datetime) -> Pair:
     """A new authority. Its name holds the day, so that two of them can be told apart."""
     key = ec.generate_private_key(ec.SECP256R1())
+    # A common name has 64 characters at most: of a long namespace the end goes, and never the day.
     name = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, f"filewallball {namespace} {now:%Y-%m-%d}"[:64])]
+        [x509.NameAttribute(NameOID.COMMON_NAME, f"filewallball {now:%Y-%m-%d} {namespace}"[:64])]
     )
     public = key.public_key()
     certificate = (

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import valkey_image
 from cluster_objects import BUSYBOX
 from shared_sandbox import Sandbox, shared_sandbox
 from shared_stack import STACK, SharedStack
@@ -52,6 +54,12 @@ def _remove(config: pytest.Config) -> None:
     if stack:
         del config.stash[_UP]
         stack.remove()
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the image that the stack asks for, unpacked."""
+    return valkey_image.unpacked(tmp_path_factory)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from local_set import LocalSet
 
 
@@ -21,6 +22,13 @@ class HandedOn:
         self._set.start_missing()
         self._set.wait_whole()
         return self._set
+
+    def lent(self, session: pytest.Session) -> Iterator[LocalSet]:
+        """The same, for a fixture of one test. After a test that fails, the next one gets a new set."""
+        failed = session.testsfailed
+        yield self.whole()
+        if session.testsfailed > failed:
+            self.drop()
 
     def drop(self) -> None:
         """End it: whoever comes next gets a new one."""

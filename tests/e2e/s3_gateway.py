@@ -6,18 +6,18 @@ import hashlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from local_program import free_port
 
 from components import grants
 from filewallball import paths
@@ -55,11 +55,6 @@ class S3:
         known["accessAccounts"][name] = {"access": name, "secret": secret, "role": "user"}
         file.write_text(json.dumps(known), encoding="utf-8")
         return secret
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
 
 
 def with_users(progress: Progress) -> Path:

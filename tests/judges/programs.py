@@ -1,4 +1,4 @@
-"""The judges, in the cache: kube-score from its Go module, checkov and pip-audit each in its own venv."""
+"""The judges, in the cache: two from their Go modules, checkov and pip-audit each in its own venv."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from filewallball.sandbox.locks import exclusive
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain.build import binaries, built
 from filewallball.sandbox.toolchain.sources import Sources
+from tests.judges import advisories
 
 HERE = Path(__file__).parent
-KUBE_SCORE = Sources(
+GO = Sources(
     directory=HERE / "tools",
     name="judges",
-    what="kube-score",
+    what="kube-score and govulncheck",
     packages=("tool",),
-    programs=("kube-score",),
+    programs=("kube-score", "govulncheck"),
 )
 PYTHON = ("checkov", "pip-audit")
 """Programs from PyPI; each has its requirements in a file of its name, and shares none with the product."""
@@ -31,7 +32,9 @@ READY = ".ready"
 
 def make(progress: Progress) -> None:
     """Build and install what the cache doesn't have. Raises UserError where that fails."""
-    binaries(progress, KUBE_SCORE)
+    binaries(progress, GO)
+    with progress.step("downloading the list of vulnerabilities of Go modules"):
+        advisories.download()
     for name in PYTHON:
         target = environment(name)
         with exclusive(target.with_name(f"{name}.lock"), progress, f"another installation of {name}"):
@@ -41,8 +44,8 @@ def make(progress: Progress) -> None:
 
 def find(name: str) -> Path | None:
     """The program, if the cache has it; nothing is built."""
-    if name == "kube-score":
-        found = built(Progress(), KUBE_SCORE)
+    if name in GO.programs:
+        found = built(Progress(), GO)
         return found[name] if found else None
     target = environment(name)
     return target / "bin" / name if (target / READY).exists() else None

@@ -229,7 +229,10 @@ def _replacement_reason(session: Session, resource: Resource, sent: Object, live
         return "it had failed"
     paths = resource.options.replace_on_changes
     if paths:
-        would = session.apply(sent, dry_run=True)
+        try:
+            would = session.apply(sent, dry_run=True)
+        except KubeError:  # the update itself meets it again, and knows what follows from it
+            return ""
         if touches(changes(live, would), paths):
             return f"replaceOnChanges: {', '.join(paths)}"
     return ""

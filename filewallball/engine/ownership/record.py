@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ MANAGER = "fwb"
 LABEL = "fwb.filewallball.io/stack"
 RECORD_LABEL = "fwb.filewallball.io/record"
 EMBEDDED = "embedded"
+LONGEST_LABEL = 63
+"""Characters that Kubernetes takes as the value of a label."""
 
 
 @dataclass
@@ -91,5 +94,9 @@ def record_name(project: str, stack: str) -> str:
 
 
 def label_value(project: str, stack: str) -> str:
-    """The value of the stack's label, at most 63 characters."""
-    return f"{project}.{stack}"[:63].strip("-._")
+    """The value of the stack's label, at most 63 characters. Each stack has another: `destroy` goes by it."""
+    value = f"{project}.{stack}"
+    if len(value) > LONGEST_LABEL:
+        digest = hashlib.sha256(value.encode()).hexdigest()[:12]
+        value = f"{value[: LONGEST_LABEL - 13]}-{digest}"
+    return value.strip("-._")

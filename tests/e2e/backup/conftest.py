@@ -8,22 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
-from s3_gateway import S3, Recorded, free_port, gateway, recording
+from local_program import free_port, program
+from s3_gateway import S3, Recorded, gateway, recording
 
 from filewallball.backup import job as backup_job
 from filewallball.backup import settings
 from filewallball.backup.store import Store
 
-START_SECONDS = 60
 ZONE_TABLES = tuple(
     f"time_zone{part}" for part in ("", "_leap_second", "_name", "_transition", "_transition_type")
 )
@@ -62,34 +61,6 @@ def installed_once(_sbin_on_path: None, tmp_path_factory: pytest.TempPathFactory
 def install_anew(installed_once: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each time as in a pod."""
     monkeypatch.setenv("PATH", os.environ["PATH"].removeprefix(f"{installed_once}:"))
-
-
-@contextmanager
-def program(
-    arguments: list[str], folder: Path, answers: Callable[[], object], **environment: str
-) -> Iterator[None]:
-    """Run a server until the block ends; wait until `answers` no longer raises."""
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            arguments, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **environment}
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                answers()
-                break
-            except (pymysql.MySQLError, OSError):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(
-                        f"{arguments[0]} did not start:\n{log.read_text()[-2000:]}"
-                    ) from None
-                time.sleep(0.05)
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 @dataclass(frozen=True)

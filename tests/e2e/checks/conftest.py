@@ -16,7 +16,7 @@ import pymysql
 import pytest
 import redis
 from faulty_proxy import Proxy
-from local_server import binary, free_port, program
+from local_program import binary, free_port, program
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -76,7 +76,7 @@ def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
             # redis-tools brings the server under another name, and no service; it is what it is called as
             (folder / "redis-server").symlink_to(binary("redis-check-rdb"))
             command = [str(folder / "redis-server"), str(folder / "live.conf")]
-            server = program(command, folder / "log", root.ping)
+            server = program(command, folder, root.ping)
             stack.enter_context(server)
             stack.callback(root.close)
             target = RedisTarget(
@@ -139,7 +139,7 @@ def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariad
         "--log-bin=bin",
         f"--pid-file={folder}/pid",
     ]
-    with program(arguments, folder / "log", lambda: connect().close()):
+    with program(arguments, folder, lambda: connect().close()):
         target = MariadbTarget(
             host="127.0.0.1",
             port=port,

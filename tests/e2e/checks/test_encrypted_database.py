@@ -14,7 +14,7 @@ from typing import Any
 import pymysql
 import pytest
 from cryptography import x509
-from local_server import binary, free_port, program
+from local_program import binary, free_port, program
 from made_certificates import Certificates
 
 from facts.checks.mariadb import MariadbTarget
@@ -73,7 +73,7 @@ def database(tmp_path: Path) -> Iterator[Encrypted]:
         "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", f"--pid-file={tmp_path}/pid",
         "--skip-name-resolve", "--log-bin=bin",
     ]  # fmt: skip
-    with program(arguments, tmp_path / "log", lambda: connect().close()):
+    with program(arguments, tmp_path, lambda: connect().close()):
         target = MariadbTarget(
             host="127.0.0.1", port=port, application_port=port, database="filewallball_db",
             app_user="filewallball_app", app_password_file=str(tmp_path / "app"),

@@ -20,7 +20,6 @@ from typing import Any
 
 import local_set
 import pytest
-import valkey_image
 from local_set import MASTER, LocalSet, Process, free_net, wait_for
 
 from facts.checks.valkey import ValkeyTarget
@@ -34,9 +33,8 @@ ALL = [check.name for check in valkey.CHECKS]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
-    root = valkey_image.unpacked(tmp_path_factory)
-    started = LocalSet(root, tmp_path_factory.mktemp("set"), free_net(21))
+def running(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSet]:
+    started = LocalSet(tree, tmp_path_factory.mktemp("set"), free_net(21))
     try:
         started.start()
         started.wait_whole()

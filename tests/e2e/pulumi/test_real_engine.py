@@ -212,6 +212,22 @@ def test_a_claim_that_cannot_become_what_is_asked_stays_with_its_data(real: Real
 
 
 @pytest.mark.nightly
+def test_encryption_is_switched_on_and_off_by_making_the_session_servers_anew(real: RealStack) -> None:
+    claims = uids(real, "PersistentVolumeClaim")
+    for config in ({**CONFIG, "tls": {"enabled": True}}, CONFIG):
+        before = uids(real, "StatefulSet", "apps/v1")
+        real.write(**config)
+        planned = real.changes()
+        assert "update" not in {planned["valkey-members"], planned["valkey-sentinels"]}, planned
+        real.up()
+        after = uids(real, "StatefulSet", "apps/v1")
+        assert {name for name in before if before[name] != after[name]} == {"valkey", "valkey-sentinel"}
+        assert uids(real, "PersistentVolumeClaim") == claims
+        assert real.sql("SELECT text FROM kept") == TEXT
+        assert real.changes() == {}
+
+
+@pytest.mark.nightly
 def test_a_stack_moves_to_the_embedded_engine_and_back_with_its_data(real: RealStack) -> None:
     kube, claims, pods = real.sandbox.kube, uids(real, "PersistentVolumeClaim"), servers(real)
     resources = [each["inputs"] for each in real.resources() if each["type"].startswith("kubernetes:")]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import valkey_image
 from handed_on import HandedOn
 from local_set import LocalSet, free_net
 from s3_gateway import S3, Recorded, gateway, recording
@@ -27,12 +26,6 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
         yield found
 
 
-@pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the image that the stack asks for, unpacked."""
-    return valkey_image.unpacked(tmp_path_factory)
-
-
 _HANDED_ON = pytest.StashKey[HandedOn]()
 
 
@@ -50,10 +43,7 @@ def handed_on(
 
 @pytest.fixture
 def servers(handed_on: HandedOn, request: pytest.FixtureRequest) -> Iterator[LocalSet]:
-    failed = request.session.testsfailed
-    yield handed_on.whole()
-    if request.session.testsfailed > failed:
-        handed_on.drop()
+    yield from handed_on.lent(request.session)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,15 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import valkey_image
 from handed_on import HandedOn
 from local_set import LocalSet, free_net
-
-
-@pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the image that the stack asks for, unpacked."""
-    return valkey_image.unpacked(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +27,7 @@ def handed_on(tree: Path, net: int, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def whole(handed_on: HandedOn, request: pytest.FixtureRequest) -> Iterator[LocalSet]:
     """A set that is up: one primary, two replicas, five Sentinels that agree. The next test has it, too."""
-    failed = request.session.testsfailed
-    yield handed_on.whole()
-    if request.session.testsfailed > failed:
-        handed_on.drop()
+    yield from handed_on.lent(request.session)
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from cryptography import x509
 from local_set import LocalSet, Process, wait_for
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, RedisError
 from redis.retry import Retry
 from writing import writer
 
@@ -121,3 +124,39 @@ def test_a_renewed_certificate_is_shown_by_all_and_no_client_notices(encrypted: 
     assert gone <= {0, 1}
     assert lasting.execute_command("CLIENT", "ID") == number
     assert encrypted.wait_whole() is primary
+
+
+@pytest.mark.parametrize("members", [2, pytest.param(3, marks=pytest.mark.nightly)])
+def test_switched_off_and_on_it_keeps_what_it_holds(
+    tree: Path, tmp_path: Path, net: int, members: int
+) -> None:
+    with closing(LocalSet(tree, tmp_path, net, members, 3, encrypted=True)) as found:
+        encrypted = dict(found.tls)
+        found.start()
+        for number, tls in enumerate(({}, encrypted)):
+            found.client(found.wait_whole()).set("kept", number)
+            switch(found, tls)
+            assert found.client(found.wait_whole()).get("kept") == str(number)
+
+
+def switch(found: LocalSet, tls: Mapping[str, Path]) -> None:
+    """As both engines do it: all Sentinels are made anew, and then all members."""
+    before, after = found.tls, dict(tls)
+    for each in found.sentinels:
+        found.kill(each, signal.SIGTERM)
+    found.tls = after
+    found.start(found.sentinels)
+    for each in found.sentinels:
+        wait_for(lambda each=each: answers(found, each), 20, lambda each=each: each.pod.name)
+    found.tls = before  # they end as they began
+    with ThreadPoolExecutor(len(found.members)) as pool:
+        list(pool.map(found.stop, found.members))
+    found.tls = after
+    found.start(found.members)
+
+
+def answers(found: LocalSet, sentinel: Process) -> bool:
+    try:
+        return bool(found.client(sentinel, "sentinel").ping())
+    except (RedisError, OSError):
+        return False

@@ -9,13 +9,14 @@ from typing import Any, cast
 import pytest
 from fake_kube import FakeKube
 
-from filewallball.engine.applying.apply import Applier
+from filewallball.engine.applying.apply import Applier, update_in_place
 from filewallball.engine.ownership.session import Session
 from filewallball.engine.program.graph import Providers
-from filewallball.engine.program.resources import Resource
+from filewallball.engine.program.resources import Options, Resource
 from filewallball.engine.showing.report import Reporter
 from filewallball.engine.waiting.observer import Observer
 from filewallball.engine.waiting.rollout import Waiter
+from filewallball.kube import KubeError
 from filewallball.redact import Redactor
 
 DEFINITION = {
@@ -55,3 +56,38 @@ def test_a_kind_that_nobody_defined_is_refused_at_once() -> None:
     assert made.deploy(GADGET).result == "failed"
     assert "The cluster serves no Gadget of test/v1" in made.failures[0]
     assert kube.late == {"Gadget": 1}, "asked once"
+
+
+class Unchanging(FakeKube):
+    """Its API server takes no update of a field that can't change."""
+
+    def apply(self, manifest: Any, *, manager: str, force: bool = False, dry_run: bool = False) -> Any:
+        if manifest["spec"]["fixed"] != 1:
+            raise KubeError(422, "Invalid", "spec.fixed: field is immutable")
+        return super().apply(manifest, manager=manager, force=force, dry_run=dry_run)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"fixed": 1, "free": 1}, ""),
+        ({"fixed": 1, "free": 2}, "replaceOnChanges: spec.free"),
+        ({"fixed": 2, "free": 1}, "spec.fixed: field is immutable"),
+        ({"fixed": 2, "free": 2}, "spec.fixed: field is immutable"),
+    ],
+)
+def test_what_is_made_anew_for_some_changes_is_so_for_immutable_fields_too(
+    spec: dict[str, int], reason: str
+) -> None:
+    live = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "s", "namespace": "n"},
+        "spec": {"fixed": 1, "free": 1},
+    }
+    kube = Unchanging(live)
+    session = Session(cast("Any", kube), "t", "dev", Redactor(), take_over=False)
+    options = Options(replace_on_changes=("spec.free",))
+    resource = Resource(urn="urn:s", type="kubernetes:apps/v1:StatefulSet", name="s", options=options)
+    found, why = update_in_place(session, resource, {**live, "spec": spec}, live)
+    assert (found is None, why) == (bool(reason), reason)

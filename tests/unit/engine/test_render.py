@@ -16,22 +16,7 @@ from filewallball.engine.program.runner import ProgramError
 from filewallball.engine.showing.diff import Change
 from filewallball.engine.showing.steps import Step
 from filewallball.errors import ConfigError, UserError
-
-HEAD = """
-import pulumi
-
-class Provider(pulumi.ProviderResource):
-    def __init__(self, name, **props):
-        super().__init__("kubernetes", name, props)
-
-class Group(pulumi.ComponentResource):
-    def __init__(self, name, opts=None):
-        super().__init__("t:index:Group", name, None, opts)
-
-def thing(name, props=None, kind="ConfigMap", **opts):
-    props = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "n"}, **(props or {})}
-    return pulumi.CustomResource(f"kubernetes:core/v1:{kind}", name, props, pulumi.ResourceOptions(**opts))
-"""
+from tests.unit.small_program import HEAD
 
 
 @pytest.fixture

@@ -76,6 +76,16 @@ SMALLER = "  filewallball:mariadb: {storage: {size: 1Gi}}\n"
         ),
         (SMALLER, {f"{CLAIM} filewallball/mariadb-data": ("replace", "refused")}),
         (
+            "  filewallball:tls: {enabled: true}\n",
+            {
+                "StatefulSet filewallball/valkey": ("replace", "sessions"),
+                "StatefulSet filewallball/valkey-sentinel": ("replace", "sessions"),
+                "StatefulSet filewallball/mariadb": ("update", "downtime"),
+                "Deployment filewallball/redis": ("update", "cache"),
+                f"{CLAIM} filewallball/data-valkey-0": None,
+            },
+        ),
+        (
             "  filewallball:namespace: other\n",
             {
                 f"{CLAIM} other/mariadb-data": ("replace", "data"),
@@ -86,11 +96,20 @@ SMALLER = "  filewallball:mariadb: {storage: {size: 1Gi}}\n"
     ],
 )
 def test_a_setting_costs(
-    folder: Path, base: Rendered, more: str, expected: dict[str, tuple[str, str]]
+    folder: Path, base: Rendered, more: str, expected: dict[str, tuple[str, str] | None]
 ) -> None:
     found = compared(base, rendered(folder, BASE + more))
     told = {entry.title: (entry.op, worst(entry.costs)) for entry in found.shown()}
     assert {title: told.get(title) for title in expected} == expected
+
+
+def test_without_encryption_again_the_session_servers_are_made_anew_too(folder: Path, base: Rendered) -> None:
+    encrypted = rendered(folder, BASE + "  filewallball:tls: {enabled: true}\n")
+    replaced = {entry.title for entry in compared(encrypted, base).shown() if entry.op == "replace"}
+    assert {"StatefulSet filewallball/valkey", "StatefulSet filewallball/valkey-sentinel"} <= replaced
+    for each in (*base.resources, *encrypted.resources):
+        # By their fixed names the new ones can't be made beside the old ones.
+        assert each.options.delete_before_replace == bool(each.options.replace_on_changes), each.name
 
 
 def test_another_run_changes_nothing_though_passwords_are_generated(folder: Path, base: Rendered) -> None:

@@ -67,6 +67,23 @@ def test_beside_its_own_objects_it_changes_those_alone_that_need_it(on: Rendered
     }
 
 
+def test_the_pods_of_the_session_servers_say_that_they_are_encrypted(on: Rendered, dev: Rendered) -> None:
+    def said(found: Rendered) -> dict[str, str | None]:
+        templates = {server: found.object(*SERVERS[server]).inputs["spec"]["template"] for server in SERVERS}
+        return {
+            server: template["metadata"]["annotations"].get(tls.CONNECTIONS)
+            for server, template in templates.items()
+        }
+
+    # The others roll: their pods have nothing to say to each other.
+    sessions = dict.fromkeys(("valkey", "valkey-sentinel"), tls.ENCRYPTED)
+    assert said(on) == {"mariadb": None, "redis": None} | sessions
+    # On another annotation: both engines tell a change by its path, and an absent map has another one.
+    assert set(said(dev).values()) == {None}
+    for server in sessions:
+        assert dev.object(*SERVERS[server]).inputs["spec"]["template"]["metadata"]["annotations"]
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_server_waits_for_the_job_that_makes_its_certificate(on: Rendered, server: str) -> None:
     [job] = [

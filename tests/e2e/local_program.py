@@ -1,7 +1,8 @@
-"""A real server as a plain process, for as long as a block runs."""
+"""A real server as a plain process of this machine, for as long as a block runs."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -13,30 +14,34 @@ from pathlib import Path
 import pymysql
 import redis
 
-START_SECONDS = 30
+START_SECONDS = 60
 
 
 @contextmanager
-def program(arguments: list[str], log: Path, answers: Callable[[], object]) -> Iterator[None]:
-    """Run a server until the block ends; wait until it answers."""
+def program(
+    arguments: list[str], folder: Path, answers: Callable[[], object], **environment: str
+) -> Iterator[None]:
+    """Run a server until the block ends; wait until `answers` no longer raises. Its log is in the folder."""
+    log = folder / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen(arguments, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            arguments, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 answers()
                 break
-            except (redis.RedisError, pymysql.MySQLError):
+            except (redis.RedisError, pymysql.MySQLError, OSError):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(
-                        f"{arguments[0]} didn't start:\n{log.read_text(encoding='utf-8')[-2000:]}"
-                    ) from None
+                    text = log.read_text(encoding="utf-8", errors="replace")
+                    raise AssertionError(f"{arguments[0]} didn't start:\n{text[-2000:]}") from None
                 time.sleep(0.05)
         yield
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:
