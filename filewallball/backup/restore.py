@@ -16,10 +16,10 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from filewallball.backup import inventory, owners, zones
+from filewallball.backup import again, inventory, owners, zones
 from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.dump import client_environment
-from filewallball.backup.inventory import Inventory
+from filewallball.backup.inventory import Definition, Inventory
 from filewallball.backup.packed import unpacked
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
@@ -187,6 +187,11 @@ class Throwaway:
         """What the restored database holds."""
         with errors("Counting rows in the restored copy"), self._connect() as connection:
             return inventory.take(connection.cursor(), database, step)
+
+    def again(self, database: str, kind: str, name: str, made: Definition) -> Definition | None:
+        """What this server makes of a view's or table's definition, run once more; None if it refuses."""
+        with errors("Running definitions once more"), self._connect() as connection:
+            return again.run(connection, database, kind, name, made)
 
     def wait_ready(self) -> None:
         """Wait until the server answers. Raises UserError if it ends or takes too long."""

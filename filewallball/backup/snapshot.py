@@ -37,7 +37,7 @@ class Snapshot:
     `moved`: the events that ran for the last time or were changed during the dump. They are in no snapshot:
     nobody can say which of them the dump has to hold, and `inventory` leaves them out.
     `differences`: what is not taken exactly, a line each, with the statement that mends it.
-    `locked_tables`: those whose writers had to wait, in all for `locked_seconds`, since no snapshot holds them.
+    `locked_tables`: those whose writers had to wait, for `locked_seconds` in all: no snapshot holds them.
     """
 
     created: datetime

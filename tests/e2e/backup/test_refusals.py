@@ -36,20 +36,6 @@ def test_a_float_with_a_fixed_number_of_decimals_is_exact(job: Any) -> None:
     job.back_up()
 
 
-def test_text_that_does_not_come_back_from_utf8mb4(job: Any) -> None:
-    # cp932 has this character twice, and only the other one comes back.
-    job.sql(
-        "CREATE TABLE old (id INT PRIMARY KEY, name VARCHAR(9)) CHARACTER SET cp932",
-        "INSERT INTO old VALUES (1, X'8790')",
-    )
-    code, output = job.run()
-    assert code == 1, output
-    assert "table old: the checksum of its 1 rows differs" in output
-    assert "schema" not in output
-    job.sql("ALTER TABLE old CONVERT TO CHARACTER SET utf8mb4")
-    job.back_up()
-
-
 @pytest.mark.usefixtures("unproven")
 def test_an_emptied_database_does_not_pass_as_verified(job: Any) -> None:
     job.sql("CREATE TABLE files (id INT PRIMARY KEY)", "INSERT INTO files VALUES (1), (2)")
