@@ -39,19 +39,21 @@ def _view(
     session = dict(made.session)
     # Literals without an introducer are in the character set of the connection that made the view.
     [(charset,)] = rows(cursor, _CHARSET, session["character_set_client"])
-    statement = made.text.replace(f" VIEW {quote(name)} AS ", f" VIEW {quote(scratch)} AS ", 1)
-    [(sent,)] = rows(cursor, f"SELECT CAST(CONVERT(%s USING {charset}) AS BINARY)", statement)
+    [(own,)] = rows(cursor, f"SELECT CAST(CONVERT(%s USING {charset}) AS BINARY)", quote(name))
+    statement = made.text.encode("utf-8", "surrogateescape")
+    statement = statement.replace(b" VIEW %b AS " % own, b" VIEW `%b` AS " % scratch.encode(), 1)
     cursor.execute(
         "SET character_set_client = %s, collation_connection = %s",
         (charset, session["collation_connection"]),
     )
-    connection.query(sent)  # pyright: ignore[reportUnknownMemberType]
+    connection.query(statement)  # pyright: ignore[reportUnknownMemberType]
     cursor.execute("SET NAMES utf8mb4")
     try:
         found = definition(cursor, database, "VIEW", scratch)
     finally:
         cursor.execute(f"DROP VIEW {quote(scratch)}")
-    return replace(found, text=found.text.replace(quote(scratch), quote(name)))
+    text = found.text.replace(quote(scratch), own.decode("utf-8", "surrogateescape"))
+    return replace(found, text=text)
 
 
 def _table(

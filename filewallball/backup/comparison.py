@@ -113,8 +113,13 @@ def _where(want: Definition, have: Definition) -> str:
         if old != new:
             at = next((at for at, (one, two) in enumerate(zip(old, new, strict=False)) if one != two), 0)
             start = max(0, at - _SHOWN // 2)
-            return f" (`{old[start : start + _SHOWN]}` became `{new[start : start + _SHOWN]}`)"
+            return f" (`{_plain(old[start : start + _SHOWN])}` became `{_plain(new[start : start + _SHOWN])}`)"
     return ""
+
+
+def _plain(text: str) -> str:
+    """The text for a message, which must be UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _parts(made: Definition) -> list[str]:

@@ -35,8 +35,9 @@ _SESSION = ("sql_mode", "time_zone", "character_set_client", "collation_connecti
 class Definition:
     """How one thing is made: the statement of SHOW CREATE, and what else decides what it means.
 
-    `session`: variables of the session that made it. `columns`: those of a view, with type and collation;
-    None if the server can't say.
+    `text` has the server's own bytes: within it literals may be in any character set, and what is no UTF-8
+    stands there by `surrogateescape`. `session`: variables of the session that made it. `columns`: those of a
+    view, with type and collation; None if the server can't say.
     """
 
     text: str
@@ -47,7 +48,7 @@ class Definition:
     def sha256(self) -> str:
         """Of statement and session. A view's columns follow from these and from its tables."""
         parts = [self.text, *(f"{name}={value}" for name, value in self.session)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,7 @@ def events(cursor: Cursor, database: str) -> dict[str, Definition]:
 
 def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definition:
     """How it is made; `kind` is SQL's word after SHOW CREATE. Raises UserError if it may not be read."""
-    cursor.execute(f"SHOW CREATE {kind} {quote(database)}.{quote(name)}")
-    row: tuple[Any, ...] = cursor.fetchone() or ()
-    columns = [str(column[0]) for column in cursor.description or ()]
-    told = dict(zip(columns, row, strict=True))
+    told = _told(cursor, f"SHOW CREATE {kind} {quote(database)}.{quote(name)}")
     # Each kind calls its text differently.
     text = next(
         (value for column, value in told.items() if column.startswith(("Create ", "SQL Original"))), None
@@ -145,15 +143,31 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
             f"The definition of {kind.lower()} {name} is not readable for the backup's user.",
             "Grant that user SELECT ON mysql.proc, SHOW VIEW, TRIGGER and EVENT.",
         )
-    session = [(column, str(told[column])) for column in _SESSION if column in told]
+    session = [(column, told[column] or "") for column in _SESSION if column in told]
     if kind == "TRIGGER":
         session += [("order", str(order)) for _, order in rows(cursor, _ORDERS, database, name)]
     if kind == "VIEW":
         # A server that doesn't know the view's owner names the schema of each column.
-        text = str(text).replace(f"{quote(database)}.", "")
+        text = text.replace(f"{quote(database)}.", "")
         return Definition(text, tuple(session), _columns(cursor, database, name))
     # The next number to give out moves on outside of transactions.
-    return Definition(_AUTO_INCREMENT.sub(r"\1", str(text)), tuple(session))
+    return Definition(_AUTO_INCREMENT.sub(r"\1", text), tuple(session))
+
+
+def _told(cursor: Cursor, sql: str) -> dict[str, str | None]:
+    """The one row of the answer, by column, in the bytes that the server holds: as mariadb-dump reads them."""
+    connection: Any = cursor.connection
+    cursor.execute("SET character_set_results = binary")
+    connection.use_unicode = False
+    try:
+        cursor.execute(sql)
+        row: tuple[bytes | None, ...] = cursor.fetchone() or ()
+        columns = [str(column[0]) for column in cursor.description or ()]
+    finally:
+        connection.use_unicode = True
+        cursor.execute("SET character_set_results = utf8mb4")
+    values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in row]
+    return dict(zip(columns, values, strict=True))
 
 
 def _columns(cursor: Cursor, database: str, view: str) -> tuple[tuple[str, ...], ...] | None:

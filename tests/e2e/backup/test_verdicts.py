@@ -12,16 +12,16 @@ from filewallball.backup import catalogue
 
 FILM = (
     "CREATE TABLE film (id INT PRIMARY KEY, title VARCHAR(50), old VARCHAR(20) CHARACTER SET latin1,"
-    " made TIMESTAMP DEFAULT '2001-01-01 00:00:00', note VARCHAR(30) DEFAULT (concat(_latin1'n',_utf8mb3'é')),"
-    " shown VARCHAR(90) AS (concat(title, _utf8mb3' ', _latin1'x')) VIRTUAL, CHECK (title <> _latin1'é'))",
+    " made TIMESTAMP DEFAULT '2001-01-01 00:00:00', note VARCHAR(30) DEFAULT (concat(_latin1'n',_utf8mb3'x')),"
+    " shown VARCHAR(90) AS (concat(title, _utf8mb3' ', _latin1'x')) VIRTUAL, CHECK (title <> _latin1'y'))",
     "INSERT INTO film (id, title, old) VALUES (1, 'a', 'é'), (2, '한', 'ÿ')",
 )
 VIEWS = {
     "utf8mb4": "SELECT concat(title, _utf8' ', id, _latin1 0xe9) AS t, {text} AS u FROM film",
     "utf8mb3": "SELECT concat(title, ' ', {text}) AS t FROM film WHERE old = {text}",
-    "latin1": "SELECT concat(title, {text}) AS t, {text} AS u, _utf8mb4'한' AS v FROM film WHERE title > {text}",
+    "latin1": "SELECT concat(title, {text}) AS t, {text} AS u, _utf8mb4 0xed959c AS v FROM film WHERE title > {text}",
     "euckr": "SELECT {text} AS t, if(old = 'a', _latin1'b', {text}) AS u, group_concat(title, {text}) FROM film",
-    "binary": "SELECT concat(title, _utf8mb4'é') AS t, 'a' AS u FROM film",
+    "binary": "SELECT concat(title, _utf8mb4 0xc3a9) AS t, 'a' AS u FROM film",
 }
 TEXTS = {"euckr": "한", "binary": ""}
 
