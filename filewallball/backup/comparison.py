@@ -113,7 +113,9 @@ def _where(want: Definition, have: Definition) -> str:
         if old != new:
             at = next((at for at, (one, two) in enumerate(zip(old, new, strict=False)) if one != two), 0)
             start = max(0, at - _SHOWN // 2)
-            return f" (`{_plain(old[start : start + _SHOWN])}` became `{_plain(new[start : start + _SHOWN])}`)"
+            return (
+                f" (`{_plain(old[start : start + _SHOWN])}` became `{_plain(new[start : start + _SHOWN])}`)"
+            )
     return ""
 
 

@@ -154,19 +154,21 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
     return Definition(_AUTO_INCREMENT.sub(r"\1", text), tuple(session))
 
 
-def _told(cursor: Cursor, sql: str) -> dict[str, str | None]:
-    """The one row of the answer, by column, in the bytes that the server holds: as mariadb-dump reads them."""
+def _told(cursor: Cursor, sql: str) -> dict[str, Any]:
+    """The one row of the answer, by column, in the bytes that the server holds. mariadb-dump reads the same."""
     connection: Any = cursor.connection
     cursor.execute("SET character_set_results = binary")
     connection.use_unicode = False
     try:
         cursor.execute(sql)
-        row: tuple[bytes | None, ...] = cursor.fetchone() or ()
+        row: tuple[Any, ...] = cursor.fetchone() or ()
         columns = [str(column[0]) for column in cursor.description or ()]
     finally:
         connection.use_unicode = True
         cursor.execute("SET character_set_results = utf8mb4")
-    values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in row]
+    values = [
+        value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row
+    ]
     return dict(zip(columns, values, strict=True))
 
 

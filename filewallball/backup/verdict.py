@@ -34,7 +34,7 @@ def of(entry: Entry) -> str:
 
 def summary(manifest: Manifest) -> str:
     """What differs, by name: `view sales, table notes and 2 more`."""
-    names = [name(line) for line in manifest.differences]
+    names = list(dict.fromkeys(name(line) for line in manifest.differences))
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
