@@ -96,8 +96,7 @@ class World:
         return Credentials.read({"metadata": meta, "data": data}, server.users)
 
     def write(self, server: Server, before: Credentials, after: Credentials) -> Credentials:
-        for kubelet in self._kubelets:
-            kubelet.join()
+        self._settle()
         changed = after.patch(before)["data"]
         self._data |= {key: base64.b64decode(value).decode() for key, value in changed.items() if value}
         self._data = {key: text for key, text in self._data.items() if changed.get(key, "") is not None}
@@ -121,12 +120,18 @@ class World:
         return datetime.now(UTC)
 
     def wait(self, seconds: float, what: str) -> None:
+        # What starts in the grace mounts the Secret as it is, while other pods' files may still be older.
+        self._settle()
         in_grace, self._in_grace = self._in_grace, lambda: None
         in_grace()
         time.sleep(seconds)
 
     def say(self, text: str) -> None:
         self.lines.append(text)
+
+    def _settle(self) -> None:
+        for kubelet in self._kubelets:
+            kubelet.join()
 
     def _bring(self, mount: Mounted) -> None:
         time.sleep(random.uniform(0, 0.5))
