@@ -133,8 +133,6 @@ def preflight(settings: DatabaseSettings) -> Server:
                 "Run `fwb up`, which writes my.cnf with log-bin, and then `kubectl -n "
                 f"{own_namespace()} delete pod {mariadb.NAME}-0`.",
             )
-        _check_engines(cursor, settings.name)
-        _check_floats(cursor, settings.name)
         ((charset, collation),) = rows(
             cursor,
             "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
@@ -203,37 +201,3 @@ def _matches(pattern: str, database: str) -> bool:
         re.fullmatch("".join(wildcards.get(part, re.escape(part[-1])) for part in parts), database)
         is not None
     )
-
-
-def _check_engines(cursor: Cursor, database: str) -> None:
-    strangers = rows(
-        cursor,
-        "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-        " AND TABLE_TYPE <> 'VIEW' AND COALESCE(ENGINE, '?') <> 'InnoDB' ORDER BY 1",
-        database,
-    )
-    if strangers:
-        named = ", ".join(f"{table} ({engine or 'unreadable'})" for table, engine in strangers)
-        raise UserError(
-            f"These tables are not in InnoDB: {named}.",
-            "A backup cannot hold them as they are at one moment. Convert each: ALTER TABLE … ENGINE=InnoDB.",
-        )
-
-
-def _check_floats(cursor: Cursor, database: str) -> None:
-    # The server writes a FLOAT with 6 digits, though it holds up to 9. With fixed decimals, FLOAT(M,D), it is
-    # exact. A generated column is not dumped: the restored copy computes it again.
-    floats = rows(
-        cursor,
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS JOIN information_schema.TABLES"
-        " USING (TABLE_SCHEMA, TABLE_NAME) WHERE TABLE_SCHEMA = %s AND TABLE_TYPE <> 'VIEW'"
-        " AND DATA_TYPE = 'float' AND NUMERIC_SCALE IS NULL AND IS_GENERATED = 'NEVER' ORDER BY 1, 2",
-        database,
-    )
-    if floats:
-        raise UserError(
-            f"FLOAT columns {', '.join(f'{table}.{column}' for table, column in floats)}:"
-            " mariadb-dump writes only 6 digits of each value, so a backup would lose the rest.",
-            "Convert them to DOUBLE, which is written exactly: ALTER TABLE … MODIFY … DOUBLE, with the "
-            "column's other attributes (NOT NULL, DEFAULT, …) as they are now.",
-        )

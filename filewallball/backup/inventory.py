@@ -79,8 +79,16 @@ def label(kind: str, name: str) -> str:
     return name if kind == "routine" else f"{kind} {name}"
 
 
-def take(cursor: Cursor, database: str, step: Callable[[str, int, int], None]) -> Inventory:
+def take(
+    cursor: Cursor,
+    database: str,
+    step: Callable[[str, int, int], None],
+    first: Collection[str] = (),
+    without: Collection[str] = (),
+) -> Inventory:
     """Read everything in `database`; `step` hears (table, number, of) before each table.
+
+    The tables `first` are read before others, those in `without` not at all.
 
     Inside a snapshot rows and checksums are the snapshot's: CHECKSUM TABLE, too, reads through the
     transaction's view. Raises UserError if the server cannot checksum a table, and the driver's errors.
@@ -92,7 +100,12 @@ def take(cursor: Cursor, database: str, step: Callable[[str, int, int], None]) -
         "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1",
         database,
     )
-    names = [str(name) for name, kind in listed if kind in ("BASE TABLE", "SYSTEM VERSIONED")]
+    names = [
+        str(name)
+        for name, kind in listed
+        if kind in ("BASE TABLE", "SYSTEM VERSIONED") and name not in without
+    ]
+    names.sort(key=lambda name: name not in first)
     tables: dict[str, Table] = {}
     made: dict[str, Definition] = {}
     objects: dict[str, dict[str, str]] = {}

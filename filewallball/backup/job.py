@@ -51,6 +51,8 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
             done += [f"{human(taken.dumped.sql_bytes)} of SQL in {human(taken.dumped.bytes)}"]
             done += [f"snapshot {taken.position.file}:{taken.position.position} proven"]
             done += [f"commits waited {taken.blocked_seconds * 1000:.0f} ms"]
+            if taken.locked_tables:
+                done += [f"writers of {', '.join(taken.locked_tables)} waited {taken.locked_seconds:.1f} s"]
             if not settings.allow_empty:
                 check_emptied(taken.inventory.tables, newest(store), settings.database.name)
         started = log.clock()
@@ -98,7 +100,7 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
         if zones.readable(settings.database):
             copy.know_zones(settings.database)
         copy.know_owners(settings.database)
-        copy.load(
+        refused = copy.load(
             taken.dumped.path,
             server,
             name,
@@ -108,7 +110,8 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
             name, lambda table, number, of: log.progress(f"comparing table {number} of {of} ({table})")
         )
         found = found.without_events(taken.moved)
-        compared = comparison.compare(taken.inventory, found, partial(copy.again, name), taken.differences)
+        told = (*taken.differences, *refused)
+        compared = comparison.compare(taken.inventory, found, partial(copy.again, name), told)
         if compared.lost:
             lines = "\n".join(f"  - {line}" for line in compared.lines)
             raise UserError(
@@ -116,7 +119,7 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
                 "Nothing was uploaded. Rows may have been lost, or the schema was changed meanwhile. Run the"
                 " backup again.",
             )
-        proof = Proof(found, (*taken.differences, *compared.differing))
+        proof = Proof(found, (*told, *compared.differing))
         kinds = ", ".join(
             f"{len(names)} {kind}{'s' * (len(names) > 1)}" for kind, names in found.objects.items()
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import dump, restore, zones
+from filewallball.backup import program, restore, zones
 from filewallball.backup import job as backup_job
 from filewallball.backup.__main__ import Stopped
 from filewallball.backup.store import Store, StoreError
@@ -277,5 +277,5 @@ def test_a_work_directory_that_may_not_be_written(filled: Any, tmp_path: Path) -
 
 
 def test_an_image_without_mariadb_dump(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dump, "command", lambda _: ["mariadb-dump-is-gone"])
+    monkeypatch.setattr(program, "command", lambda *_: ["mariadb-dump-is-gone"])
     assert "dump: [Errno 2]" in fails_inside(filled).message

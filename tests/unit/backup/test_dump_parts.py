@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewallball.backup import dump
+from filewallball.backup import program
 from filewallball.backup.database import Server, missing_rights, quote, series
 from filewallball.backup.job import Log
 from filewallball.backup.manifest import Position
@@ -76,10 +76,10 @@ def test_damage_is_noticed(change: object, tmp_path: Path) -> None:
 
 
 def test_the_password_is_not_on_the_command_line() -> None:
-    line = dump.command(DatabaseSettings("h", 3306, "d", "u", "geheim"))
+    line = program.command(DatabaseSettings("h", 3306, "d", "u", "geheim"), ["t"], program.SNAPSHOT)
     assert "geheim" not in " ".join(line)
     assert line[0] == "mariadb-dump"
-    assert line[-1] == "d"
+    assert line[-2:] == ["d", "t"]
 
 
 def test_two_snapshots_must_stand_at_the_same_place() -> None:
