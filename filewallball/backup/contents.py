@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Literal
 
 from pymysql.cursors import Cursor
@@ -112,12 +110,9 @@ def read(cursor: Cursor, database: str) -> Contents:
     """Look at all tables. Those with DOUBLE columns are searched for -0, which mariadb-dump writes as 0."""
     listed = rows(cursor, _TABLES, database)
     snapshots = {str(engine) for (engine,) in rows(cursor, _SNAPSHOTS)}
-    fields = {
-        table: list(found)
-        for table, found in groupby(
-            (_field(row) for row in rows(cursor, _COLUMNS, database)), attrgetter("table")
-        )
-    }
+    fields: dict[str, list[_Field]] = {}
+    for row in rows(cursor, _COLUMNS, database):
+        fields.setdefault(row[0], []).append(_field(row))
     sequences: list[str] = []
     tables: list[str] = []
     plain: list[str] = []

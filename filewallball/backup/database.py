@@ -21,6 +21,10 @@ from filewallball.errors import UserError
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
 """Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
+_WITHOUT_SNAPSHOT = (
+    "SELECT 1 FROM information_schema.TABLES JOIN information_schema.ENGINES USING (ENGINE)"
+    " WHERE TABLE_SCHEMA = %s AND COALESCE(TRANSACTIONS, 'NO') <> 'YES' LIMIT 1"
+)
 _AT_START = (
     f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, when"
     f" it starts. Restart it: `kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`."
@@ -155,7 +159,8 @@ def preflight(settings: DatabaseSettings) -> Server:
 
 def _check_rights(cursor: Cursor, database: str) -> None:
     # What a user may not see is left out of a dump without a word, so a missing right must stop the backup.
-    missing = missing_rights((str(row[0]) for row in rows(cursor, "SHOW GRANTS")), database)
+    locks = bool(rows(cursor, _WITHOUT_SNAPSHOT, database))
+    missing = missing_rights((str(row[0]) for row in rows(cursor, "SHOW GRANTS")), database, locks=locks)
     try:
         rows(cursor, "SELECT 1 FROM mysql.proc LIMIT 1")
     except pymysql.MySQLError:
@@ -170,8 +175,12 @@ def _check_rights(cursor: Cursor, database: str) -> None:
         )
 
 
-def missing_rights(grants: Iterable[str], database: str) -> list[str]:
-    """What the lines of SHOW GRANTS lack for a backup of `database`, as `RIGHT ON WHERE`."""
+def missing_rights(grants: Iterable[str], database: str, *, locks: bool = False) -> list[str]:
+    """What the lines of SHOW GRANTS lack for a backup of `database`, as `RIGHT ON WHERE`.
+
+    `locks`: it has tables that are in no snapshot.
+    """
+    needed = _NEEDED["database"] | ({"LOCK TABLES"} if locks else set())
     everywhere: set[str] = set()
     here: set[str] = set()
     for line in grants:
@@ -187,9 +196,7 @@ def missing_rights(grants: Iterable[str], database: str) -> list[str]:
         return []
     missing = [f"{right} ON *.*" for right in sorted(_NEEDED["*.*"] - everywhere)]
     if "ALL PRIVILEGES" not in here:
-        missing += [
-            f"{right} ON {quote(database)}.*" for right in sorted(_NEEDED["database"] - everywhere - here)
-        ]
+        missing += [f"{right} ON {quote(database)}.*" for right in sorted(needed - everywhere - here)]
     return missing
 
 

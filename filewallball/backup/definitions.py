@@ -35,12 +35,15 @@ _VARIABLES = {
     "timestamp": "1",
 }
 """What a restore sets before anything else. It is put back at the end."""
+_MERE_NOTE = 1585
+"""ER_NATIVE_FCT_NAME_COLLISION. The server tells it as an error in a package, which it makes all the same."""
 _TRY = f"""\
 BEGIN NOT ATOMIC
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
-    GET DIAGNOSTICS CONDITION 1 @fwb_why = MESSAGE_TEXT;
-    IF @fwb_what <> '' THEN
+    GET DIAGNOSTICS @fwb_count = NUMBER;
+    GET DIAGNOSTICS CONDITION @fwb_count @fwb_why = MESSAGE_TEXT, @fwb_number = MYSQL_ERRNO;
+    IF @fwb_what <> '' AND @fwb_number <> {_MERE_NOTE} THEN
       SELECT CONCAT(@fwb_what, ': ', @fwb_why, '. ', @fwb_mend) AS `{TOLD}`;
     END IF;
     IF @fwb_else IS NOT NULL THEN
@@ -149,7 +152,9 @@ class _Made:
 
 
 def programs(cursor: Cursor, database: str) -> Iterator[bytes]:
-    """Routines, views, triggers and events. `cursor` gives bytes, and does not convert character sets."""
+    """Routines, views, triggers and events. `cursor` gives values as bytes."""
+    # Each text in the character set in which it was sent, as the server keeps it.
+    cursor.execute("SET character_set_results = binary")
     [(collation,)] = _texts(
         cursor,
         "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
@@ -203,7 +208,8 @@ def _program(kind: str, name: str, made: _Made, collation: str) -> bytes:
     mode = made.session.get("sql_mode", "")
     session = ", ".join(f"{key} = '{value}'" for key, value in made.session.items() if key != "sql_mode")
     mend = f"Run `DROP {kind} {quote(name)};`, or make what it needs."
-    sql = f"SET {session};\n".encode() + _attempt(label, made.text, mend, mode=mode)
+    # Not before the text is a string: client and server must find its end in the same way.
+    sql = _attempt(label, made.text, mend, mode=mode, session=f"SET {session};\n".encode())
     sql += b"SET NAMES utf8mb4;\n"
     if "time_zone" in made.session:
         sql += b"SET time_zone = '+00:00';\n"
@@ -215,7 +221,12 @@ def _program(kind: str, name: str, made: _Made, collation: str) -> bytes:
 
 
 def _attempt(
-    what: str, sql: bytes, mend: str, otherwise: bytes | None = None, mode: str | None = None
+    what: str,
+    sql: bytes,
+    mend: str,
+    otherwise: bytes | None = None,
+    mode: str | None = None,
+    session: bytes = b"",
 ) -> bytes:
     """SQL that runs `sql`; if that fails it tells `what`, why and how to `mend` it, and runs `otherwise`."""
     other = b"NULL" if otherwise is None else literals.statement(otherwise)
@@ -223,5 +234,6 @@ def _attempt(
     return (
         b"SET @fwb_sql = " + literals.statement(sql) + b";\n"
         b"SET @fwb_what = " + literals.text(what.encode()) + b", @fwb_mend = " + literals.text(mend.encode())
-        + b", @fwb_mode = " + wanted + b", @fwb_else = " + other + b";\nEXECUTE IMMEDIATE @fwb_try;\n"
+        + b", @fwb_mode = " + wanted + b", @fwb_else = " + other + b";\n"
+        + session + b"EXECUTE IMMEDIATE @fwb_try;\n"
     )  # fmt: skip

@@ -33,7 +33,7 @@ ZONE_TABLES = tuple(
 PASSWORD = "p\"w'\\d #1 $(x) 한"
 GRANTS = (
     "GRANT RELOAD ON *.* TO {user}",
-    "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON {database}.* TO {user}",
+    "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE, LOCK TABLES ON {database}.* TO {user}",
     "GRANT SELECT ON mysql.proc TO {user}",
     *(f"GRANT SELECT ON mysql.{table} TO {{user}}" for table in ZONE_TABLES),
 )
@@ -117,11 +117,12 @@ class Server:
 
     def load(self, sql: bytes, database: str) -> None:
         """Feed SQL to the ordinary client, as an administrator would."""
-        subprocess.run(
+        done = subprocess.run(
             ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--binary-mode",
              "--comments", "--default-character-set=utf8mb4", database],
-            input=sql, check=True, capture_output=True,
+            input=sql, check=False, capture_output=True,
         )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-500:]
 
 
 @pytest.fixture(scope="session")
