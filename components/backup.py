@@ -111,6 +111,7 @@ def _environment(args: BackupArgs) -> dict[str, str]:
         **args.bucket.place(),
         Variables.WORK_DIR: WORK_PATH,
         Variables.WORK_SIZE: args.settings.work_size,
+        Variables.KEEP_DAYS: str(args.settings.keep_days),
         "HOME": WORK_PATH,
         **args.bucket.way(),
         **trusted(database.tls)[1],

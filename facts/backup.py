@@ -14,6 +14,9 @@ OBJECTS: Final = "filewallball_backup_"
 CHECK_JOB: Final = "filewallball-backup-check"
 """The checks may look at Jobs and delete them under this name only."""
 
+KEEP_DAYS: Final = 7
+"""Days after which a backup is removed, where nothing else is set."""
+
 
 class Variables:
     """What the environment of the job tells; facts.store has those of the store."""
@@ -25,3 +28,4 @@ class Variables:
     PASSWORD_FILE: Final = "FWB_DB_PASSWORD_FILE"  # noqa: S105 - a name
     WORK_DIR: Final = "FWB_WORK_DIR"
     WORK_SIZE: Final = "FWB_WORK_SIZE"
+    KEEP_DAYS: Final = "FWB_BACKUP_KEEP_DAYS"

@@ -23,6 +23,7 @@ from components.values import (
     Region,
     image_of,
 )
+from facts.backup import KEEP_DAYS
 
 _ELSEWHERE = "the bucket that the stack makes at aws needs none; leave it out, or leave aws out"
 _OF_THE_STACK = {
@@ -165,6 +166,11 @@ class Backup(Scheduled):
     )
     max_age_hours: MaxAge = Field(
         default=26, description="The checks fail if the newest verified backup is older than this."
+    )
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=KEEP_DAYS,
+        description="Days after which a backup is removed. The newest verified one, and the newest of any"
+        " verdict, stay.",
     )
     work_size: Quantity = Field(
         default="2Gi", description="Disk space on the node for the dump and the trial restore together."

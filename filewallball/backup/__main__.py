@@ -1,4 +1,4 @@
-"""The command of the CronJob: `python3 -m filewallball.backup run`, and `list` for people."""
+"""The command of the CronJob: `python3 -m filewallball.backup run`; `list` and `prune` for people."""
 
 from __future__ import annotations
 
@@ -26,11 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--allow-empty", action="store_true", help="the database has no rows on purpose, though it had some"
     )
     commands.add_parser("list", help="list the backups in the store")
+    prune = commands.add_parser("prune", help="remove the backups that are older than they are kept")
+    prune.add_argument("--dry-run", action="store_true", help="say which would be removed, and remove none")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        return _run(allow_empty=chosen.allow_empty) if chosen.command == "run" else _list()
+        if chosen.command == "run":
+            return _run(allow_empty=chosen.allow_empty)
+        return _list() if chosen.command == "list" else _prune(dry_run=chosen.dry_run)
     except UserError as error:
         print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -44,18 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(*, allow_empty: bool) -> int:
-    from filewallball.backup import job, settings
+    from filewallball.backup import job, settings, verdict
     from filewallball.network import addresses, wait_admitted
 
     checked = replace(settings.from_environment(os.environ), allow_empty=allow_empty)
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
     manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
-    print(f"backup: OK {manifest.name}", flush=True)
+    print(verdict.told(manifest), flush=True)
     return 0
 
 
 def _list() -> int:
-    from filewallball.backup import catalogue, settings
+    from filewallball.backup import catalogue, settings, verdict
     from filewallball.backup.store import Store
     from filewallball.backup.workdir import human
     from filewallball.network import addresses, wait_admitted
@@ -64,10 +68,30 @@ def _list() -> int:
     wait_admitted(addresses(store.settings.endpoint))
     found = catalogue.entries(store)
     for entry in found:
-        state = "verified" if entry.verified else entry.problem or "not verified"
-        print(f"{entry.name}  {human(entry.bytes):>10}  {state}")
+        print(f"{entry.name}  {human(entry.bytes):>10}  {verdict.of(entry)}")
     if not found:
         print(f"No backups in {store.settings.where}.")
+    return 0
+
+
+def _prune(*, dry_run: bool) -> int:
+    from datetime import UTC, datetime
+
+    from filewallball.backup import catalogue, retention, settings
+    from filewallball.backup.store import Store
+    from filewallball.network import addresses, wait_admitted
+
+    where, days = settings.keeping_from_environment(os.environ)
+    store = Store(where)
+    wait_admitted(addresses(store.settings.endpoint))
+    if dry_run:
+        gone = retention.expendable(catalogue.entries(store), days, datetime.now(UTC))
+    else:
+        gone = retention.prune(store, days)
+    for name in gone:
+        print(f"{name}  {'would be removed' if dry_run else 'removed'}")
+    if not gone:
+        print(f"No backup in {store.settings.where} has had its {days} days.")
     return 0
 
 

@@ -25,6 +25,12 @@ def newest_verified(store: Store) -> Manifest | None:
     return next((entry.manifest for entry in _SHELF.entries(store) if entry.verified), None)
 
 
+def newest(store: Store) -> Manifest | None:
+    """The newest backup that was restored on trial, whatever the verdict."""
+    found = (entry.manifest for entry in _SHELF.entries(store))
+    return next((manifest for manifest in found if manifest and manifest.verdict), None)
+
+
 def find(store: Store, name: str) -> Manifest:
     """The manifest of the backup of that name. Raises Damaged, StoreError."""
     return _SHELF.find(store, name)

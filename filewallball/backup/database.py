@@ -21,6 +21,10 @@ from filewallball.errors import UserError
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
 """Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
+_WITHOUT_SNAPSHOT = (
+    "SELECT 1 FROM information_schema.TABLES JOIN information_schema.ENGINES USING (ENGINE)"
+    " WHERE TABLE_SCHEMA = %s AND COALESCE(TRANSACTIONS, 'NO') <> 'YES' LIMIT 1"
+)
 _AT_START = (
     f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, when"
     f" it starts. Restart it: `kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`."
@@ -133,8 +137,6 @@ def preflight(settings: DatabaseSettings) -> Server:
                 "Run `fwb up`, which writes my.cnf with log-bin, and then `kubectl -n "
                 f"{own_namespace()} delete pod {mariadb.NAME}-0`.",
             )
-        _check_engines(cursor, settings.name)
-        _check_floats(cursor, settings.name)
         ((charset, collation),) = rows(
             cursor,
             "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
@@ -157,7 +159,8 @@ def preflight(settings: DatabaseSettings) -> Server:
 
 def _check_rights(cursor: Cursor, database: str) -> None:
     # What a user may not see is left out of a dump without a word, so a missing right must stop the backup.
-    missing = missing_rights((str(row[0]) for row in rows(cursor, "SHOW GRANTS")), database)
+    locks = bool(rows(cursor, _WITHOUT_SNAPSHOT, database))
+    missing = missing_rights((str(row[0]) for row in rows(cursor, "SHOW GRANTS")), database, locks=locks)
     try:
         rows(cursor, "SELECT 1 FROM mysql.proc LIMIT 1")
     except pymysql.MySQLError:
@@ -172,8 +175,12 @@ def _check_rights(cursor: Cursor, database: str) -> None:
         )
 
 
-def missing_rights(grants: Iterable[str], database: str) -> list[str]:
-    """What the lines of SHOW GRANTS lack for a backup of `database`, as `RIGHT ON WHERE`."""
+def missing_rights(grants: Iterable[str], database: str, *, locks: bool = False) -> list[str]:
+    """What the lines of SHOW GRANTS lack for a backup of `database`, as `RIGHT ON WHERE`.
+
+    `locks`: it has tables that are in no snapshot.
+    """
+    needed = _NEEDED["database"] | ({"LOCK TABLES"} if locks else set())
     everywhere: set[str] = set()
     here: set[str] = set()
     for line in grants:
@@ -189,9 +196,7 @@ def missing_rights(grants: Iterable[str], database: str) -> list[str]:
         return []
     missing = [f"{right} ON *.*" for right in sorted(_NEEDED["*.*"] - everywhere)]
     if "ALL PRIVILEGES" not in here:
-        missing += [
-            f"{right} ON {quote(database)}.*" for right in sorted(_NEEDED["database"] - everywhere - here)
-        ]
+        missing += [f"{right} ON {quote(database)}.*" for right in sorted(needed - everywhere - here)]
     return missing
 
 
@@ -203,37 +208,3 @@ def _matches(pattern: str, database: str) -> bool:
         re.fullmatch("".join(wildcards.get(part, re.escape(part[-1])) for part in parts), database)
         is not None
     )
-
-
-def _check_engines(cursor: Cursor, database: str) -> None:
-    strangers = rows(
-        cursor,
-        "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-        " AND TABLE_TYPE <> 'VIEW' AND COALESCE(ENGINE, '?') <> 'InnoDB' ORDER BY 1",
-        database,
-    )
-    if strangers:
-        named = ", ".join(f"{table} ({engine or 'unreadable'})" for table, engine in strangers)
-        raise UserError(
-            f"These tables are not in InnoDB: {named}.",
-            "A backup cannot hold them as they are at one moment. Convert each: ALTER TABLE … ENGINE=InnoDB.",
-        )
-
-
-def _check_floats(cursor: Cursor, database: str) -> None:
-    # The server writes a FLOAT with 6 digits, though it holds up to 9. With fixed decimals, FLOAT(M,D), it is
-    # exact. A generated column is not dumped: the restored copy computes it again.
-    floats = rows(
-        cursor,
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS JOIN information_schema.TABLES"
-        " USING (TABLE_SCHEMA, TABLE_NAME) WHERE TABLE_SCHEMA = %s AND TABLE_TYPE <> 'VIEW'"
-        " AND DATA_TYPE = 'float' AND NUMERIC_SCALE IS NULL AND IS_GENERATED = 'NEVER' ORDER BY 1, 2",
-        database,
-    )
-    if floats:
-        raise UserError(
-            f"FLOAT columns {', '.join(f'{table}.{column}' for table, column in floats)}:"
-            " mariadb-dump writes only 6 digits of each value, so a backup would lose the rest.",
-            "Convert them to DOUBLE, which is written exactly: ALTER TABLE … MODIFY … DOUBLE, with the "
-            "column's other attributes (NOT NULL, DEFAULT, …) as they are now.",
-        )

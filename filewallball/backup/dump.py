@@ -1,48 +1,29 @@
-"""mariadb-dump, streamed through gzip into a file; its snapshot's position and its end are looked for."""
+"""A dump in the making: definitions, rows out of the snapshot, rows of locked tables, in one packed file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import subprocess
 import threading
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from facts import mariadb
-from filewallball.backup.lease import own_namespace
+from pymysql.connections import Connection
+
+from filewallball.backup import definitions, exact
+from filewallball.backup.aside import Aside
+from filewallball.backup.contents import Contents
+from filewallball.backup.database import errors
 from filewallball.backup.manifest import Position
-from filewallball.backup.packed import GZIP, TAIL, ends_complete
+from filewallball.backup.packed import GZIP
+from filewallball.backup.program import SNAPSHOT, Program
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
-from filewallball.encryption import mariadb_words
-from filewallball.errors import UserError
-
-_POSITION = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+);")
-_HEAD = 64 * 1024
-"""Bytes at the start of a dump in which the position of the binary log must stand."""
-_CHUNK = 256 * 1024
-"""Bytes that are read at a time."""
-_HINTS = (
-    ("definition has changed", "The schema was changed during the backup. Run the backup again."),
-    ("1412", "The schema was changed during the backup. Run the backup again."),
-    ("references invalid", "A view or trigger uses something that no longer exists. Correct or drop it."),
-    (
-        "Access denied",
-        "The backup's user lacks a right, which the server grants when it starts. Restart it: "
-        f"`kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`.",
-    ),
-    (
-        "Lost connection",
-        "The server closed the connection. Look for a restart or out of memory in "
-        f"`kubectl -n {{namespace}} logs {mariadb.NAME}-0`.",
-    ),
-)
-_OTHER = f"Look at `kubectl -n {{namespace}} logs {mariadb.NAME}-0`, and run the backup again."
 
 
 @dataclass(frozen=True)
@@ -56,30 +37,26 @@ class Dumped:
 
 
 class Dump:
-    """A running mariadb-dump. Leaving the `with` block ends it, whatever happened.
+    """A dump in the making. Leaving the `with` block ends it, whatever happened.
 
-    It is read by a thread of its own, so that the counting goes on at the same time.
+    Two threads read at the same time: one what is in the snapshot, which becomes the file; the other what is
+    locked, which is kept aside until the first has come to it. Meanwhile the caller counts.
     """
 
-    def __init__(self, settings: DatabaseSettings, work: WorkDir) -> None:
-        self._work = work
+    def __init__(self, settings: DatabaseSettings, work: WorkDir, contents: Contents) -> None:
+        self._settings, self._work, self._contents = settings, work, contents
         self._path = work.path / "dump.sql.gz"
-        self._messages = work.path / "dump.err"
-        self._head = b""
-        self._opened = threading.Event()
         self._error: BaseException | None = None
         self.sql_bytes = 0
-        self._tail = b""
         self._bytes = 0
         self._sha256 = hashlib.sha256()
-        with self._messages.open("wb") as messages:
-            self._process = subprocess.Popen(
-                command(settings),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=messages,
-                env={**client_environment(work), "MYSQL_PWD": settings.password},
-            )
+        self._connection: Connection[Any] | None = None
+        self._may_go_on = threading.Event()
+        self._stopped = False
+        self._snapshot = (
+            Program(settings, work, contents.in_snapshot, SNAPSHOT) if contents.in_snapshot else None
+        )
+        self._aside = Aside(settings, work, contents)
         self._thread = threading.Thread(target=self._pump, name="dump", daemon=True)
         self._thread.start()
 
@@ -89,51 +66,42 @@ class Dump:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        self._stopped = True
+        if self._snapshot is not None:
+            self._snapshot.kill()
+        self._may_go_on.set()
+        self._aside.close()
         self._thread.join()
 
-    def wait_open(self, timeout: float) -> Position:
-        """Wait, up to `timeout` seconds, until the dump has opened its snapshot; return its position.
+    def wait_open(self, timeout: float) -> Position | None:
+        """Wait, up to `timeout` seconds, until mariadb-dump has opened its snapshot; return its position.
 
-        The dump writes the position after it has opened the snapshot; that line arrives with the first 4 KiB.
+        None if no table needs it.
         """
-        if not self._opened.wait(timeout):
-            raise UserError(
-                f"mariadb-dump opened no snapshot within {timeout:.0f} s.",
-                "The server may be overloaded. Look at its load, and run the backup again.",
-            )
-        match = _POSITION.search(self._head)
-        if match is None:
-            self.finish()
-            raise UserError("mariadb-dump wrote no position of the binary log.")
-        return Position(match[1].decode(), int(match[2]))
+        return None if self._snapshot is None else self._snapshot.wait_open(timeout)
+
+    def go_on(self, connection: Connection[Any]) -> None:
+        """Write the file: the definitions, and the rows of some tables, are read by `connection`."""
+        self._connection = connection
+        self._may_go_on.set()
+        self._aside.start()
+
+    def wait_unlocked(self) -> None:
+        """Wait until nothing is read any more that is locked. Raises what stopped that."""
+        self._aside.wait()
 
     def check(self) -> None:
         """Raise what stopped the dump, if something did."""
-        if self._error is not None or self._process.poll() not in (None, 0):
+        if self._error is not None:
             self.finish()
 
     def finish(self) -> Dumped:
-        """Wait for the end, and prove that the dump is whole. Raises UserError."""
+        """Wait for the end. Raises UserError unless the dump is whole."""
         self._thread.join()
-        code = self._process.wait()
+        if isinstance(self._error, OSError):
+            raise full(self._work.path, str(self._error.strerror)) from self._error
         if self._error is not None:
-            if isinstance(self._error, OSError):
-                raise full(self._work.path, str(self._error.strerror)) from self._error
             raise self._error
-        messages = self._messages.read_text(errors="replace", encoding="utf-8").strip()
-        if code != 0:
-            hint = next((hint for sign, hint in _HINTS if sign in messages), _OTHER)
-            raise UserError(
-                f"mariadb-dump ended with {code}: {messages[-2000:] or 'no message'}",
-                hint.format(namespace=own_namespace()),
-            )
-        if not ends_complete(self._tail):
-            raise UserError(
-                "The dump ends without its last line, '-- Dump completed'.", "Run the backup again."
-            )
         return Dumped(self._path, self._bytes, self.sql_bytes, self._sha256.hexdigest())
 
     def _pump(self) -> None:
@@ -144,71 +112,42 @@ class Dump:
                 os.fsync(file.fileno())
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._error = error
-            self._process.kill()
-        finally:
-            self._opened.set()
+            if self._snapshot is not None:
+                self._snapshot.kill()
 
     def _compress(self, file: BinaryIO) -> None:
         compressor = zlib.compressobj(6, zlib.DEFLATED, GZIP)
-        with cast("IO[bytes]", self._process.stdout) as stream:
-            # os.read returns what there is: the head must not wait for a full buffer.
-            while piece := os.read(stream.fileno(), _CHUNK):
-                self.sql_bytes += len(piece)
-                self._tail = (self._tail + piece)[-TAIL:]
-                if not self._opened.is_set():
-                    self._look_for_position(piece)
-                self._write(file, compressor.compress(piece))
+        for piece in self._pieces():
+            if self._stopped:
+                return
+            self.sql_bytes += len(piece)
+            self._write(file, compressor.compress(piece))
         self._write(file, compressor.flush())
 
-    def _look_for_position(self, piece: bytes) -> None:
-        self._head += piece
-        if _POSITION.search(self._head) or len(self._head) > _HEAD:
-            self._opened.set()
+    def _pieces(self) -> Iterator[bytes]:
+        if self._snapshot is not None:
+            self._snapshot.look_for_position()
+        self._may_go_on.wait()
+        if self._connection is None:
+            return  # it ended before it began
+        database = self._settings.name
+        yield definitions.head(database)
+        with errors("Reading how tables are made"):
+            yield from definitions.tables(self._connection.cursor(), self._contents)
+        if self._snapshot is not None:
+            yield from self._snapshot.pieces()
+        with errors("Reading rows one by one"):
+            for table in self._contents.exact:
+                if table.name not in self._contents.locked:
+                    yield from exact.insertions(self._connection, table)
+        yield from self._aside.pieces()
+        with errors("Reading how views and routines are made"):
+            yield from definitions.programs(exact.as_bytes(self._connection).cursor(), database)
+        yield definitions.tail()
+        yield f"\n-- Dump completed on {datetime.now(UTC):%Y-%m-%d %H:%M:%S}\n".encode()
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
         self._work.check()
         self._sha256.update(data)
         self._bytes += len(data)
         file.write(data)
-
-
-def command(settings: DatabaseSettings) -> list[str]:
-    """The command line of the dump. The password is not in it: it goes by the environment."""
-    return [
-        *login("mariadb-dump", settings),
-        "--single-transaction",
-        "--quick",
-        "--master-data=2",
-        "--routines",
-        "--triggers",
-        "--events",
-        "--dump-history",
-        "--hex-blob",
-        "--no-tablespaces",
-        "--default-character-set=utf8mb4",
-        "--max-allowed-packet=1G",
-        settings.name,
-    ]
-
-
-def login(program: str, settings: DatabaseSettings) -> list[str]:
-    """One of MariaDB's programs and where it logs in; the password goes by the environment."""
-    return [
-        program,
-        "--no-defaults",
-        "--protocol=tcp",
-        f"--host={settings.host}",
-        f"--port={settings.port}",
-        f"--user={settings.user}",
-        *mariadb_words(settings.ca_file),
-    ]
-
-
-def client_environment(work: WorkDir) -> dict[str, str]:
-    """What MariaDB's programs get to see of this process's environment."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(work.path),
-        "TMPDIR": str(work.path),
-        "LC_ALL": "C",
-    }

@@ -36,8 +36,18 @@ class Fields:
         if (version := self.get("format", int)) != known:
             raise ManifestError(f"format is {version}, this program reads {known}")
 
-    def get(self, key: str, kind: type | tuple[type, ...]) -> Any:
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty if it is missing."""
+        values: list[Any] = self.get(key, list, [])
+        if not all(isinstance(value, str) for value in values):
+            raise ManifestError(f"{self._path}{key} is {values!r}")
+        return tuple(values)
+
+    def get(self, key: str, kind: type | tuple[type, ...], missing: Any = None) -> Any:
+        """The value; `missing`, if it is given, where there is none."""
         if key not in self.values:
+            if missing is not None:
+                return missing
             raise ManifestError(f"{self._path}{key} is missing")
         value = self.values[key]
         # JSON's true is an int to Python.

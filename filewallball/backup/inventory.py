@@ -1,12 +1,12 @@
-"""What a database holds, as one session sees it: rows, checksums, definitions; and how two of them differ."""
+"""What a database holds, as one session sees it: rows, checksums, and how everything in it is made."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -15,7 +15,6 @@ from filewallball.backup.database import quote, rows
 from filewallball.backup.manifest import Table
 from filewallball.errors import UserError
 
-_T = TypeVar("_T")
 _NO_SUCH_EVENT = 1539
 """MariaDB's error number ER_EVENT_DOES_NOT_EXIST."""
 _LISTS = {
@@ -23,15 +22,45 @@ _LISTS = {
     "routine": "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
 }
 _EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s ORDER BY 1"
+_ORDERS = (
+    "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS"
+    " WHERE TRIGGER_SCHEMA = %s AND TRIGGER_NAME = %s"
+)
 _AUTO_INCREMENT = re.compile(r"(?m)^(\) ENGINE=.*?) AUTO_INCREMENT=\d+")
+_SESSION = ("sql_mode", "time_zone", "character_set_client", "collation_connection", "Database Collation")
+"""What the server keeps of the session that made something: the text means nothing without it."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How one thing is made: the statement of SHOW CREATE, and what else decides what it means.
+
+    `text` has the server's own bytes: within it literals may be in any character set, and what is no UTF-8
+    stands there by `surrogateescape`. `session`: variables of the session that made it. `columns`: those of a
+    view, with type and collation; None if the server can't say.
+    """
+
+    text: str
+    session: tuple[tuple[str, str], ...] = ()
+    columns: tuple[tuple[str, ...], ...] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of statement and session. A view's columns follow from these and from its tables."""
+        parts = [self.text, *(f"{name}={value}" for name, value in self.session)]
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Tables by name; `objects` (views, triggers, …): kind to name to the definition's hash."""
+    """Tables by name; `objects` (views, triggers, …): kind to name to the definition's hash.
+
+    `made`: the definitions themselves, by `label`. They are no part of a manifest.
+    """
 
     tables: dict[str, Table]
     objects: dict[str, dict[str, str]]
+    made: dict[str, Definition] = field(default_factory=dict[str, Definition], compare=False)
 
     @property
     def rows(self) -> int:
@@ -42,11 +71,24 @@ class Inventory:
         """The same, but for the events of these names."""
         events = {name: text for name, text in self.objects.get("event", {}).items() if name not in names}
         others = {kind: found for kind, found in self.objects.items() if kind != "event"}
-        return Inventory(self.tables, others | ({"event": events} if events else {}))
+        return Inventory(self.tables, others | ({"event": events} if events else {}), self.made)
 
 
-def take(cursor: Cursor, database: str, step: Callable[[str, int, int], None]) -> Inventory:
+def label(kind: str, name: str) -> str:
+    """What something is called in messages: `view sales`, `function tax`."""
+    return name if kind == "routine" else f"{kind} {name}"
+
+
+def take(
+    cursor: Cursor,
+    database: str,
+    step: Callable[[str, int, int], None],
+    first: Collection[str] = (),
+    without: Collection[str] = (),
+) -> Inventory:
     """Read everything in `database`; `step` hears (table, number, of) before each table.
+
+    The tables `first` are read before others, those in `without` not at all.
 
     Inside a snapshot rows and checksums are the snapshot's: CHECKSUM TABLE, too, reads through the
     transaction's view. Raises UserError if the server cannot checksum a table, and the driver's errors.
@@ -58,31 +100,43 @@ def take(cursor: Cursor, database: str, step: Callable[[str, int, int], None]) -
         "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1",
         database,
     )
-    names = [str(name) for name, kind in listed if kind in ("BASE TABLE", "SYSTEM VERSIONED")]
+    names = [
+        str(name)
+        for name, kind in listed
+        if kind in ("BASE TABLE", "SYSTEM VERSIONED") and name not in without
+    ]
+    names.sort(key=lambda name: name not in first)
     tables: dict[str, Table] = {}
+    made: dict[str, Definition] = {}
+    objects: dict[str, dict[str, str]] = {}
+
+    def add(kind: str, name: str, found: Definition) -> None:
+        objects.setdefault(kind, {})[name] = found.sha256
+        made[label(kind, name)] = found
+
     for number, name in enumerate(names, 1):
         step(name, number, len(names))
-        tables[name] = _table(cursor, database, name)
-    objects: dict[str, dict[str, str]] = {}
+        made[label("table", name)] = found = definition(cursor, database, "TABLE", name)
+        tables[name] = _table(cursor, database, name, found)
     for name, kind in listed:
         # A sequence's value is outside of every transaction, so only its definition is compared.
         if kind in ("VIEW", "SEQUENCE"):
-            objects.setdefault(kind.lower(), {})[str(name)] = _definition(cursor, database, kind, str(name))
+            add(kind.lower(), str(name), definition(cursor, database, kind, str(name)))
     for kind, sql in _LISTS.items():
         for name, sort in sorted(rows(cursor, sql, database)):
-            label = f"{sort.lower()} {name}" if kind == "routine" else str(name)
-            objects.setdefault(kind, {})[label] = _definition(cursor, database, sort, str(name))
-    if found := events(cursor, database):
-        objects["event"] = found
-    return Inventory(tables, objects)
+            named = f"{sort.lower()} {name}" if kind == "routine" else str(name)
+            add(kind, named, definition(cursor, database, sort, str(name)))
+    for name, found in events(cursor, database).items():
+        add("event", name, found)
+    return Inventory(tables, objects, made)
 
 
-def events(cursor: Cursor, database: str) -> dict[str, str]:
-    """The events by name, each with its definition's hash. They belong to no snapshot: this is now."""
-    found: dict[str, str] = {}
+def events(cursor: Cursor, database: str) -> dict[str, Definition]:
+    """The events by name. They belong to no snapshot: this is now."""
+    found: dict[str, Definition] = {}
     for (name,) in rows(cursor, _EVENTS, database):
         try:
-            found[str(name)] = _definition(cursor, database, "EVENT", str(name))
+            found[str(name)] = definition(cursor, database, "EVENT", str(name))
         except pymysql.MySQLError as error:
             # It ran for the last time just now, and the server dropped it.
             if error.args[0] != _NO_SUCH_EVENT:
@@ -90,32 +144,57 @@ def events(cursor: Cursor, database: str) -> dict[str, str]:
     return found
 
 
-def differences(expected: Inventory, found: Inventory) -> list[str]:
-    """One line for each thing that is not the same, in words; empty if both are equal."""
-    lines: list[str] = []
-    for name, (want, have) in _pairs(expected.tables, found.tables):
-        if want is None or have is None:
-            lines.append(f"table {name} is {'new' if want is None else 'missing'} in the restored copy")
-            continue
-        if want.rows != have.rows:
-            lines.append(f"table {name}: {have.rows} rows restored, {want.rows} in the snapshot")
-        elif want.checksum != have.checksum:
-            lines.append(f"table {name}: the checksum of its {want.rows} rows differs")
-        if want.definition != have.definition:
-            lines.append(f"table {name}: its definition differs")
-    for kind, (want, have) in _pairs(expected.objects, found.objects):
-        for name, (old, new) in _pairs(want or {}, have or {}):
-            if old != new:
-                how = "is new" if old is None else "is missing" if new is None else "differs"
-                lines.append(f"{kind} {name} {how} in the restored copy")
-    return lines
+def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definition:
+    """How it is made; `kind` is SQL's word after SHOW CREATE. Raises UserError if it may not be read."""
+    told = _told(cursor, f"SHOW CREATE {kind} {quote(database)}.{quote(name)}")
+    # Each kind calls its text differently.
+    text = next(
+        (value for column, value in told.items() if column.startswith(("Create ", "SQL Original"))), None
+    )
+    if text is None:
+        raise UserError(
+            f"The definition of {kind.lower()} {name} is not readable for the backup's user.",
+            "Grant that user SELECT ON mysql.proc, SHOW VIEW, TRIGGER and EVENT.",
+        )
+    session = [(column, told[column] or "") for column in _SESSION if column in told]
+    if kind == "TRIGGER":
+        session += [("order", str(order)) for _, order in rows(cursor, _ORDERS, database, name)]
+    if kind == "VIEW":
+        # A server that doesn't know the view's owner names the schema of each column.
+        text = text.replace(f"{quote(database)}.", "")
+        return Definition(text, tuple(session), _columns(cursor, database, name))
+    # The next number to give out moves on outside of transactions.
+    return Definition(_AUTO_INCREMENT.sub(r"\1", text), tuple(session))
 
 
-def _pairs(old: Mapping[str, _T], new: Mapping[str, _T]) -> list[tuple[str, tuple[_T | None, _T | None]]]:
-    return [(name, (old.get(name), new.get(name))) for name in sorted({*old, *new})]
+def _told(cursor: Cursor, sql: str) -> dict[str, Any]:
+    """The one row of the answer, by column, in the bytes that the server holds. mariadb-dump reads the same."""
+    connection: Any = cursor.connection
+    cursor.execute("SET character_set_results = binary")
+    connection.use_unicode = False
+    try:
+        cursor.execute(sql)
+        row: tuple[Any, ...] = cursor.fetchone() or ()
+        columns = [str(column[0]) for column in cursor.description or ()]
+    finally:
+        connection.use_unicode = True
+        cursor.execute("SET character_set_results = utf8mb4")
+    values = [
+        value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row
+    ]
+    return dict(zip(columns, values, strict=True))
 
 
-def _table(cursor: Cursor, database: str, name: str) -> Table:
+def _columns(cursor: Cursor, database: str, view: str) -> tuple[tuple[str, ...], ...] | None:
+    try:
+        found = rows(cursor, f"SHOW FULL COLUMNS FROM {quote(database)}.{quote(view)}")
+    except pymysql.MySQLError:  # what it shows is gone, or its owner
+        return None
+    # Field, Type, Collation, Null
+    return tuple(tuple(str(value) for value in row[:4]) for row in found)
+
+
+def _table(cursor: Cursor, database: str, name: str, made: Definition) -> Table:
     path = f"{quote(database)}.{quote(name)}"
     ((count,),) = rows(cursor, f"SELECT COUNT(*) FROM {path}")  # noqa: S608 - quoted above
     ((_, checksum),) = rows(cursor, f"CHECKSUM TABLE {path} EXTENDED")
@@ -125,30 +204,4 @@ def _table(cursor: Cursor, database: str, name: str) -> Table:
             f"Table {name} cannot be read: {warnings}",
             "CHECK TABLE tells more. Repair the table, and run the backup again.",
         )
-    return Table(int(count), int(checksum), _definition(cursor, database, "TABLE", name))
-
-
-def _definition(cursor: Cursor, database: str, kind: str, name: str) -> str:
-    cursor.execute(f"SHOW CREATE {kind} {quote(database)}.{quote(name)}")
-    row: tuple[Any, ...] = cursor.fetchone() or ()
-    columns = [str(column[0]) for column in cursor.description or ()]
-    # Each kind calls its text differently; the names of the other columns hold nothing that a dump keeps.
-    text = next(
-        (
-            value
-            for column, value in zip(columns, row, strict=True)
-            if column.startswith(("Create ", "SQL Original"))
-        ),
-        None,
-    )
-    if text is None:
-        raise UserError(
-            f"The definition of {kind.lower()} {name} is not readable for the backup's user.",
-            "Grant that user SELECT ON mysql.proc, SHOW VIEW, TRIGGER and EVENT.",
-        )
-    text = str(text)
-    if kind == "VIEW":
-        # A server that doesn't know the view's owner names the schema of each column.
-        text = text.replace(f"{quote(database)}.", "")
-    # The next number to give out moves on outside of transactions.
-    return hashlib.sha256(_AUTO_INCREMENT.sub(r"\1", text).encode()).hexdigest()
+    return Table(int(count), int(checksum), made.sha256)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from filewallball.backup import database, inventory, restore, snapshot, zones
-from filewallball.backup.catalogue import check_stored, newest_verified
+from filewallball.backup import comparison, database, restore, retention, snapshot, zones
+from filewallball.backup.catalogue import check_stored, newest
 from filewallball.backup.database import Server
+from filewallball.backup.inventory import Inventory
 from filewallball.backup.manifest import Manifest, Table
 from filewallball.backup.names import CHECKS_PREFIX, backup_name
 from filewallball.backup.publish import NAME_TRIES, publish
 from filewallball.backup.settings import Settings
 from filewallball.backup.snapshot import Snapshot
-from filewallball.backup.store import Store
+from filewallball.backup.store import Store, StoreError
 from filewallball.backup.workdir import WorkDir, human, work_dir
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
@@ -24,6 +26,14 @@ _ROOM_FACTOR = 1.75
 
 It holds the restored copy, its temporary files and the packed dump.
 """
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the restored copy held, and each way in which that is not what the snapshot held, in a line."""
+
+    found: Inventory
+    differences: tuple[str, ...] = ()
 
 
 def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
@@ -41,18 +51,31 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
             done += [f"{human(taken.dumped.sql_bytes)} of SQL in {human(taken.dumped.bytes)}"]
             done += [f"snapshot {taken.position.file}:{taken.position.position} proven"]
             done += [f"commits waited {taken.blocked_seconds * 1000:.0f} ms"]
+            if taken.locked_tables:
+                done += [f"writers of {', '.join(taken.locked_tables)} waited {taken.locked_seconds:.1f} s"]
             if not settings.allow_empty:
-                check_emptied(taken.inventory.tables, newest_verified(store), settings.database.name)
+                check_emptied(taken.inventory.tables, newest(store), settings.database.name)
         started = log.clock()
-        _verify(settings, work, server, taken, log)
-        manifest = _manifest(settings, server, taken, log.clock() - started)
+        proof = _verify(settings, work, server, taken, log)
+        manifest = _manifest(settings, server, taken, proof, log.clock() - started)
         with log.step("upload") as done:
             manifest = upload(store, taken, manifest)
             done += [
                 f"{settings.store.prefix}{manifest.name}, {human(manifest.bytes)}",
                 f"sha256 {manifest.sha256}",
             ]
+        _prune(settings, store, manifest, log)
         return manifest
+
+
+def _prune(settings: Settings, store: Store, made: Manifest, log: Log) -> None:
+    try:
+        with log.step("prune") as done:
+            gone = retention.prune(store, settings.keep_days, keep=[made.name])
+            done += [f"{', '.join(gone)} removed" if gone else f"none older than {settings.keep_days} days"]
+    except StoreError as error:
+        # The new one is whole. That old ones pile up is no reason to call it failed.
+        log.say(f"WARNING {error.message} {error.hint}")
 
 
 def _preflight(settings: Settings, store: Store, work: WorkDir) -> Server:
@@ -70,14 +93,14 @@ def _dumping(log: Log) -> Callable[[str, int, int, int], None]:
     )
 
 
-def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, log: Log) -> None:
+def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, log: Log) -> Proof:
     """Restore the compressed file into a throw-away server and compare everything."""
     name = settings.database.name
     with log.step("restore") as done, restore.throwaway(work, server) as copy:
         if zones.readable(settings.database):
             copy.know_zones(settings.database)
         copy.know_owners(settings.database)
-        copy.load(
+        refused = copy.load(
             taken.dumped.path,
             server,
             name,
@@ -87,34 +110,27 @@ def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, 
             name, lambda table, number, of: log.progress(f"comparing table {number} of {of} ({table})")
         )
         found = found.without_events(taken.moved)
-        differing = inventory.differences(taken.inventory, found)
-        if differing:
+        told = (*taken.differences, *refused)
+        compared = comparison.compare(taken.inventory, found, partial(copy.again, name), told)
+        if compared.lost:
+            lines = "\n".join(f"  - {line}" for line in compared.lines)
             raise UserError(
-                "The restored copy is not what the snapshot held:\n"
-                + "\n".join(f"  - {line}" for line in differing),
-                "Nothing was uploaded. " + why_differing(differing),
+                f"The restored copy is not what the snapshot held:\n{lines}",
+                "Nothing was uploaded. Rows may have been lost, or the schema was changed meanwhile. Run the"
+                " backup again.",
             )
+        proof = Proof(found, (*told, *compared.differing))
         kinds = ", ".join(
             f"{len(names)} {kind}{'s' * (len(names) > 1)}" for kind, names in found.objects.items()
         )
         done += [
-            f"{len(found.tables)} tables, {found.rows} rows restored and equal",
+            f"{len(found.tables)} tables, {found.rows} rows restored"
+            + (f", differences: {len(proof.differences)}" if proof.differences else " and equal"),
             kinds or "no other objects",
         ]
         if taken.moved:
             done += [f"not compared, because they ran or changed meanwhile: events {', '.join(taken.moved)}"]
-
-
-def why_differing(lines: list[str]) -> str:
-    """What to do about lines of `inventory.differences`."""
-    if all("checksum" in line for line in lines):
-        return (
-            "All rows came back, but at least one value has changed. Run the backup again. If the same table"
-            " differs again, look at its SHOW CREATE TABLE: text in another character set than utf8mb4 may "
-            "not come back. Convert it with ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4. If another table"
-            " differs, test the node's memory and disk."
-        )
-    return "The schema may have been changed meanwhile. Run the backup again."
+        return proof
 
 
 def check_emptied(tables: Mapping[str, Table], earlier: Manifest | None, database: str) -> None:
@@ -137,7 +153,8 @@ def _rows(tables: Mapping[str, Table]) -> int:
     return sum(table.rows for name, table in tables.items() if not name.startswith(CHECKS_PREFIX))
 
 
-def _manifest(settings: Settings, server: Server, taken: Snapshot, seconds: float) -> Manifest:
+def _manifest(settings: Settings, server: Server, taken: Snapshot, proof: Proof, seconds: float) -> Manifest:
+    # What a restore gives, which is what the copy held. `differences` tells where that isn't the original.
     return Manifest(
         name=backup_name(taken.created),
         created=taken.created,
@@ -149,11 +166,14 @@ def _manifest(settings: Settings, server: Server, taken: Snapshot, seconds: floa
         collation=server.collation,
         server_version=server.version,
         snapshot=taken.position,
-        tables=taken.inventory.tables,
-        objects=taken.inventory.objects,
-        verified=True,
+        tables=proof.found.tables,
+        objects=proof.found.objects,
+        verified=not proof.differences,
         verified_at=datetime.now(UTC),
         restore_seconds=round(seconds, 3),
+        differences=proof.differences,
+        locked_tables=taken.locked_tables,
+        locked_seconds=round(taken.locked_seconds, 3),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from filewallball.backup.fields import Fields, ManifestError, load, parse_time, utc_text
 from filewallball.backup.names import backup_time
 
 FORMAT = 1
+Verdict = Literal["verified", "differs"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,11 @@ class Position:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One backup. Sizes in bytes. `objects`: kind (view, trigger, …) to name to SHA-256 of the definition."""
+    """One backup. Sizes in bytes. `objects`: kind (view, trigger, …) to name to SHA-256 of the definition.
+
+    `tables` and `objects` are what a restore gives; `differences` tells, a line each, where that is not what
+    the server held. `locked_tables` had to be locked for `locked_seconds`, since no snapshot holds them.
+    """
 
     name: str
     created: datetime
@@ -49,10 +54,18 @@ class Manifest:
     verified: bool
     verified_at: datetime | None
     restore_seconds: float
+    differences: tuple[str, ...] = ()
+    locked_tables: tuple[str, ...] = ()
+    locked_seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How the trial restore ended; None if there was none."""
+        return "verified" if self.verified else "differs" if self.differences else None
 
     def to_json(self) -> bytes:
         """The manifest as it is stored: UTF-8, readable by people."""
-        values: dict[str, Any] = {"format": FORMAT, **asdict(self)}
+        values: dict[str, Any] = {"format": FORMAT, **asdict(self), "verdict": self.verdict}
         for key in ("created", "verified_at"):
             values[key] = None if values[key] is None else utc_text(values[key])
         return (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()
@@ -90,6 +103,10 @@ def _parse(fields: Fields) -> Manifest:
         verified=fields.get("verified", bool),
         verified_at=None if verified_at is None else parse_time("verified_at", verified_at),
         restore_seconds=float(fields.get("restore_seconds", (int, float))),
+        # Older manifests lack these.
+        differences=fields.texts("differences"),
+        locked_tables=fields.texts("locked_tables"),
+        locked_seconds=float(fields.get("locked_seconds", (int, float), 0.0)),
     )
 
 

@@ -1,4 +1,4 @@
-"""`fwb backup now` and `fwb backup list`: the pod of the stack's CronJob, started now, its log shown here."""
+"""`fwb backup now`, `list` and `prune`: the pod of the stack's CronJob, started now, its log shown here."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def now(project: Path, stack_name: str, *, allow_empty: bool = False) -> int:
 def show(project: Path, stack_name: str) -> int:
     """Print the backups in the store. Returns the job's exit code. Raises UserError if it cannot start."""
     return run(stack.find(project, stack_name), "list")
+
+
+def prune(project: Path, stack_name: str, *, dry_run: bool = False) -> int:
+    """Remove the backups that are older than they are kept. Returns the job's exit code, like `show`."""
+    return run(stack.find(project, stack_name), "prune", options=["--dry-run"] if dry_run else [])
 
 
 def run(place: Place, command: str, write: Callable[[str], None] = print, options: Sequence[str] = ()) -> int:

@@ -16,11 +16,11 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from filewallball.backup import inventory, owners, zones
+from filewallball.backup import again, inventory, owners, zones
 from filewallball.backup.database import SESSION, Server, errors, quote, series
-from filewallball.backup.dump import client_environment
-from filewallball.backup.inventory import Inventory
+from filewallball.backup.inventory import Definition, Inventory
 from filewallball.backup.packed import unpacked
+from filewallball.backup.program import client_environment
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
 from filewallball.errors import UserError
@@ -108,17 +108,20 @@ class Throwaway:
         self._socket = socket
         self._process = process
 
-    def load(self, dump: Path, server: Server, database: str, progress: Callable[[int], None]) -> None:
+    def load(
+        self, dump: Path, server: Server, database: str, progress: Callable[[int], None]
+    ) -> tuple[str, ...]:
         """Create `database` as the server has it, and load the dump; `progress` hears SQL bytes so far.
 
-        Raises UserError if the file does not unpack or a statement fails.
+        Returns what could not be made as it was, a line each. Raises UserError if the file does not unpack
+        or a statement fails.
         """
         with errors("Creating the database to restore into"), self._connect() as connection:
             connection.cursor().execute(
                 f"CREATE DATABASE {quote(database)} CHARACTER SET {server.charset} COLLATE {server.collation}"
             )
-        messages = self._home / "client.err"
-        with messages.open("wb") as errors_to:
+        messages, told = self._home / "client.err", self._home / "client.out"
+        with messages.open("wb") as errors_to, told.open("wb") as told_to:
             client = subprocess.Popen(
                 [
                     *self._client(),
@@ -126,12 +129,12 @@ class Throwaway:
                     "--comments",
                     "--default-character-set=utf8mb4",
                     "--max-allowed-packet=1G",
-                    # Today an event whose time has passed would be dropped as it is created.
-                    "--init-command=SET TIMESTAMP=1",
+                    "--batch",
+                    "--skip-column-names",
                     database,
                 ],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=told_to,
                 stderr=errors_to,
                 env=client_environment(self._work),
             )
@@ -144,6 +147,10 @@ class Throwaway:
             raise self._failed(
                 "Restoring the dump failed", messages.read_text(errors="replace", encoding="utf-8")
             )
+        lines = told.read_text(errors="replace", encoding="utf-8").splitlines()
+        if any(sign in line for line in lines for sign in _FULL):
+            raise self._failed("Restoring the dump failed", "\n".join(lines))
+        return tuple(f"{line} {_ZONES_HINT}" if _ZONE_UNKNOWN in line else line for line in lines)
 
     def know_owners(self, settings: DatabaseSettings) -> None:
         """Make accounts for those who own views and routines. Raises UserError."""
@@ -187,6 +194,11 @@ class Throwaway:
         """What the restored database holds."""
         with errors("Counting rows in the restored copy"), self._connect() as connection:
             return inventory.take(connection.cursor(), database, step)
+
+    def again(self, database: str, kind: str, name: str, made: Definition) -> Definition | None:
+        """What this server makes of a view's or table's definition, run once more; None if it refuses."""
+        with errors("Running definitions once more"), self._connect() as connection:
+            return again.run(connection, database, kind, name, made)
 
     def wait_ready(self) -> None:
         """Wait until the server answers. Raises UserError if it ends or takes too long."""

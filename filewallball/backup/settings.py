@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facts import mariadb, snapshots, store, tls
-from facts.backup import Variables
+from facts.backup import KEEP_DAYS, Variables
 from facts.units import quantity_bytes
 from filewallball.errors import ConfigError
 
@@ -25,6 +25,7 @@ SETTINGS = {
     store.Variables.CA_FILE: f"{_STORE}.ca",
     store.Variables.ADDRESSING: f"{_STORE}.addressing",
     tls.Variables.CA_FILE: "filewallball:tls.enabled",
+    Variables.KEEP_DAYS: "filewallball:backup.keepDays",
     Variables.WORK_SIZE: "filewallball:backup.workSize or filewallball:valkey.snapshots.workSize",
     snapshots.Variables.KEEP: "filewallball:valkey.snapshots.keep",
 }
@@ -76,13 +77,15 @@ class StoreSettings:
 class Settings:
     """Everything that one backup needs. `work_size` is the work directory's limit in bytes, if it has one.
 
-    `allow_empty`: a database without a row is backed up even if the last backup had rows.
+    `keep_days`: the age at which a backup is removed. `allow_empty`: a database without a row is backed up
+    even if the last backup had rows.
     """
 
     database: DatabaseSettings
     store: StoreSettings
     work_dir: Path
     work_size: int | None
+    keep_days: int = KEEP_DAYS
     allow_empty: bool = False
 
 
@@ -101,6 +104,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         store=read_store(read),
         work_dir=read.directory(Variables.WORK_DIR),
         work_size=read.size(Variables.WORK_SIZE),
+        keep_days=read.count(Variables.KEEP_DAYS, KEEP_DAYS),
     )
     read.finish()
     return settings
@@ -112,6 +116,14 @@ def store_from_environment(environment: Mapping[str, str]) -> StoreSettings:
     settings = read_store(read)
     read.finish()
     return settings
+
+
+def keeping_from_environment(environment: Mapping[str, str]) -> tuple[StoreSettings, int]:
+    """The store and the days that a backup is kept, for `filewallball.backup prune`. Raises ConfigError."""
+    read = Reader(environment)
+    found = read_store(read), read.count(Variables.KEEP_DAYS, KEEP_DAYS)
+    read.finish()
+    return found
 
 
 def read_store(read: Reader) -> StoreSettings:
@@ -204,6 +216,14 @@ class Reader:
         if path and not os.access(path, os.R_OK):
             self.wrong(name, f"cannot read {path}")
         return path
+
+    def count(self, name: str, missing: int) -> int:
+        """A whole number of 1 or more; `missing` if the variable is not set."""
+        value = self.environment.get(name, "").strip() or str(missing)
+        if not value.isascii() or not value.isdigit() or int(value) < 1:
+            self.wrong(name, f"{value!r} is not a whole number of 1 or more")
+            return missing
+        return int(value)
 
     def directory(self, name: str) -> Path:
         value = self.text(name)

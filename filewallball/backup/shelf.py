@@ -36,13 +36,17 @@ class Damaged(UserError):
 
 @dataclass(frozen=True)
 class Entry(Generic[M]):
-    """One file with its manifest, or `problem`, which says why it cannot be used."""
+    """One file with its manifest, or `problem`, which says why it cannot be used.
+
+    `stored`: when the store took the file in, by the store's own clock.
+    """
 
     name: str
     time: datetime
     bytes: int
     manifest: M | None
     problem: str = ""
+    stored: datetime | None = None
 
     @property
     def verified(self) -> bool:
@@ -83,13 +87,14 @@ class Shelf(Generic[M]):
 
     def _entry(self, store: Store, name: str, time: datetime, file: Stored | None) -> Entry[M]:
         size = file.size if file else 0
+        stored = file.modified if file else None
         try:
             manifest = self.find(store, name)
         except Damaged as error:
-            return Entry(name, time, size, None, error.message)
+            return Entry(name, time, size, None, error.message, stored)
         if file is None:
             return Entry(name, time, 0, None, f"the {self.file} is missing")
         if manifest.name != name or manifest.bytes != size:
             told = f"the manifest is about {manifest.name}, {manifest.bytes} bytes"
-            return Entry(name, time, size, None, told)
-        return Entry(name, time, size, manifest)
+            return Entry(name, time, size, None, told, stored)
+        return Entry(name, time, size, manifest, stored=stored)

@@ -2,23 +2,27 @@
 
 1. `BACKUP STAGE BLOCK_COMMIT` stops commits. Unlike FLUSH TABLES WITH READ LOCK it does not wait for
    statements that are running.
-2. mariadb-dump starts and opens its snapshot; a second session opens one of its own.
+2. mariadb-dump starts and opens its snapshot; two more sessions open one of their own.
 3. Commits go on: all this took some hundredths of a second.
-4. The proof: the server says for either snapshot where in the binary log it stands, and both must stand
+4. The proof: the server says for each snapshot where in the binary log it stands, and all must stand
    at the same place. A lock that was lost half-way would be seen here.
+
+Tables that are in no snapshot (MyISAM and the like) are locked between BLOCK_DDL and BLOCK_COMMIT. Earlier, a
+writer that waits for the lock would hold up BLOCK_DDL; later, one that waits for its commit would hold up the
+lock. They are read and counted first, and then unlocked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pymysql.cursors import Cursor
 
-from filewallball.backup import inventory
-from filewallball.backup.database import connect, rows
+from filewallball.backup import contents, inventory
+from filewallball.backup.database import connect, quote, rows
 from filewallball.backup.dump import Dump, Dumped
 from filewallball.backup.inventory import Inventory
 from filewallball.backup.manifest import Position
@@ -28,6 +32,13 @@ from filewallball.errors import UserError
 
 _LOCK_SECONDS = 20
 _OPEN_SECONDS = 20.0
+_LOCKED_SECONDS = 3600
+"""How long the server waits for a sign of life of the session that locks tables."""
+_PATIENT = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    # They have nothing to do for as long as others work.
+    "SET SESSION wait_timeout=86400, idle_transaction_timeout=0, idle_readonly_transaction_timeout=0",
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Snapshot:
     `moved`: the events that ran for the last time or were changed during the dump. They are in no snapshot:
     nobody can say which of them the dump has to hold, and `inventory` leaves them out.
     `differences`: what is not taken exactly, a line each, with the statement that mends it.
-    `locked_tables`: those whose writers had to wait, in all for `locked_seconds`, since no snapshot holds them.
+    `locked_tables`: those whose writers had to wait, for `locked_seconds` in all: no snapshot holds them.
     """
 
     created: datetime
@@ -62,27 +73,58 @@ def take(
     Raises UserError if anything fails, and if the two snapshots are not one.
     """
     with ExitStack() as stack:
+        reading = stack.enter_context(connect(settings, "Reading rows in the snapshot"))
         cursor = stack.enter_context(connect(settings, "Counting rows in the snapshot")).cursor()
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        sessions = (cursor, reading.cursor())
+        for session in sessions:
+            for statement in _PATIENT:
+                session.execute(statement)
         before = inventory.events(cursor, settings.name)
-        with _commits_blocked(settings) as confirm_block:
+        held = contents.read(cursor, settings.name)
+        lock = stack.enter_context(_Lock.of(settings, held.locked, clock))
+        with _commits_blocked(settings, lock.take) as confirm_block:
             started, created = clock(), datetime.now(UTC)
-            dump = stack.enter_context(Dump(settings, work))
-            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            position = dump.wait_open(_OPEN_SECONDS)
+            dump = stack.enter_context(Dump(settings, work, held))
+            for session in sessions:
+                session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            dumped_at = dump.wait_open(_OPEN_SECONDS)
             confirm_block()
         blocked = clock() - started
-        prove_same(position, _position(cursor))
+        position = _position(cursor)
+        prove_same(_position(reading.cursor()), position)
+        if dumped_at is not None:
+            prove_same(dumped_at, position)
+        dump.go_on(reading)
+        cursor.execute("SAVEPOINT fwb_table")
 
         def counting(table: str, number: int, of: int) -> None:
+            # Or a change of a table would wait until all are counted, and everybody behind it.
+            cursor.execute("ROLLBACK TO SAVEPOINT fwb_table")
             dump.check()
+            if table not in held.locked:
+                dump.wait_unlocked()
+                lock.release()
             step(table, number, of, dump.sql_bytes)
 
-        found = inventory.take(cursor, settings.name, counting)
+        found = inventory.take(
+            cursor, settings.name, counting, first=held.locked, without=held.outside | held.unreadable
+        )
+        dump.wait_unlocked()
+        lock.release()
         dumped = dump.finish()
         after = inventory.events(cursor, settings.name)
         moved = tuple(sorted({name for name, _ in before.items() ^ after.items()}))
-        return Snapshot(created, position, dumped, found.without_events(moved), blocked, moved)
+        return Snapshot(
+            created,
+            position,
+            dumped,
+            found.without_events(moved),
+            blocked,
+            moved,
+            held.differences,
+            tuple(sorted(held.locked)),
+            lock.seconds,
+        )
 
 
 def prove_same(dumped: Position, counted: Position) -> None:
@@ -95,14 +137,56 @@ def prove_same(dumped: Position, counted: Position) -> None:
         )
 
 
+class _Lock:
+    """The lock on tables that are in no snapshot. `seconds`: how long their writers had to wait at most."""
+
+    def __init__(self, cursor: Cursor | None, tables: Collection[str], clock: Callable[[], float]) -> None:
+        self._cursor, self._tables, self._clock = cursor, tables, clock
+        self._since = 0.0
+        self.seconds = 0.0
+
+    @classmethod
+    @contextmanager
+    def of(
+        cls, settings: DatabaseSettings, tables: Collection[str], clock: Callable[[], float]
+    ) -> Generator[_Lock]:
+        """A lock that is not yet held; let go at the end. It does nothing if there are no tables."""
+        if not tables:
+            yield cls(None, tables, clock)
+            return
+        with connect(settings, "Locking the tables that are in no snapshot") as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}, wait_timeout={_LOCKED_SECONDS}")
+            yield cls(cursor, tables, clock)
+
+    def take(self) -> None:
+        """Wait for statements that write into the tables, and keep others out."""
+        if self._cursor is not None:
+            self._since = self._clock()
+            self._cursor.execute(
+                "LOCK TABLES " + ", ".join(f"{quote(table)} READ" for table in sorted(self._tables))
+            )
+
+    def release(self) -> None:
+        """Let others write. Raises the driver's error if the lock was lost before."""
+        if self._cursor is not None:
+            self._cursor.execute("UNLOCK TABLES")
+            self.seconds, self._cursor = self._clock() - self._since, None
+
+
 @contextmanager
-def _commits_blocked(settings: DatabaseSettings) -> Generator[Callable[[], None]]:
-    """Commits of every session wait inside the block. The value raises unless the lock is still held."""
+def _commits_blocked(settings: DatabaseSettings, lock: Callable[[], None]) -> Generator[Callable[[], None]]:
+    """Commits of every session wait inside the block. The value raises unless the lock is still held.
+
+    `lock` is called once no statement writes any more into tables without transactions.
+    """
     with connect(settings, "Stopping commits for the snapshot") as connection:
         cursor = connection.cursor()
         # wait_timeout: if this process hangs or is cut off, the server takes the lock back by itself.
         cursor.execute(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}, wait_timeout={2 * _LOCK_SECONDS}")
         cursor.execute("BACKUP STAGE START")
+        cursor.execute("BACKUP STAGE BLOCK_DDL")
+        lock()
         cursor.execute("BACKUP STAGE BLOCK_COMMIT")
         yield lambda: connection.ping(reconnect=False)
         cursor.execute("BACKUP STAGE END")

@@ -6,7 +6,7 @@ import pymysql
 from pymysql.constants import ER
 
 from filewallball.backup.database import connect, rows
-from filewallball.backup.dump import login
+from filewallball.backup.program import login
 from filewallball.backup.settings import DatabaseSettings
 
 TABLES = (

@@ -31,3 +31,17 @@ def show(stack: Stack, cwd: Project = HERE) -> None:
     from filewallball.backup import remote
 
     raise typer.Exit(remote.show(cwd, stack))
+
+
+@app.command("prune")
+def prune(
+    stack: Stack,
+    cwd: Project = HERE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which would be removed, and remove none.")
+    ] = False,
+) -> None:
+    """Remove the backups that are older than filewallball:backup.keepDays, as each nightly job does."""
+    from filewallball.backup import remote
+
+    raise typer.Exit(remote.prune(cwd, stack, dry_run=dry_run))

@@ -27,7 +27,7 @@ REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_backup'@'%';
 -- RELOAD: for the moment at which the snapshot starts (BACKUP STAGE).
 GRANT RELOAD ON *.* TO 'filewallball_backup'@'%';
 -- EXECUTE: without it mariadb-dump can't look at a view that calls a function.
-GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE, LOCK TABLES ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
 -- Bodies of stored routines, for --routines.
 GRANT SELECT ON mysql.proc TO 'filewallball_backup'@'%';
 -- For the throw-away server: events and computed columns may name time zones.

@@ -12,12 +12,12 @@ from typing import Any
 from facts import backup
 from facts.checks.backups import BackupTarget
 from facts.checks.mariadb import MariadbTarget
-from filewallball.backup import catalogue
+from filewallball.backup import catalogue, verdict
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store, StoreError
 from filewallball.backup.work import WORK
 from filewallball.checks.config import ChecksConfig
-from filewallball.checks.result import CheckFailed
+from filewallball.checks.result import CheckFailed, CheckWarned
 from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import mariadb_session, scheduled
 from filewallball.checks.suites.mariadb_session import connected, query, tables
@@ -62,6 +62,7 @@ def run_now(config: ChecksConfig) -> str:
     manifest = catalogue.find(store, _name_in(log))
     _judge(manifest, begin, planted)
     catalogue.check_stored(store, manifest)
+    _warn_if_differing(manifest, "")
     rows = sum(table.rows for table in manifest.tables.values())
     return (
         f"{manifest.name}: {manifest.bytes} bytes in the store as in the manifest, restored on trial in "
@@ -69,8 +70,18 @@ def run_now(config: ChecksConfig) -> str:
     )
 
 
+def _warn_if_differing(manifest: Manifest, more: str) -> None:
+    """Raise CheckWarned if the backup was restored, but differs; `more` is told of the others."""
+    if manifest.differences:
+        raise CheckWarned(
+            f"{manifest.name} was restored, but differs: {verdict.summary(manifest)}{more}",
+            "a verified backup",
+            f"{' '.join(manifest.differences)} Then run `fwb backup now STACK`.",
+        )
+
+
 def _judge(manifest: Manifest, begin: datetime, planted: str) -> None:
-    if not manifest.verified:
+    if manifest.verdict is None:
         raise CheckFailed(
             f"{manifest.name} was not restored on trial",
             "a backup that was restored into a throw-away server and agreed",
@@ -153,7 +164,7 @@ def _finish(kube: Kube, config: ChecksConfig, job: Object) -> list[str]:
 
 def _name_in(log: list[str]) -> str:
     """The name of the backup that the Job says it made."""
-    match = next(filter(None, (re.match(r"backup: OK (\S+)", line) for line in log)), None)
+    match = next(filter(None, (re.match(r"backup: (?:OK|WARNING) (\S+)", line) for line in log)), None)
     if match is None:
         raise CheckFailed(
             f"the Job succeeded without naming a backup; its log ends with {' | '.join(log[-LOG_LINES:])!r}",
@@ -168,14 +179,19 @@ REMEDY = "`fwb check STACK backup-run`"
 
 
 def freshness(config: ChecksConfig) -> str:
-    """The newest backup that was restored on trial is young enough."""
+    """The newest backup that was restored on trial is young enough, and is the same as the database."""
     store = open_store(config)
-    newest = catalogue.newest_verified(store)
+    newest = catalogue.newest(store)
     if newest is None:
         count = len(catalogue.entries(store))
         raise scheduled.none_at_all(config.namespace, config[BackupTarget], store, count, "backup", REMEDY)
     found = scheduled.Newest("backup", REMEDY, store.settings.where, newest.name, newest.created)
-    return scheduled.judge_age(config.namespace, config[BackupTarget], found)
+    seen = scheduled.judge_age(config.namespace, config[BackupTarget], found)
+    if newest.differences:
+        verified = catalogue.newest_verified(store)
+        which = f"the newest verified one is {verified.name}" if verified else "none is verified"
+        _warn_if_differing(newest, f"; {which}")
+    return seen
 
 
 def open_store(config: ChecksConfig) -> Store:

@@ -20,7 +20,7 @@ from made_certificates import Certificates
 from facts.checks.mariadb import MariadbTarget
 from facts.checks.tls import TlsTarget
 from facts.tls import CA, names_of
-from filewallball.backup.dump import login
+from filewallball.backup.program import login
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.encryption import mariadb_options
 

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewallball.backup import dump
+from filewallball.backup import program
 from filewallball.backup.database import Server, missing_rights, quote, series
-from filewallball.backup.inventory import Inventory, differences
 from filewallball.backup.job import Log
-from filewallball.backup.manifest import Position, Table
+from filewallball.backup.manifest import Position
 from filewallball.backup.packed import PackedError, Unpacker, ends_complete, unpacked
 from filewallball.backup.restore import check_series
 from filewallball.backup.settings import DatabaseSettings
@@ -77,10 +76,10 @@ def test_damage_is_noticed(change: object, tmp_path: Path) -> None:
 
 
 def test_the_password_is_not_on_the_command_line() -> None:
-    line = dump.command(DatabaseSettings("h", 3306, "d", "u", "geheim"))
+    line = program.command(DatabaseSettings("h", 3306, "d", "u", "geheim"), ["t"], program.SNAPSHOT)
     assert "geheim" not in " ".join(line)
     assert line[0] == "mariadb-dump"
-    assert line[-1] == "d"
+    assert line[-2:] == ["d", "t"]
 
 
 def test_two_snapshots_must_stand_at_the_same_place() -> None:
@@ -131,33 +130,6 @@ def test_a_server_of_another_series_is_refused(monkeypatch: pytest.MonkeyPatch) 
     check_series(Server("10.11.2-MariaDB-log", "utf8mb4", "utf8mb4_bin", 0, {}))
     with pytest.raises(UserError, match=r"MariaDB 11\.4"):
         check_series(Server("11.4.2-MariaDB", "utf8mb4", "utf8mb4_bin", 0, {}))
-
-
-TABLE = Table(2, 99, "d1")
-WHOLE = Inventory({"a": TABLE, "b": TABLE}, {"view": {"v": "h1"}, "trigger": {"t": "h2"}})
-
-
-@pytest.mark.parametrize(
-    ("found", "lines"),
-    [
-        (WHOLE, []),
-        (Inventory({"a": TABLE}, WHOLE.objects), ["table b is missing in the restored copy"]),
-        (Inventory({**WHOLE.tables, "c": TABLE}, WHOLE.objects), ["table c is new in the restored copy"]),
-        (Inventory({"a": Table(1, 5, "d1"), "b": TABLE}, WHOLE.objects),
-         ["table a: 1 rows restored, 2 in the snapshot"]),
-        (Inventory({"a": Table(2, 5, "d1"), "b": TABLE}, WHOLE.objects),
-         ["table a: the checksum of its 2 rows differs"]),
-        (Inventory({"a": Table(2, 99, "d2"), "b": TABLE}, WHOLE.objects),
-         ["table a: its definition differs"]),
-        (Inventory(WHOLE.tables, {"view": {"v": "h3"}, "trigger": {"t": "h2"}}),
-         ["view v differs in the restored copy"]),
-        (Inventory(WHOLE.tables, {"view": {"v": "h1"}}), ["trigger t is missing in the restored copy"]),
-        (Inventory(WHOLE.tables, {**WHOLE.objects, "event": {"e": "h"}}),
-         ["event e is new in the restored copy"]),
-    ],
-)  # fmt: skip
-def test_differences(found: Inventory, lines: list[str]) -> None:
-    assert differences(WHOLE, found) == lines
 
 
 def test_the_limit_of_the_work_directory(tmp_path: Path) -> None:

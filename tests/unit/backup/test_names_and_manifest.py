@@ -68,6 +68,21 @@ def test_a_manifest_comes_back() -> None:
     assert Manifest.from_json(untried.to_json()) == untried
 
 
+def test_the_third_verdict_comes_back() -> None:
+    differing = replace(
+        MANIFEST, verified=False, differences=("view v: 한",), locked_tables=("old",), locked_seconds=0.25
+    )
+    assert Manifest.from_json(differing.to_json()) == differing
+    verdicts = (MANIFEST.verdict, differing.verdict, replace(MANIFEST, verified=False).verdict)
+    assert verdicts == ("verified", "differs", None)
+    assert [json.loads(one.to_json())["verdict"] for one in (MANIFEST, differing)] == ["verified", "differs"]
+
+
+def test_an_older_manifest_is_read() -> None:
+    new = ("verdict", "differences", "locked_tables", "locked_seconds")
+    assert Manifest.from_json(broken(**dict.fromkeys(new))) == MANIFEST
+
+
 def test_what_a_manifest_looks_like() -> None:
     values = json.loads(MANIFEST.to_json())
     assert values["created"] == "2026-02-28T17:00:05Z"
@@ -100,6 +115,9 @@ def broken(**changes: Any) -> bytes:
         (broken(name="other"), "not a backup's name"),
         (broken(created="yesterday"), "not a time"),
         (broken(created="2026-02-28T17:00:05"), "without a time zone"),
+        (broken(differences="view v"), "differences is 'view v'"),
+        (broken(differences=[1]), r"differences is \[1\]"),
+        (broken(locked_seconds="1"), "locked_seconds is '1'"),
         (broken(tables={"t": {"rows": 1}}), "tables.t.checksum is missing"),
         (broken(tables={"t": 1}), "tables.t is not an object"),
         (broken(snapshot={"file": "x"}), "snapshot.position is missing"),

@@ -15,7 +15,7 @@ from facts.checks.backups import BackupTarget
 from filewallball import pods
 from filewallball.backup.manifest import Manifest, Position, Table
 from filewallball.checks import config
-from filewallball.checks.result import CheckFailed
+from filewallball.checks.result import CheckFailed, CheckWarned
 from filewallball.checks.suites import backup
 from filewallball.jobs import following
 
@@ -69,6 +69,14 @@ def job_that(
         ("Pod", "p"): pod(in_backup("terminated", exitCode=code)),
     }
     return Cluster(objects, log)
+
+
+def test_a_backup_that_differs_is_a_warning(run_backup):
+    cluster = job_that(
+        ended("Complete"), "backup: WARNING filewallball_backup_20260101_000000.sql.gz is stored"
+    )
+    with pytest.raises(CheckWarned, match="was restored, but differs: view v"):
+        run_backup(cluster, verified=False, differences=("view v: its definition differs. Run it.",))
 
 
 def test_backup_that_is_made_and_agrees(run_backup):

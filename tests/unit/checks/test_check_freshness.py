@@ -11,22 +11,28 @@ from test_checks_config import document
 
 from facts.checks.backups import BackupTarget
 from filewallball.checks import config
-from filewallball.checks.result import CheckFailed
+from filewallball.checks.result import CheckFailed, CheckWarned, Result, all_good, to_json, to_junit
 from filewallball.checks.suites import backup
 
 CONFIG = config.parse(json.dumps(document()))
 NAME = "filewallball_backup_20260101_000000.sql.gz"
+OLD = "filewallball_backup_20251231_000000.sql.gz"
 
 
 @pytest.fixture
 def freshness(monkeypatch):
-    """`freshness(age)`: the check with a store whose newest verified backup is that old."""
+    """`freshness(age)`: the check with a store whose newest backup is that old.
 
-    def run(age: timedelta) -> str:
-        newest = SimpleNamespace(name=NAME, created=datetime.now(UTC) - age)
+    `differences`: those of the newest; `verified`: the name of the newest verified one.
+    """
+
+    def run(age: timedelta, differences: tuple[str, ...] = (), verified: str | None = NAME) -> str:
+        newest = SimpleNamespace(name=NAME, created=datetime.now(UTC) - age, differences=differences)
         store = SimpleNamespace(settings=SimpleNamespace(where="s3://bucket/"))
         monkeypatch.setattr(backup, "open_store", lambda _config: store)
-        monkeypatch.setattr(backup.catalogue, "newest_verified", lambda _store: newest)
+        other = SimpleNamespace(name=verified) if verified else None
+        monkeypatch.setattr(backup.catalogue, "newest", lambda _store: newest)
+        monkeypatch.setattr(backup.catalogue, "newest_verified", lambda _store: other)
         return backup.freshness(CONFIG)
 
     return run
@@ -48,3 +54,36 @@ def test_a_backup_from_the_future(freshness, ahead):
         freshness(-ahead)
     assert "date -u" in caught.value.hint
     assert f"move {NAME}" in caught.value.hint
+
+
+LINES = (
+    "view v: its definition differs. Run `SHOW CREATE VIEW `v`;`.",
+    "table t: the checksum differs. Run it.",
+)
+
+
+@pytest.mark.parametrize(("verified", "said"), [(OLD, f"verified one is {OLD}"), (None, "none is verified")])
+def test_a_young_backup_that_differs_is_a_warning(freshness, verified, said):
+    with pytest.raises(CheckWarned, match="was restored, but differs: view v, table t;") as caught:
+        freshness(timedelta(hours=1), LINES, verified)
+    assert said in caught.value.observed
+    assert all(line in caught.value.hint for line in LINES)
+
+
+def test_one_that_differs_and_is_too_old_is_a_failure(freshness):
+    with pytest.raises(CheckFailed, match="h old") as caught:
+        freshness(timedelta(days=9), LINES)
+    assert caught.value.status == "failed"
+
+
+def test_a_warning_is_told_in_every_form_and_fails_nothing(freshness):
+    with pytest.raises(CheckWarned) as caught:
+        freshness(timedelta(hours=1), LINES)
+    warned = caught.value
+    found = Result("backup-freshness", warned.status, warned.observed, warned.expected, warned.hint)
+    assert found.line().startswith(f"backup-freshness: WARNING ({NAME} was restored, but differs: view v")
+    assert json.loads(to_json([found]))[0]["status"] == "warning"
+    junit = to_junit([found], "s")
+    assert 'failures="0"' in junit
+    assert "view v" in junit
+    assert all_good([found])

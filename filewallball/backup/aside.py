@@ -1,0 +1,80 @@
+"""The rows of locked tables, written into a file of their own as fast as they come: others wait meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from filewallball.backup import exact
+from filewallball.backup.contents import Contents
+from filewallball.backup.database import connect
+from filewallball.backup.program import LOCKED, Program
+from filewallball.backup.settings import DatabaseSettings
+from filewallball.backup.workdir import WorkDir
+
+_CHUNK = 256 * 1024
+"""Bytes that are read at a time."""
+
+
+class Aside:
+    """What is read while the lock is held. Not packed yet, which would take longer than reading it."""
+
+    def __init__(self, settings: DatabaseSettings, work: WorkDir, contents: Contents) -> None:
+        self._settings, self._work, self._contents = settings, work, contents
+        self._path = work.path / "locked.sql"
+        self._error: BaseException | None = None
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, now that the tables are locked."""
+        if self._contents.locked:
+            self._thread = threading.Thread(target=self._fill, name="locked tables", daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until all is read. Raises what stopped it."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, once it is there. Raises what stopped it."""
+        self.wait()
+        if self._thread is None:
+            return
+        with self._path.open("rb") as file:
+            while piece := file.read(_CHUNK):
+                yield piece
+        self._path.unlink()
+
+    def close(self) -> None:
+        """Stop, whatever happened."""
+        self._stopped = True
+        if self._thread is not None:
+            self._thread.join()
+
+    def _fill(self) -> None:
+        try:
+            with self._path.open("wb") as file:
+                for piece in self._rows():
+                    self._work.check()
+                    file.write(piece)
+                    if self._stopped:
+                        return
+        except BaseException as error:  # noqa: BLE001 - handed to the other threads, which raise it
+            self._error = error
+
+    def _rows(self) -> Iterator[bytes]:
+        locked = self._contents.locked
+        if plain := [name for name in self._contents.plain if name in locked]:
+            program = Program(self._settings, self._work, plain, LOCKED)
+            try:
+                yield from program.pieces()
+            finally:
+                program.kill()
+        if special := [table for table in self._contents.exact if table.name in locked]:
+            with connect(self._settings, "Reading rows of locked tables one by one") as connection:
+                for table in special:
+                    yield from exact.insertions(connection, table)

@@ -1,0 +1,235 @@
+"""What a database holds, and on which way the rows of each table are taken.
+
+Most tables go by mariadb-dump out of the snapshot. Two kinds don't:
+
+- What is in no snapshot: tables of MyISAM, Aria, MEMORY, CSV, ARCHIVE. They are locked for a while.
+- What mariadb-dump doesn't write as it is: see `_needs`. `exact` writes the rows of these tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pymysql.cursors import Cursor
+
+from filewallball.backup.database import quote, rows
+
+Form = Literal["number", "text", "real", "bytes", "index"]
+"""How a value is written: bare, quoted, as a DOUBLE's digits, as its bytes, as its number in a list."""
+_NUMBERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year"))
+_BYTES = frozenset(
+    (
+        *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
+        *("geometry", "point", "linestring", "polygon"),
+        *("multipoint", "multilinestring", "multipolygon", "geometrycollection"),
+    )
+)
+_UNICODE = frozenset(("utf8", "utf8mb3", "utf8mb4", "ascii", "latin1"))
+"""Character sets in which all text survives the way through utf8mb4."""
+_EMPTY_MEMBER = re.compile(r"[(,]''[,)]")
+_OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
+"""Engines whose rows lie elsewhere."""
+_WITHOUT_ROWS = frozenset(("BLACKHOLE", "MRG_MyISAM"))
+"""Engines whose tables have no rows of their own."""
+_TABLES = (
+    "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COMMENT FROM information_schema.TABLES"
+    " WHERE TABLE_SCHEMA = %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') ORDER BY 1"
+)
+_COLUMNS = (
+    "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, NUMERIC_SCALE, CHARACTER_SET_NAME, IS_GENERATED,"
+    " GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
+    " ORDER BY TABLE_NAME, ORDINAL_POSITION"
+)
+_SNAPSHOTS = "SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `charset` if its text has another character set than the connection can hold."""
+
+    name: str
+    form: Form
+    charset: str = ""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A table whose rows `exact` writes. `history`: with the rows of former times."""
+
+    name: str
+    columns: tuple[Column, ...]
+    history: bool
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Names of tables and sequences. Each table's rows are in one of `plain` and `exact`, if it has any.
+
+    `locked`: those that are in no snapshot. `outside`: rows elsewhere; `unreadable`: nothing can be taken.
+    `differences`: what is not taken as it is, a line each, with the statement that mends it.
+    """
+
+    sequences: tuple[str, ...]
+    tables: tuple[str, ...]
+    plain: tuple[str, ...]
+    exact: tuple[Exact, ...]
+    locked: frozenset[str]
+    outside: frozenset[str]
+    unreadable: frozenset[str]
+    differences: tuple[str, ...]
+
+    @property
+    def in_snapshot(self) -> tuple[str, ...]:
+        """The tables whose rows mariadb-dump takes out of the snapshot."""
+        return tuple(name for name in self.plain if name not in self.locked)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A row of information_schema.COLUMNS."""
+
+    table: str
+    name: str
+    sort: str
+    full: str
+    scale: int | None
+    charset: str | None
+    generated: bool
+    expression: str
+
+    @property
+    def bounds(self) -> bool:
+        """Whether it tells from when or until when a row was the present one."""
+        return self.expression in ("ROW START", "ROW END")
+
+
+def read(cursor: Cursor, database: str) -> Contents:
+    """Look at all tables. Those with DOUBLE columns are searched for -0, which mariadb-dump writes as 0."""
+    listed = rows(cursor, _TABLES, database)
+    snapshots = {str(engine) for (engine,) in rows(cursor, _SNAPSHOTS)}
+    fields: dict[str, list[_Field]] = {}
+    for row in rows(cursor, _COLUMNS, database):
+        fields.setdefault(row[0], []).append(_field(row))
+    sequences: list[str] = []
+    tables: list[str] = []
+    plain: list[str] = []
+    exact: list[Exact] = []
+    locked: set[str] = set()
+    outside: set[str] = set()
+    unreadable: set[str] = set()
+    differences: list[str] = []
+    for name, kind, engine, comment in listed:
+        if engine is None:
+            unreadable.add(name)
+            differences.append(_cannot_be_read(name, comment))
+            continue
+        if kind == "SEQUENCE":
+            sequences.append(name)
+            continue
+        tables.append(name)
+        if engine in _OUTSIDE:
+            outside.add(name)
+            differences.append(_rows_elsewhere(name, engine))
+            continue
+        if engine not in snapshots:
+            locked.add(name)
+        if engine in _WITHOUT_ROWS:
+            continue
+        own, versioned = fields.get(name, []), kind == "SYSTEM VERSIONED"
+        by_transaction = any(field.bounds and field.sort == "bigint" for field in own)
+        if by_transaction:
+            differences.append(_history_lost(name))
+        if by_transaction or _needs(own) or _has_minus_zero(cursor, name, own, versioned):
+            exact.append(_exact(name, own, history=versioned and not by_transaction))
+        else:
+            plain.append(name)
+    return Contents(
+        tuple(sequences),
+        tuple(tables),
+        tuple(plain),
+        tuple(exact),
+        frozenset(locked),
+        frozenset(outside),
+        frozenset(unreadable),
+        tuple(differences),
+    )
+
+
+def _field(row: Sequence[Any]) -> _Field:
+    table, name, sort, full, scale, charset, generated, expression = row
+    return _Field(table, name, sort, full, scale, charset, generated != "NEVER", expression or "")
+
+
+def _stored(fields: Iterable[_Field]) -> list[_Field]:
+    return [field for field in fields if not field.generated]
+
+
+def _needs(fields: Iterable[_Field]) -> bool:
+    """Whether mariadb-dump loses something of such columns.
+
+    It writes a FLOAT with 6 digits, though it holds up to 9; with fixed decimals, FLOAT(M,D), it is exact.
+    Text goes through utf8mb4, from which some character sets don't come back. Of a list in which '' is a
+    member, it can't tell that member from the value of what never was in the list.
+    """
+    return any(
+        (field.sort == "float" and field.scale is None)
+        or (field.charset is not None and field.charset not in _UNICODE)
+        or (field.sort in ("enum", "set") and _EMPTY_MEMBER.search(field.full) is not None)
+        for field in _stored(fields)
+    )
+
+
+def _has_minus_zero(cursor: Cursor, table: str, fields: Iterable[_Field], versioned: bool) -> bool:
+    reals = [quote(field.name) for field in _stored(fields) if field.sort in ("float", "double")]
+    if not reals:
+        return False
+    where = " OR ".join(f"({real} = 0 AND {real} LIKE '-%')" for real in reals)
+    every = " FOR SYSTEM_TIME ALL" if versioned else ""
+    return bool(rows(cursor, f"SELECT 1 FROM {quote(table)}{every} WHERE {where} LIMIT 1"))  # noqa: S608
+
+
+def _exact(name: str, fields: Iterable[_Field], *, history: bool) -> Exact:
+    columns = [_column(field) for field in fields if not field.generated or (history and field.bounds)]
+    if history and not any(field.bounds for field in fields):
+        columns += [Column("row_start", "text"), Column("row_end", "text")]
+    return Exact(name, tuple(columns), history)
+
+
+def _column(field: _Field) -> Column:
+    if field.sort in _NUMBERS:
+        return Column(field.name, "number")
+    if field.sort in ("float", "double"):
+        return Column(field.name, "real")
+    if field.sort in ("bit", "enum", "set"):
+        return Column(field.name, "index")
+    if field.sort in _BYTES:
+        return Column(field.name, "bytes")
+    if field.charset is not None and field.charset not in _UNICODE:
+        return Column(field.name, "bytes", field.charset)
+    return Column(field.name, "text")
+
+
+def _cannot_be_read(name: str, why: str) -> str:
+    return (
+        f"table {name}: it cannot be read ({why or 'the server does not say why'}), so nothing of it is in"
+        f" the backup. Run `CHECK TABLE {quote(name)};`, and then `REPAIR TABLE` or `DROP TABLE`."
+    )
+
+
+def _rows_elsewhere(name: str, engine: str) -> str:
+    return (
+        f"table {name}: its rows lie outside of this server (ENGINE={engine}). Only its definition is in the"
+        f" backup. Run `ALTER TABLE {quote(name)} ENGINE=InnoDB;`, if they belong here."
+    )
+
+
+def _history_lost(name: str) -> str:
+    path = quote(name)
+    return (
+        f"table {name}: its history counts transactions, which have other numbers on another server. The"
+        " present rows are in the backup, the former ones are not. To keep a history from now on, run"
+        f" `ALTER TABLE {path} DROP SYSTEM VERSIONING;` and `ALTER TABLE {path} ADD SYSTEM VERSIONING;`."
+    )
