@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
 from filewallball import redact
 from filewallball.errors import ConfigError
 from filewallball.files import read_text
@@ -93,6 +90,10 @@ class Local:
 
 
 def _values(path: Path) -> dict[str, str]:
+    # late: a pod has no such file, nor the library
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
     text = read_text(path)
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key is not None and binding.value is None):

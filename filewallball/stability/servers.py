@@ -15,6 +15,7 @@ from redis.exceptions import (
     ConnectionError,
     NoPermissionError,
     RedisError,
+    ResponseError as ResponseError,
     TimeoutError,
 )
 from redis.retry import Retry
