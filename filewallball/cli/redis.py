@@ -16,7 +16,7 @@ app = typer.Typer(
 Target = Annotated[
     str,
     typer.Argument(
-        help="Nodes of config.json (local, dev, prd), a URL (redis://HOST:PORT), or STACK:redis or STACK:valkey."
+        help="Nodes of config.json (local, dev, prd), a URL (redis://HOST:PORT), STACK:redis or STACK:valkey."
     ),
 ]
 Out = Annotated[

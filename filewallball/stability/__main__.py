@@ -43,7 +43,11 @@ def _taken(given: argparse.Namespace) -> dict[str, Any]:
     target = target_of(given.part)
     _reached(target)
     at = datetime.now(UTC)
-    return state.taken(target, at) if given.what == "state" else poll.taken(target, given.seconds, given.rate, at)
+    return (
+        state.taken(target, at)
+        if given.what == "state"
+        else poll.taken(target, given.seconds, given.rate, at)
+    )
 
 
 def _reached(target: Target) -> None:

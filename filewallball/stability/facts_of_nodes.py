@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from filewallball.errors import UserError
 from filewallball.stability import servers
-from filewallball.stability.servers import info, pairs, text
+from filewallball.stability.servers import fields, info, text
 from filewallball.stability.targets import Target
 from filewallball.stability.topology import Deployment, Node, Shard
 
 SAMPLE = 2000
-"""So many keys of a primary are asked when they expire. SCAN gives them in no order of time: a fair sample."""
+"""So many keys of a primary are asked when they expire. SCAN gives them in no order: a fair sample."""
 SCAN_COUNT = 500
 QUANTILES = 100
 WORKERS = 8
@@ -27,9 +27,9 @@ WORKERS = 8
 class NodeFacts:
     """One server. Memory in bytes, times in seconds; -1 for what it doesn't say.
 
-    `says`: primary or replica, in its own words; `follows` and `linked` are a replica's. `behind`: bytes of the
-    replication stream that a replica hasn't got yet. `expiring`: keys with a TTL. `expiries`: when those of a
-    sample expire, as seconds since 1970, at equal shares of them; None where it may not be asked.
+    `says`: primary or replica, in its own words; `follows` and `linked` are a replica's. `behind`: bytes of
+    the replication stream that a replica hasn't got yet. `expiring`: keys with a TTL. `expiries`: when
+    those of a sample expire, as seconds since 1970, at equal shares of them; None where it may not be asked.
     """
 
     address: str
@@ -69,7 +69,8 @@ def look(target: Target, deployment: Deployment) -> tuple[NodeFacts, ...]:
         for node in shard
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
-        return tuple(pool.map(lambda each: _look(target, deployment, *each), places))
+        asked = [pool.submit(_look, target, deployment, *place) for place in places]
+    return tuple(each.result() for each in asked)
 
 
 def _look(
@@ -79,7 +80,7 @@ def _look(
     if node.fault:
         return NodeFacts(address, number, role, node.fault, linked=False)
     try:
-        with servers.errors(target, node.address), servers.connect(target.access, node.address) as client:
+        with servers.asked(target, node.address) as client:
             said = info(client.execute_command("INFO", "all"))
             cluster = deployment.kind == "cluster"
             in_cluster = info(client.execute_command("CLUSTER", "INFO")) if cluster else {}
@@ -104,7 +105,7 @@ def _facts(
     replica = said.get("role") == "slave"
     offset = _int(said, "slave_repl_offset" if replica else "master_repl_offset")
     spaces = [value for name, value in said.items() if name.startswith("db") and name[2:].isdigit()]
-    counts = [dict(part.partition("=")[::2] for part in value.split(",")) for value in spaces]
+    counts = [fields(value) for value in spaces]
     product = "valkey" if "valkey_version" in said else "redis"
     return NodeFacts(
         address,
@@ -140,16 +141,15 @@ def _facts(
 
 def _moving(client: Any) -> tuple[str, ...]:
     lines = text(client.execute_command("CLUSTER", "NODES")).splitlines()
-    own = next((line.split()[8:] for line in lines if "myself" in line.split()[2]), [])
-    return tuple(word for word in own if word.startswith("["))
+    own = [line.split()[8:] for line in lines if "myself" in line.split()[2]]
+    return tuple(word for words in own for word in words if word.startswith("["))
 
 
 def _offset_of(target: Target, shard: Shard) -> int:
     """How far the primary was before the replica was asked."""
     try:
-        with servers.errors(target, shard.primary.address):
-            with servers.connect(target.access, shard.primary.address) as client:
-                return _int(info(client.execute_command("INFO", "replication")), "master_repl_offset")
+        with servers.asked(target, shard.primary.address) as client:
+            return _int(info(client.execute_command("INFO", "replication")), "master_repl_offset")
     except UserError:
         return 0
 
@@ -184,17 +184,6 @@ def quantiles(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(values[round(number * step)], 1) for number in range(QUANTILES))
 
 
-def settings(client: Any, names: Sequence[str]) -> dict[str, str]:
-    """CONFIG GET of each name; nothing where a service bars it."""
-    found: dict[str, str] = {}
-    for name in names:
-        try:
-            found |= pairs(client.execute_command("CONFIG", "GET", name))
-        except RedisError:
-            continue
-    return found
-
-
-def _int(fields: dict[str, str], name: str, otherwise: int = 0) -> int:
-    value = fields.get(name, "")
+def _int(said: dict[str, str], name: str, otherwise: int = 0) -> int:
+    value = said.get(name, "")
     return int(value) if value.lstrip("-").isdigit() else otherwise

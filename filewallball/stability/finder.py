@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Change:
 
 
 class Finder:
-    """The deployment as it was seen last. `changes` in the order in which they were seen; times as time.time()."""
+    """The deployment as it was seen last. `changes`: in the order in which they were seen."""
 
     def __init__(self, target: Target, deployment: Deployment) -> None:
         self.target = target
@@ -42,10 +43,8 @@ class Finder:
         with self._lock:
             if time.monotonic() - self._seen < PAUSE_SECONDS:
                 return self.deployment
-            try:
+            with contextlib.suppress(UserError):  # if no node answers, the requests say so, too
                 self.deployment = topology.find(self.target)
-            except UserError:
-                pass  # no node answers: the requests say so, too
             self._seen = time.monotonic()
             return self.deployment
 

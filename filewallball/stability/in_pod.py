@@ -20,7 +20,9 @@ def target_of(part: str) -> Target:
     stack = config.load()
     if part == "redis":
         cache = stack[RedisTarget]
-        access = Access(USER, read_secret(cache.password_file), tls=bool(cache.ca_file), ca_file=cache.ca_file)
+        access = Access(
+            USER, read_secret(cache.password_file), tls=bool(cache.ca_file), ca_file=cache.ca_file
+        )
         return Target(part, "the stack", (Address(cache.host, cache.port),), access)
     if part != "valkey":
         raise ConfigError(f"A stack has no {part}", f"Name one of its parts: {', '.join(PARTS)}.")

@@ -1,4 +1,4 @@
-"""`fwb redis state STACK:PART`: the work is done in the stack's cluster, over the path that applications use."""
+"""`fwb redis state STACK:PART`: done in the stack's cluster, over the path that applications use."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ KEEP_SECONDS = 300
 
 
 def split(target: str) -> tuple[str, str] | None:
-    """The stack and its part, of `dev:redis`; None for what names no stack. Raises ConfigError for another part."""
+    """The stack and its part, of `dev:redis`; None for what names none. Raises ConfigError."""
     found = re.fullmatch(r"([\w-]+):([\w-]+)", target)
     if not found:
         return None
     if found[2] not in PARTS:
         raise ConfigError(
             f"{target}: a stack has no {found[2]}",
-            f"Write {' or '.join(f'{found[1]}:{part}' for part in PARTS)}. A server of another kind has a URL: "
-            "redis://HOST:PORT.",
+            f"Write {' or '.join(f'{found[1]}:{part}' for part in PARTS)}. Any other server has a "
+            "URL: redis://HOST:PORT.",
         )
     return found[1], found[2]
 
@@ -45,7 +45,9 @@ def taken(project: Path, name: str, words: Sequence[str], seconds: float = 0) ->
     place = stack.find(project, name)
     template = place.kube.get("v1", "PodTemplate", NAME, place.namespace)
     if template is None:
-        raise UserError(f"Stack {name} isn't deployed: there is no PodTemplate {NAME} in {place}", _UP.format(name))
+        raise UserError(
+            f"Stack {name} isn't deployed: there is no PodTemplate {NAME} in {place}", _UP.format(name)
+        )
     with made(place.kube, job_manifest(place, template["template"], words, seconds)) as job:
         pod = JobPod(place.kube, place.namespace, job, WORK)
         said: list[str] = []
@@ -64,7 +66,9 @@ def taken(project: Path, name: str, words: Sequence[str], seconds: float = 0) ->
 _UP = "Run `fwb up` on stack {0}, and run the command again."
 
 
-def job_manifest(place: Place, template: dict[str, Any], words: Sequence[str], seconds: float) -> dict[str, Any]:
+def job_manifest(
+    place: Place, template: dict[str, Any], words: Sequence[str], seconds: float
+) -> dict[str, Any]:
     """A Job of the checks' pod, with another command."""
     command = ["python3", "-m", "filewallball.stability", *words]
     return manifests.job(

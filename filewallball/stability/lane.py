@@ -30,7 +30,9 @@ READS = frozenset({"GET", "TTL"})
 class Lane:
     """One thread's load. After `join` its counts are complete."""
 
-    def __init__(self, finder: Finder, number: int, run: str, ttl: int, rate: float, reference: Address) -> None:
+    def __init__(
+        self, finder: Finder, number: int, run: str, ttl: int, rate: float, reference: Address
+    ) -> None:
         self.finder, self.number = finder, number
         self.shard = finder.deployment.shards[number]
         self.keys = [proving.key_of(finder.deployment, self.shard, f"{run}:{each}") for each in range(KEYS)]
@@ -49,6 +51,7 @@ class Lane:
         self._client: Any = None
         self._connection: Any = None
         self._expected: dict[str, bytes] = {}
+        self._late = self._busy = 0.0
         self._turn = 0
         self.done = 0
 
@@ -69,21 +72,23 @@ class Lane:
         plain = servers.connect(type(self.finder.target.access)(), self._reference_address)
         reference = plain.connection_pool.get_connection()
         asked = reference.pack_command("GET", self.keys[0])
-        due, ended = begin, begin
+        due = begin
         while due < end and not stop.wait(max(0.0, due - time.monotonic())):
-            # What the server held up is late by its fault, and counts with the requests; see wrk2's README.
-            late = max(0.0, ended - due)
             segment = self._segment(int(time.monotonic() - begin))
             for _ in range(self._burst):
                 before = time.perf_counter()
                 reference.send_packed_command(asked, check_health=False)
                 reference.read_response()
                 segment.reference.append((time.perf_counter() - before) * 1e6)
-                self._request(segment, late)
-            ended = time.monotonic()
+                self._request(segment)
+            # Requests that a slow server keeps waiting are late by its fault, which counts (wrk2's README).
+            # What this machine is late by is not its fault.
+            self._late = max(0.0, self._late + self._busy - self._every)
+            self._busy = 0.0
             due += self._every
-            if ended - due > 1.0 and self._down_since is not None:
-                due = ended  # nothing is caught up with after an outage: that would be another load
+            if self._down_since is not None:
+                # Nothing is caught up with after an outage: that would be another load.
+                due, self._late = max(due, time.monotonic()), 0.0
         plain.close()
         self._up()
         if self.segments:
@@ -112,7 +117,7 @@ class Lane:
             self.segments.append(Segment(second))
         return self.segments[-1]
 
-    def _request(self, segment: Segment, late: float) -> None:
+    def _request(self, segment: Segment) -> None:
         word = MIX[self._turn % len(MIX)]
         key = self.keys[(self._turn * 7) % KEYS]
         self._turn += 1
@@ -123,9 +128,10 @@ class Lane:
             segment.errors += 1
             self._failed(error, key)
             return
-        took = (time.perf_counter() - before) * 1e6
-        segment.served.append(took)
-        whole = took + late * 1e6
+        seconds = time.perf_counter() - before
+        self._busy += seconds
+        segment.served.append(seconds * 1e6)
+        whole = (seconds + self._late) * 1e6
         segment.whole.append(whole)
         self.done += 1
         (self.reads if word in READS else self.writes).add([whole])
@@ -156,7 +162,8 @@ class Lane:
             return self._send(*words)
         except AskError as error:
             self.redirects += 1
-            with servers.connect(self.finder.target.access, Address(error.host, error.port)) as client:
+            host, _, port = str(error.args[0]).rpartition(" ")[2].rpartition(":")
+            with servers.connect(self.finder.target.access, Address(host, int(port))) as client:
                 connection = client.connection_pool.get_connection()
                 connection.send_command("ASKING")
                 connection.read_response()
@@ -164,16 +171,16 @@ class Lane:
                 return connection.read_response()
 
     def _send(self, *words: Any) -> Any:
-        if self._connection is None:
-            self._connect()
-        self._connection.send_packed_command(self._connection.pack_command(*words), check_health=False)
-        return self._connection.read_response()
+        connection = self._connection or self._connect()
+        connection.send_packed_command(connection.pack_command(*words), check_health=False)
+        return connection.read_response()
 
-    def _connect(self) -> None:
+    def _connect(self) -> Any:
         self.close()
         address = self.shard.primary.address
         self._client = servers.connect(self.finder.target.access, address, seconds=TIMEOUT_SECONDS)
         self._connection = self._client.connection_pool.get_connection()
+        return self._connection
 
     def _reconnect(self) -> None:
         self.finder.again()

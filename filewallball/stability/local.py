@@ -1,4 +1,4 @@
-"""`.env.local`: what this machine alone knows of the targets, such as passwords. The environment wins over it.
+"""`.env.local`: what this machine alone knows of the targets. The environment wins over it.
 
 A variable of one target ends in the target's name: `REDIS_PASSWORD_DEV` is for `dev` of config.json.
 """
@@ -42,7 +42,7 @@ class Local:
 
     @classmethod
     def read(cls, folder: Path, environment: Mapping[str, str] = os.environ) -> Local:
-        """Those of a project's folder; the file may be missing. Raises ConfigError for a line it can't read."""
+        """Those of a project's folder; the file may be missing. Raises ConfigError for an unreadable line."""
         path = folder / FILE
         values = _values(path) if path.exists() else {}
         values |= environment
@@ -61,7 +61,9 @@ class Local:
         if value is None:
             return None
         if value.lower() not in TRUE | FALSE:
-            raise self.wrong(name, f"{value!r} is neither true nor false", f"Write {name}=true or leave it out.")
+            raise self.wrong(
+                name, f"{value!r} is neither true nor false", f"Write {name}=true or leave it out."
+            )
         return value.lower() in TRUE
 
     def file(self, name: str) -> str | None:

@@ -9,7 +9,7 @@ from filewallball.snapshots.settings import Address
 
 @dataclass(frozen=True)
 class Member:
-    """One line. `follows`: the node whose replica it is, empty for a primary. `moving`: slots in migration."""
+    """One line. `follows`: whose replica it is, empty for a primary. `moving`: slots in migration."""
 
     node_id: str
     address: Address
@@ -22,7 +22,7 @@ class Member:
 
 
 def parsed(reply: str, asked: Address) -> list[Member]:
-    """The members that have a place in the cluster. `asked`: whose reply it is; it may not know its own address."""
+    """The members that have a place in the cluster. `asked`: who has replied; it may not know its address."""
     found: list[Member] = []
     for line in reply.splitlines():
         node_id, where, flags_, follows, _, _, epoch, link, *slots = line.split()

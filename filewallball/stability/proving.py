@@ -44,9 +44,8 @@ def prove(target: Target, deployment: Deployment) -> list[str]:
             wrong.append(f"{shard.primary.address} {shard.primary.fault}")
             continue
         try:
-            with servers.errors(target, shard.primary.address):
-                with servers.connect(target.access, shard.primary.address) as client:
-                    why = _proven(client, key_of(deployment, shard, secrets.token_hex(8)))
+            with servers.asked(target, shard.primary.address) as client:
+                why = _proven(client, key_of(deployment, shard, secrets.token_hex(8)))
         except UserError as error:
             why = error.message
             wrong.append(why)

@@ -1,7 +1,7 @@
 """A measure of this machine alone: a process that answers on the loopback interface, and does nothing else.
 
-A poll asks it in turn with the server. What it gets slower by between two polls is this machine's doing, or its
-other programs', and not the server's.
+A poll asks it in turn with the server. What it gets slower by between two polls is this machine's doing, and
+not the server's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from filewallball.errors import UserError
 from filewallball.snapshots.settings import Address
@@ -27,15 +28,15 @@ def running() -> Generator[Address]:
         stdout=subprocess.PIPE,
         start_new_session=True,  # a Ctrl-C is for us: the load still needs it for a moment
     ) as process:
-        assert process.stdin
-        assert process.stdout
+        told, ends = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stdin)
         try:
-            line = process.stdout.readline()
+            line = told.readline()
             if not line:
                 raise UserError(
-                    "The reference, a process of ours, could not start", "See that 127.0.0.1 can be listened on."
+                    "The reference, a process of ours, could not start",
+                    "See that 127.0.0.1 can be listened on.",
                 )
             yield Address("127.0.0.1", int(line))
         finally:
-            process.stdin.close()  # which ends it
+            ends.close()  # which ends it
             process.wait()

@@ -15,7 +15,6 @@ from redis.exceptions import (
     ConnectionError,
     NoPermissionError,
     RedisError,
-    ResponseError as ResponseError,
     TimeoutError,
 )
 from redis.retry import Retry
@@ -39,7 +38,12 @@ class Unreachable(UserError):
 
 
 def connect(
-    access: Access, address: Address, database: int = 0, *, sentinel: bool = False, seconds: float = ANSWER_SECONDS
+    access: Access,
+    address: Address,
+    database: int = 0,
+    *,
+    sentinel: bool = False,
+    seconds: float = ANSWER_SECONDS,
 ) -> Any:
     """A client of one node. Replies come as the server sends them: bytes, numbers and lists.
 
@@ -87,8 +91,27 @@ def pairs(reply: Any) -> dict[str, str]:
     return dict(zip(words[::2], words[1::2], strict=False))
 
 
+def fields(value: str) -> dict[str, str]:
+    """`a=1,b=2`, as INFO writes several values on one line."""
+    found: dict[str, str] = {}
+    for part in value.split(","):
+        name, _, content = part.partition("=")
+        found[name] = content
+    return found
+
+
 def text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def asked(target: Target, address: Address, *, sentinel: bool = False) -> Generator[Any]:
+    """A client of one node of the target. Raises Unreachable, or ConfigError where the login is refused."""
+    with (
+        errors(target, address, sentinel=sentinel),
+        connect(target.access, address, sentinel=sentinel) as client,
+    ):
+        yield client
 
 
 @contextmanager
@@ -111,8 +134,8 @@ def _explained(target: Target, address: Address, error: RedisError, *, sentinel:
     if _refused_login(error, said):
         return ConfigError(
             f"{address} refuses the login: {said}",
-            f"Write {target.variable(which + 'PASSWORD')}, and {target.variable(which + 'USERNAME')} for a user "
-            f"with a name, into {target.env_file}.",
+            f"Write {target.variable(which + 'PASSWORD')} into {target.env_file}, and "
+            f"{target.variable(which + 'USERNAME')} for a user with a name.",
         )
     if isinstance(error, NoPermissionError):
         return UserError(
@@ -125,7 +148,9 @@ def _explained(target: Target, address: Address, error: RedisError, *, sentinel:
 
 
 def _refused_login(error: RedisError, said: str) -> bool:
-    return isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in said or "WRONGPASS" in said
+    return (
+        isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in said or "WRONGPASS" in said
+    )
 
 
 def _hint(target: Target, said: str) -> str:
@@ -137,5 +162,6 @@ def _hint(target: Target, said: str) -> str:
     if target.access.tls and ("SSL" in said or "ssl" in said):
         return f"If it takes plain connections there, remove {target.variable('TLS')} from {target.env_file}."
     if not target.access.tls and "closed" in said.lower():
-        return f"If it takes encrypted connections alone, write {target.variable('TLS')}=true into {target.env_file}."
+        variable = target.variable("TLS")
+        return f"If it takes encrypted connections alone, write {variable}=true into {target.env_file}."
     return f"{_REACH} Its address comes from {target.source}, or from another node."

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from filewallball.checks.result import Result, all_good
 from filewallball.errors import UserError
 from filewallball.stability import facts_of_nodes, proving, saved, servers, topology, verdicts
@@ -73,9 +75,8 @@ def _sentinels(target: Target, deployment: Deployment) -> dict[str, str]:
     found: dict[str, str] = {}
     for address in deployment.sentinels:
         try:
-            with servers.errors(target, address, sentinel=True):
-                with servers.connect(target.access, address, sentinel=True) as client:
-                    found[str(address)] = _doubt(client, deployment)
+            with servers.asked(target, address, sentinel=True) as client:
+                found[str(address)] = _doubt(client, deployment)
         except UserError as error:
             found[str(address)] = error.message.removeprefix(f"{address} ")
     return found
@@ -90,7 +91,7 @@ def _doubt(client: Any, deployment: Deployment) -> str:
         return f"names {text(named[0])}:{int(named[1])}"
     try:
         client.execute_command("SENTINEL", "CKQUORUM", deployment.master)
-    except servers.ResponseError as error:
+    except ResponseError as error:
         return f"says {error}"
     return ""
 

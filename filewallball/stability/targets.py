@@ -71,7 +71,7 @@ class Target:
 
 
 def read(text: str, folder: Path, local: Local | None = None) -> Target:
-    """The target of this name or URL. Raises ConfigError for whatever is wrong with it; nothing is asked yet."""
+    """The target of this name or URL. Raises ConfigError for what is wrong with it; nothing is asked yet."""
     local = local or Local.read(folder)
     if "://" in text:
         return _of_url(text, local)
@@ -91,7 +91,9 @@ def _made(name: str, source: str, nodes: tuple[Address, ...], local: Local, give
     cert_file, key_file = local.file(bare.variable("CERT_FILE")), local.file(bare.variable("KEY_FILE"))
     if (cert_file is None) != (key_file is None):
         one, other = ("CERT_FILE", "KEY_FILE") if key_file is None else ("KEY_FILE", "CERT_FILE")
-        raise local.wrong(bare.variable(other), "it is not set", f"It goes with {bare.variable(one)}. Set both.")
+        raise local.wrong(
+            bare.variable(other), "it is not set", f"It goes with {bare.variable(one)}. Set both."
+        )
     if given.tls and tls is False:
         raise local.wrong(bare.variable("TLS"), "the URL begins with rediss://", "Correct one of the two.")
     if tls is False and (ca_file or cert_file):
@@ -172,12 +174,12 @@ def _nodes(path: Path, name: str) -> tuple[Address, ...]:
             f"Passwords and TLS are written into {ENV_FILE}; .env.example shows how.",
         )
     nodes = fields.get("nodes")
-    if not isinstance(nodes, list) or not nodes:
+    given = cast("list[object]", nodes) if isinstance(nodes, list) else []
+    if not given:
         raise ConfigError(
-            f"{where}.nodes is {_json(nodes)}, and names no node",
+            f"{where}.nodes is {_json(given or fields.get('nodes'))}, and names no node",
             'List the nodes, such as ["10.0.0.1:6379"]; of a Sentinel set, the Sentinels.',
         )
-    given = cast("list[object]", nodes)
     found = [_address(node, f"{where}.nodes[{place}]") for place, node in enumerate(given)]
     twice = next((node for node in found if found.count(node) > 1), None)
     if twice:

@@ -29,7 +29,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Shard:
-    """A primary and its replicas. `slots`: first and last of each range; outside of a cluster there are none."""
+    """A primary and its replicas. `slots`: first and last of each range; none outside of a cluster."""
 
     primary: Node
     replicas: tuple[Node, ...] = ()
@@ -102,17 +102,11 @@ def _mode(target: Target, address: Address) -> str:
     refused: ConfigError | None = None
     for sentinel in (False, True) if separate else (False,):
         try:
-            with servers.errors(target, address, sentinel=sentinel):
-                with servers.connect(access, address, sentinel=sentinel) as client:
-                    mode = _named(info(client.execute_command("INFO", "server")))
-                    if mode == "sentinel":
-                        return mode
+            with servers.asked(target, address, sentinel=sentinel) as client:
+                return _named(info(client.execute_command("INFO", "server")))
         except ConfigError as error:
             refused = refused or error
-            continue
-        return mode
-    assert refused
-    raise refused
+    raise refused or ConfigError(f"{address} refuses the login", "Correct the password.")
 
 
 def _named(found: dict[str, str]) -> str:
@@ -127,7 +121,9 @@ def _stand_alone(target: Target, nodes: list[Address], silent: dict[Address, str
         primaries.setdefault(primary, []).append(address)
     if len(primaries) > 1:
         said = "; ".join(f"{' and '.join(map(str, each))} of {one}" for one, each in primaries.items())
-        raise ConfigError(f"The nodes of {target.name} belong to different primaries: {said}", _APART.format(target))
+        raise ConfigError(
+            f"The nodes of {target.name} belong to different primaries: {said}", _APART.format(target)
+        )
     [primary] = primaries
     replicas = _replicas_of(target, primary) | (set(nodes) - {primary})
     found = tuple(_seen(target, each) for each in sorted(replicas))
@@ -161,8 +157,8 @@ def _replicas_of(target: Target, primary: Address) -> set[Address]:
     found: set[Address] = set()
     for name, value in replication.items():
         if name.startswith("slave") and name[5:].isdigit():
-            fields = dict(part.partition("=")[::2] for part in value.split(","))
-            found.add(Address(fields["ip"], int(fields["port"])))
+            said = servers.fields(value)
+            found.add(Address(said["ip"], int(said["port"])))
     return found
 
 
@@ -175,7 +171,7 @@ def _seen(target: Target, address: Address, node_id: str = "", fault: str = "") 
 
 
 def _info(target: Target, address: Address, section: str) -> dict[str, str]:
-    with servers.errors(target, address), servers.connect(target.access, address) as client:
+    with servers.asked(target, address) as client:
         return info(client.execute_command("INFO", section))
 
 
@@ -211,9 +207,8 @@ def _set_name(target: Target, sentinel: Address) -> str:
 
 
 def _ask(target: Target, sentinel: Address, *words: str) -> Any:
-    with servers.errors(target, sentinel, sentinel=True):
-        with servers.connect(target.access, sentinel, sentinel=True) as client:
-            return client.execute_command("SENTINEL", *words) or []
+    with servers.asked(target, sentinel, sentinel=True) as client:
+        return client.execute_command("SENTINEL", *words) or []
 
 
 def _address(fields: dict[str, str]) -> Address:
@@ -230,7 +225,7 @@ def _cluster(target: Target, nodes: list[Address], silent: dict[Address, str]) -
     views: list[list[Member]] = []
     named: dict[str, Address] = {}
     for address in nodes:
-        with servers.errors(target, address), servers.connect(target.access, address) as client:
+        with servers.asked(target, address) as client:
             view = members.parsed(text(client.execute_command("CLUSTER", "NODES")), address)
         views.append(view)
         named |= {each.node_id: address for each in view if each.myself}

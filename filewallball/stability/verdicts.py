@@ -23,7 +23,7 @@ EVICTS_NOTHING = "noeviction"
 
 @dataclass(frozen=True)
 class Picture:
-    """All that is known: the deployment, its nodes, what each Sentinel says, and which shards took no write."""
+    """All that is known: the deployment, its nodes, what the Sentinels say, which shards took no write."""
 
     deployment: Deployment
     nodes: Sequence[NodeFacts]
@@ -82,7 +82,9 @@ def _roles(picture: Picture) -> None:
             wrong.append(f"{node.address} says it is a {node.says}")
         elif node.role == "replica" and not node.linked:
             wrong.append(f"{node.address} has no link to its primary {node.follows}")
-        elif node.role == "replica" and picture.deployment.kind == "sentinel" and node.follows != str(primary):
+        elif (
+            node.role == "replica" and picture.deployment.kind == "sentinel" and node.follows != str(primary)
+        ):
             wrong.append(f"{node.address} follows {node.follows} and not {primary}")
     if wrong:
         raise CheckFailed(
@@ -93,7 +95,9 @@ def _roles(picture: Picture) -> None:
 
 
 def _slots(picture: Picture) -> None:
-    missing = SLOTS - sum(last - first + 1 for shard in picture.deployment.shards for first, last in shard.slots)
+    missing = SLOTS - sum(
+        last - first + 1 for shard in picture.deployment.shards for first, last in shard.slots
+    )
     if missing:
         raise CheckFailed(
             f"{missing} of {SLOTS} slots belong to no shard",
@@ -200,7 +204,9 @@ def _filled(node: NodeFacts) -> str:
 
 def _persistence(picture: Picture) -> None:
     wrong = [f"the last RDB save of {node.address} failed" for node in picture.alive if not node.rdb_ok]
-    wrong += [f"the last write to the AOF of {node.address} failed" for node in picture.alive if not node.aof_ok]
+    wrong += [
+        f"the last write to the AOF of {node.address} failed" for node in picture.alive if not node.aof_ok
+    ]
     if wrong:
         raise CheckFailed(
             "; ".join(wrong), "the last save was good", "See the server's log and whether its disk is full."

@@ -51,7 +51,9 @@ class Server:
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder)
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
+            )
         wait_for(self._answers, START_SECONDS, lambda: (self.folder / "log").read_text()[-2000:])
 
     def _answers(self) -> bool:
@@ -61,7 +63,7 @@ class Server:
             return bool(client.ping())
         return False
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         assert self.process
         os.kill(self.process.pid, number)
 
@@ -134,7 +136,9 @@ class RedisLab:
     def cluster(self, primaries: int = 3, replicas: int = 1, *lines: str) -> list[Server]:
         """A Redis Cluster: its primaries, first, then their replicas, in the same order."""
         own = ["cluster-enabled yes", f"cluster-node-timeout {NODE_TIMEOUT_MS}", *lines]
-        servers = [self.server(*own, f"cluster-port {free_port()}") for _ in range(primaries * (1 + replicas))]
+        servers = [
+            self.server(*own, f"cluster-port {free_port()}") for _ in range(primaries * (1 + replicas))
+        ]
         buses = [int(each.client().config_get("cluster-port")["cluster-port"]) for each in servers]
         for number, each in enumerate(servers):
             each.client().execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
@@ -144,7 +148,9 @@ class RedisLab:
             first, last = SLOTS * number // primaries, SLOTS * (number + 1) // primaries - 1
             each.client().execute_command("CLUSTER ADDSLOTSRANGE", first, last)
         ids = [each.client().execute_command("CLUSTER MYID") for each in servers]
-        wait_for(lambda: all(_known(each) == len(servers) for each in servers), 30, lambda: "not all know all")
+        wait_for(
+            lambda: all(_known(each) == len(servers) for each in servers), 30, lambda: "not all know all"
+        )
         for number, each in enumerate(servers[primaries:]):
             each.client().execute_command("CLUSTER REPLICATE", ids[number % primaries])
         wait_for(lambda: all(map(_ok, servers)), 30, lambda: str([_state(each) for each in servers]))
