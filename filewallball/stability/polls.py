@@ -17,6 +17,8 @@ LEAST_SEGMENTS = 8
 """Seconds of a poll below which nothing is said of its latencies."""
 MET = 0.95
 """Share of the rate before that is still as good."""
+MOST_COST = 4.0
+"""Times the reference's."""
 OUTAGE_SECONDS = 0.5
 """What an outage may be longer by."""
 
@@ -67,13 +69,14 @@ def _latency(measure: Measure, before: list[Any], after: list[Any], where: str) 
         return Change(
             name, shown[0], shown[1], "changed", f"fewer than {LEAST_SEGMENTS} seconds tell nothing"
         )
-    own = [_own(each, measure) for each in (early, late)]
+    cost = _cost([*early, *late], measure)
+    own = [_own(each, measure, cost) for each in (early, late)]
     share = noise.shift(*own) / was
     p = noise.mann_whitney(*own)
     verdict: Verdict = "same"
     if p < LEAST_P and abs(share) >= measure.least:
         verdict = "worse" if share > 0 else "better"
-    machine = noise.shift(*(_values(each, "reference", measure.percentile) for each in (early, late)))
+    machine = cost * noise.shift(*(_values(each, "reference", measure.percentile) for each in (early, late)))
     why = f"{share:+.0%} (p {p:.2g}), this machine's {machine / 1000:+.3f} ms deducted"
     return Change(name, shown[0], shown[1], verdict, why)
 
@@ -89,10 +92,22 @@ def _values(segments: Sequence[Any], key: str, percentile: str) -> list[float]:
     return [each[key][percentile] for each in segments]
 
 
-def _own(segments: Sequence[Any], measure: Measure) -> list[float]:
+def _cost(segments: Sequence[Any], measure: Measure) -> float:
+    """How many times as much of this machine as the reference a request takes, at the most.
+
+    On a server nearby all of a request is work of processors, of which this machine's is a measure. Far away
+    most of it is waiting.
+    """
+    served = median(_values(segments, measure.key, measure.percentile))
+    reference = median(_values(segments, "reference", measure.percentile))
+    return min(max(1.0, served / reference), MOST_COST)
+
+
+def _own(segments: Sequence[Any], measure: Measure, cost: float) -> list[float]:
     """The server's own part of each second: without what the reference took in the same one."""
     return [
-        each[measure.key][measure.percentile] - each["reference"][measure.percentile] for each in segments
+        each[measure.key][measure.percentile] - cost * each["reference"][measure.percentile]
+        for each in segments
     ]
 
 

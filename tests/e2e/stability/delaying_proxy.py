@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from redis_lab import Server
 
 
-
 @contextmanager
 def slower(server: Server, seconds: float) -> Iterator[str]:
     """The URL of the server with this delay; a process of its own, so that it takes nobody's turn."""

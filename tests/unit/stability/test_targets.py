@@ -102,7 +102,8 @@ def test_passwords_and_certificates_are_in_the_local_file(folder: Path) -> None:
     (folder / "ca.crt").write_text("-")
     (folder / "pw").write_text("of the file\n")
     (folder / ".env.local").write_text(
-        "# of mine\nexport REDIS_USERNAME_DEV=admin\nREDIS_PASSWORD_DEV='s e#cret'\nREDIS_CA_FILE_DEV=ca.crt\n"
+        "# of mine\nexport REDIS_USERNAME_DEV=admin\nREDIS_PASSWORD_DEV='s e#cret'\n"
+        "REDIS_CA_FILE_DEV=ca.crt\n"
         'REDIS_SENTINEL_PASSWORD_DEV="other"\nREDIS_MASTER_DEV=mymaster\nREDIS_PASSWORD_PRD=not-mine\n'
     )
     access = read("dev", folder).access
