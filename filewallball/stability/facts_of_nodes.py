@@ -86,7 +86,7 @@ def _look(
             in_cluster = info(client.execute_command("CLUSTER", "INFO")) if cluster else {}
             moving = _moving(client) if cluster else ()
             expiries = _expiries(client) if role == "primary" else None
-            head = _offset_of(target, shard) if role == "replica" else 0
+            head = _offset_of(target, shard) if role == "replica" and not shard.primary.fault else 0
     except UserError as error:
         return NodeFacts(address, number, role, error.message, linked=False)
     return _facts(address, number, role, said, in_cluster, moving, expiries, head)

@@ -24,7 +24,7 @@ from filewallball.snapshots.settings import Address
 from filewallball.stability.targets import Access, Target
 
 CONNECT_SECONDS = 3.0
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 4.0
 _CLIENT: Any = Redis
 """Without a type, since half of its commands have none."""
 

@@ -124,10 +124,13 @@ def _stand_alone(target: Target, nodes: list[Address], silent: dict[Address, str
         raise ConfigError(
             f"The nodes of {target.name} belong to different primaries: {said}", _APART.format(target)
         )
-    [primary] = primaries
-    replicas = _replicas_of(target, primary) | (set(nodes) - {primary})
+    [address] = primaries
+    primary = _seen(target, address)
+    replicas = set(nodes) - {address}
+    if not primary.fault:
+        replicas |= _replicas_of(target, address)
     found = tuple(_seen(target, each) for each in sorted(replicas))
-    return Deployment("stand-alone", (Shard(_seen(target, primary), found),), silent=silent)
+    return Deployment("stand-alone", (Shard(primary, found),), silent=silent)
 
 
 def _primary_of(target: Target, address: Address) -> Address:
@@ -150,12 +153,8 @@ def _primary_of(target: Target, address: Address) -> Address:
 
 
 def _replicas_of(target: Target, primary: Address) -> set[Address]:
-    try:
-        replication = _info(target, primary, "replication")
-    except Unreachable:
-        return set()
     found: set[Address] = set()
-    for name, value in replication.items():
+    for name, value in _info(target, primary, "replication").items():
         if name.startswith("slave") and name[5:].isdigit():
             said = servers.fields(value)
             found.add(Address(said["ip"], int(said["port"])))

@@ -35,7 +35,7 @@ class Polling:
 
 
 def keys(*servers: Server) -> list[str]:
-    return [key for each in servers if each.process for key in each.client().keys()]
+    return [key for each in servers if each.process for key in each.client().scan_iter()]
 
 
 def loaded(server: Server) -> Callable[[], bool]:
