@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 .PHONY: help up down clean test test-all test-engines test-unit judge lint format lock bench setup
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: .venv/.dev ## the Python environment with the developers' tools, and the packages of the system
 
@@ -59,3 +59,23 @@ lock: setup ## resolve and pin the dependencies anew
 
 bench: setup ## the side-by-side measurements of benchmarks/
 	@$(BIN)/python -m benchmarks
+
+# Before and after maintenance of Redis, for each of local, dev and prd: docs/redis-maintenance.md. OPTIONS are more
+# words for fwb, such as OPTIONS="--seconds 120".
+OPTIONS ?=
+
+test-cluster-%: .venv/.ready ## the state of the nodes that config.json has under this name
+	@$(BIN)/fwb redis state $* $(OPTIONS)
+
+poll-cluster-%: .venv/.ready ## a minute of load on them
+	@$(BIN)/fwb redis poll $* $(OPTIONS)
+
+backup-%: .venv/.ready ## a logical backup of them
+	@$(BIN)/fwb redis backup $* $(OPTIONS)
+
+restore-latest-%: .venv/.ready ## restore the newest backup of them
+	@$(BIN)/fwb redis restore $* --latest $(OPTIONS)
+
+restore-id-%: .venv/.ready ## restore the backup BACKUP_ID
+	@test -n "$(BACKUP_ID)" || { echo 'Which backup? Give BACKUP_ID="redis-backup-$*-..."' >&2; exit 2; }
+	@$(BIN)/fwb redis restore $* --id "$(BACKUP_ID)" $(OPTIONS)

@@ -13,6 +13,7 @@ ON_THE_SHARED_STACK = tuple(
     f"tests/e2e/{file}"
     for file in (
         "checks/test_checks_in_cluster.py",
+        "stability/test_in_stack.py",
         "snapshots/test_snapshots_in_cluster.py",
         "program/test_strangers.py",
         "program/test_session_set_operations.py",

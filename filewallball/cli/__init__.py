@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from filewallball.cli import backup, drill, engine, images, passwords, policy, sandbox, stack, valkey
+from filewallball.cli import backup, drill, engine, images, passwords, policy, redis, sandbox, stack, valkey
 from filewallball.cli.ending import end_in_order
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(images.app, name="images")
 app.add_typer(drill.app, name="drill")
 app.add_typer(backup.app, name="backup")
 app.add_typer(valkey.app, name="valkey")
+app.add_typer(redis.app, name="redis")
 app.add_typer(passwords.app, name="passwords")
 app.add_typer(engine.app, name="engine")
 

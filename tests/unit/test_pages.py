@@ -74,6 +74,15 @@ def console(page: str) -> Iterator[str]:
         yield from prompted or [line for line in lines if line and line[0] not in "#>"]
 
 
+PATTERNS = re.findall(r"^([a-z-]+)%:", MAKEFILE, re.MULTILINE)
+"""How the targets begin that end in the name of an environment."""
+
+
+def has_target(target: str) -> bool:
+    ends = [target.removeprefix(start) for start in PATTERNS if target.startswith(start)]
+    return f"\n{target}:" in MAKEFILE or any(end in ("local", "dev", "prd") for end in ends)
+
+
 def wrong_command(line: str) -> str:
     """Why a command can't be typed as it stands; empty if it can. Each part of a pipe counts."""
     for part in re.split(r" (?:\||&&) ", line):
@@ -86,11 +95,7 @@ def wrong_command(line: str) -> str:
             unknown = [name for name in names if rest[0] == "check" and name not in CHECKS]
             why = unknown_command(shlex.join(rest)) or (f"no check {unknown[0]}" if unknown else "")
         elif program == "make":
-            why = (
-                ""
-                if all(f"\n{target}:" in MAKEFILE for target in rest if target.islower())
-                else "no such target"
-            )
+            why = "" if all(has_target(target) for target in rest if target.islower()) else "no such target"
         elif program == "kubectl":
             why = "no namespace" if bad_kubectl(shlex.join(words)) else ""
         elif (ROOT / program).is_file():
@@ -143,6 +148,7 @@ def test_a_wrong_command_would_be_found() -> None:
         ("fwb backup restore prd", "backup has no restore"),
         ("fwb check prd redis-evict", "no check redis-evict"),
         ("make everything", "no such target"),
+        ("make test-cluster-qa", "no such target"),
         ("cat x | kubectl get pods", "no program cat"),
         ("A=1 kubectl exec -i mariadb-0 -- sh", "no namespace"),
     ):
