@@ -55,11 +55,17 @@ def probe(writer: Writer, some: Record) -> None:
     writer.ask([(_PROBE, words("DEL", _PROBE))])
 
 
-def place_functions(slots: Map, place: Place, manifest: Manifest, *, overwrite: bool) -> str:
-    """Give each primary the libraries; what became of them."""
+def libraries(place: Place, manifest: Manifest) -> bytes:
+    """The libraries as FUNCTION DUMP gave them. Raises Damaged, UserError."""
     data = place.get(f"{manifest.id}/{names.FUNCTIONS}")
     if data is None or pieces.digest(data) != manifest.functions:
         raise pieces.damaged(manifest, f"{names.FUNCTIONS} is missing or not what was stored")
+    return data
+
+
+def place_functions(slots: Map, place: Place, manifest: Manifest, *, overwrite: bool) -> str:
+    """Give each primary the libraries; what became of them."""
+    data = libraries(place, manifest)
     for address in slots.primaries():
         with Wire.to(slots.target, address) as wire:
             try:

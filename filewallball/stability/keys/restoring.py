@@ -123,6 +123,8 @@ class _Restore:
             if sizes.get(piece.name) != piece.size:
                 held = f"has {sizes[piece.name]} bytes of {piece.size}" if piece.name in sizes else "is missing"
                 raise pieces.damaged(self.manifest, f"{piece.name} {held}")
+        if self.manifest.functions is not None:
+            preflight.libraries(self.place, self.manifest)
         if self.options.verify != "none":
             self._each(self.pieces, lambda piece: (pieces.fetched(self.place, self.manifest, piece), None)[1])
             self.log.say(f"{len(self.pieces)} pieces, {human(self.manifest.size)}, are as they were stored")
