@@ -12,7 +12,8 @@ Source = Annotated[
     str, typer.Argument(metavar="TARGET", help="What it is about: a name of config.json, or a redis:// URL.")
 ]
 Store = Annotated[
-    str | None, typer.Option("--store", help="s3://BUCKET/PATH or a folder, in place of S3_URI of .env.local.")
+    str | None,
+    typer.Option("--store", help="s3://BUCKET/PATH or a folder; by default S3_URI."),
 ]
 Way = Literal["auto", "replica", "scan"]
 Verify = Literal["full", "sample", "none"]
@@ -32,14 +33,17 @@ def backup(
     ] = "auto",
     rate: Annotated[
         int | None,
-        typer.Option("--rate", min=0, help="Keys a second from each shard; 0 for no limit; 10000 by default."),
+        typer.Option("--rate", min=0, help="Keys a second of each shard; 0: no limit; default 10000."),
     ] = None,
-    compress: Annotated[Literal["zstd", "none"], typer.Option("--compress", help="How pieces are packed.")] = "zstd",
+    compress: Annotated[
+        Literal["zstd", "none"], typer.Option("--compress", help="How pieces are packed.")
+    ] = "zstd",
     verify: Annotated[
         Verify, typer.Option("--verify", help="How much is read back from the store: all, some, or nothing.")
     ] = "sample",
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with a backup that was interrupted, if there is one.")
+        bool,
+        typer.Option("--resume/--no-resume", help="Go on with a backup that was interrupted."),
     ] = True,
     store: Store = None,
     cwd: Project = HERE,
@@ -50,7 +54,9 @@ def backup(
     """
     from filewallball.stability.keys import command
 
-    raise typer.Exit(command.backup(cwd, target, store, way=way, rate=rate, packing=compress, verify=verify, resume=resume))
+    raise typer.Exit(
+        command.backup(cwd, target, store, way=way, rate=rate, packing=compress, verify=verify, resume=resume)
+    )
 
 
 def restore(
@@ -60,13 +66,15 @@ def restore(
     show: Annotated[bool, typer.Option("--list", help="Show the backups in the store, and stop.")] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite/--no-overwrite", help="Replace keys that exist, or leave them as they are."),
+        typer.Option("--overwrite/--no-overwrite", help="Replace keys that exist, or leave them."),
     ] = True,
     match: Annotated[
-        str | None, typer.Option("--match", help="Only keys like this pattern, as KEYS takes it, such as 'user:*'.")
+        str | None,
+        typer.Option("--match", help="Only keys like this, such as 'user:*'."),
     ] = None,
     database: Annotated[
-        int | None, typer.Option("--database", min=0, help="Only this database; a cluster gets it as its own.")
+        int | None,
+        typer.Option("--database", min=0, help="Only this database; a cluster takes it, too."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read it all, and say what would be done, but change nothing.")

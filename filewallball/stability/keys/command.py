@@ -65,8 +65,8 @@ def restore(
     log = Log(_say)
     what = "replaced" if overwrite else "left as they are"
     log.say(
-        f"{manifest.id}: {manifest.total:,} keys of {manifest.target}, {manifest.created:%Y-%m-%d %H:%M:%S} UTC,"
-        f" to {into}"
+        f"{manifest.id}: {manifest.total:,} keys of {manifest.target} as of"
+        f" {manifest.created:%Y-%m-%d %H:%M:%S} UTC, to {into}"
     )
     log.say(f"keys of the backup that exist are {what}; keys that are not in the backup stay")
     options = restoring.Options(overwrite, match, database, verify, dry_run)
@@ -90,7 +90,9 @@ def show(folder: Path, target: str, store: str | None) -> int:
         except UserError as error:
             print(f"{name}  {error.message}")
             continue
-        print(f"{name}  {made.total:>12,} keys  {human(made.size):>10}  {made.kind}, verified: {made.verified}")
+        print(
+            f"{name}  {made.total:>12,} keys  {human(made.size):>10}  {made.kind}, verified: {made.verified}"
+        )
     if not whole and not begun:
         print(f"No backups in {place.where}. `fwb redis backup TARGET` makes one of {source.name}.")
     return 0

@@ -111,14 +111,12 @@ _KEY = b"\0key"
 
 
 def _pairs(replies: list[Any]) -> Any:
-    flat = replies[0]
-    if not isinstance(flat, list):
-        return repr(flat)
-    return sorted(zip(flat[::2], flat[1::2], strict=True))
+    flat: Any = replies[0]
+    return repr(flat) if isinstance(flat, Refused) else sorted(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _sorted(replies: list[Any]) -> Any:
-    return sorted(replies[0]) if isinstance(replies[0], list) else repr(replies[0])
+    return repr(replies[0]) if isinstance(replies[0], Refused) else sorted(replies[0])
 
 
 def _plain(replies: list[Any]) -> Any:

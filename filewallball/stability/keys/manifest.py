@@ -18,7 +18,6 @@ _KINDS: dict[str, Any] = {
     "int": int,
     "str": str,
     "int | None": (int, type(None)),
-    "str | None": (str, type(None)),
 }
 
 
@@ -27,8 +26,8 @@ class Piece:
     """One object of RESTORE commands. `bytes`: before compression; `size`, `sha256`: as it is stored.
 
     `phase` 1: keys of slots that moved while the backup was made; they are restored after all others.
-    `run`: how often the shard was begun. `cursor`: where SCAN goes on, in the server `run_id` alone; "0" after
-    a database's end. `first_expiry`: when the first of its keys expires, Unix time in milliseconds.
+    `run`: how often the shard was begun. `cursor`: where SCAN goes on, in the server `run_id` alone; "0"
+    after a database's end. `first_expiry`: when the first of its keys expires, Unix time in milliseconds.
     """
 
     name: str

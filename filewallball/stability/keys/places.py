@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +119,8 @@ class Bucket:
             self._store: Store = Store(settings, client)
             self._store.check()
             self._store.learn(say)
-        self._deeper = lambda under: Store(replace(settings, prefix=settings.prefix + under), client)
+        self._settings = settings
+        self._client: Any = client
 
     def put(self, key: str, data: bytes) -> None:
         from filewallball.backup.store import AlreadyThere
@@ -139,8 +140,11 @@ class Bucket:
                 return None
 
     def sizes(self, under: str = "") -> dict[str, int]:
+        from filewallball.backup.store import Store
+
         with _of_store():
-            return {under + each.key: each.size for each in self._deeper(under).list()}
+            deeper = Store(replace(self._settings, prefix=self._settings.prefix + under), self._client)
+            return {under + each.key: each.size for each in deeper.list()}
 
     def delete(self, key: str) -> None:
         with _of_store():
@@ -208,11 +212,3 @@ def _of_file(where: str) -> Generator[None]:
         raise UserError(
             f"The folder {where} cannot be used: {error}", "See that it has room and may be written to."
         ) from error
-
-
-def ids(place: Place, name: str) -> Iterator[str]:
-    """The backups that have an object of that name, such as a manifest, the oldest first."""
-    for key in sorted(place.sizes()):
-        folder, _, rest = key.partition("/")
-        if rest == name:
-            yield folder

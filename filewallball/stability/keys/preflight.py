@@ -25,7 +25,11 @@ def check(slots: Map, manifest: Manifest, databases: AbstractSet[int]) -> None:
             f"{manifest.id} holds keys in database {held}, and a cluster has database 0 alone",
             f"{_UNCHANGED} Choose the database that is to be restored with --database.",
         )
-    down = [f"{each.primary.address} {each.primary.fault}" for each in slots.deployment.shards if each.primary.fault]
+    down = [
+        f"{each.primary.address} {each.primary.fault}"
+        for each in slots.deployment.shards
+        if each.primary.fault
+    ]
     if down:
         raise UserError(f"A shard has no primary: {'; '.join(down)}.", f"{_UNCHANGED} Mend it first.")
     room = 0

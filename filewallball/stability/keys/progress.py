@@ -9,7 +9,7 @@ from filewallball.paths import state_dir
 
 
 class Progress:
-    """`mark`: of this backup, this target and these options. A file of this machine; it ends with the restore."""
+    """`mark`: of this backup, this target and these options. A file of this machine."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark

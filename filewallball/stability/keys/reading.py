@@ -19,7 +19,10 @@ _ASKING = words("ASKING")
 
 @dataclass(frozen=True)
 class Batch:
-    """Some keys. `cursor`: where SCAN goes on after them; "0" at the end. `strays`: keys that another node has."""
+    """Some keys. `cursor`: where SCAN goes on after them; "0" at the end.
+
+    `strays`: keys that another node has.
+    """
 
     records: Sequence[bytes]
     first_expiry: int | None
@@ -28,7 +31,10 @@ class Batch:
 
 
 class Reader:
-    """The keys of one database of one server. `timeless`: no key there has a time to expire, nor will get one."""
+    """The keys of one database of one server.
+
+    `timeless`: no key there has a time to expire, nor will get one.
+    """
 
     def __init__(self, wire: Wire, database: int, pace: Pace, *, timeless: bool = False) -> None:
         self._wire = wire
@@ -133,8 +139,9 @@ def databases(wire: Wire) -> dict[int, tuple[int, int]]:
     found: dict[int, tuple[int, int]] = {}
     for name, value in fields(wire, "keyspace").items():
         if name.startswith("db") and name[2:].isdigit():
-            counts = dict(part.partition("=")[::2] for part in value.split(","))
-            found[int(name[2:])] = int(counts["keys"]), int(counts["expires"])
+            said = [part.partition("=") for part in value.split(",")]
+            counts = {what: int(count) for what, _, count in said if count.isdigit()}
+            found[int(name[2:])] = counts["keys"], counts["expires"]
     return found
 
 

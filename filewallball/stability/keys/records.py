@@ -13,10 +13,15 @@ from filewallball.errors import UserError
 
 _START = b"*6\r\n$7\r\nRESTORE\r\n$"
 _END = b"\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n"
+_RECORD = _START + b"%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b" + _END
 _KEEP_START = b"*5\r\n$7\r\nRESTORE\r\n$"
 _KEEP_END = b"\r\n$6\r\nABSTTL\r\n"
 FOOTER = 10
 """Bytes at the end of a value as DUMP gives it: two of the format's version, eight of a checksum."""
+
+
+class _NoRecordError(ValueError):
+    """Something else stands where a record should be."""
 
 
 class Damaged(UserError):
@@ -26,9 +31,7 @@ class Damaged(UserError):
 def record(key: bytes, expiry: int, value: bytes) -> bytes:
     """The command that makes the key again. `expiry`: Unix time in milliseconds, 0 for none."""
     when = b"%d" % expiry
-    return b"*6\r\n$7\r\nRESTORE\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n" % (
-        len(key), key, len(when), when, len(value), value,
-    )  # fmt: skip
+    return _RECORD % (len(key), key, len(when), when, len(value), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def parsed(raw: bytes) -> Iterator[Record]:
         while at < len(raw):
             begin = at
             if raw[at : at + start] != _START:
-                raise ValueError(at)
+                raise _NoRecordError
             at += start
             mark = raw.index(b"\r\n", at)
             stop = mark + 2 + int(raw[at:mark])
@@ -74,15 +77,16 @@ def parsed(raw: bytes) -> Iterator[Record]:
             mark = raw.index(b"\r\n", at)
             at = mark + 2 + int(raw[at:mark]) + end
             if raw[at - end : at] != _END:
-                raise ValueError(at)
+                raise _NoRecordError
             yield Record(key, expiry, raw[begin:at])
     except ValueError as error:
         raise Damaged("A piece does not hold RESTORE commands.", "Restore another backup.") from error
 
 
 def matcher(pattern: str) -> Callable[[bytes], bool]:
-    """Whether a key matches a pattern as SCAN and KEYS take it: `*`, `?`, `[a-z]`, `[^a]`, `\\` before a sign."""
-    return lambda key, found=re.compile(_expression(pattern.encode()), re.DOTALL): bool(found.fullmatch(key))
+    """Whether a key matches a pattern as SCAN takes it: `*`, `?`, `[a-z]`, `[^a]`, `\\` before a sign."""
+    found = re.compile(_expression(pattern.encode()), re.DOTALL)
+    return lambda key: bool(found.fullmatch(key))
 
 
 def _expression(pattern: bytes) -> bytes:

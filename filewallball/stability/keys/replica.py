@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +26,8 @@ from filewallball.stability.keys.reading import version_of
 from filewallball.stability.keys.wire import Lost, Wire, dial, info
 from filewallball.stability.targets import Target
 
-PROGRAMS = ("redis-server", "valkey-server")
+PROGRAMS = ("redis", "valkey")
+"""NAME-check-rdb is the server itself, under another name: packages of tools bring it alone."""
 _FILE = "shard.rdb"
 _START_SECONDS = 20.0
 _SILENT_SECONDS = 60.0
@@ -44,6 +45,8 @@ class ThrowAway:
     """The running server."""
 
     def __init__(self, program: str, folder: Path, databases: int, *, load: bool) -> None:
+        server = folder / f"{Path(program).name.partition('-')[0]}-server"
+        server.symlink_to(program)
         self.socket = str(folder / "socket")
         self._log = folder / "log"
         options = {
@@ -62,15 +65,15 @@ class ThrowAway:
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["nice", "-n", "5", "/bin/sh", "-c", _KEEPER, str(folder), program, *arguments],
+                ["nice", "-n", "5", "/bin/sh", "-c", _KEEPER, str(folder), str(server), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
 
     def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
+        if self._process.stdin:
+            self._process.stdin.close()
         self._process.wait()
 
     def wire(self) -> Wire:
@@ -111,12 +114,11 @@ def program_for(version: int) -> str:
     """The program on PATH that writes that version of the format. Raises Barred if there is none."""
     seen: list[str] = []
     for name in PROGRAMS:
-        path = shutil.which(name)
-        if path:
+        for path in filter(None, map(shutil.which, (f"{name}-server", f"{name}-check-rdb"))):
             written = _writes(path)
             if written == version:
                 return path
-            seen.append(f"{name} writes {written}")
+            seen.append(f"{path} writes {written}")
     raise Barred(
         f"no server program here writes version {version} of the format ({', '.join(seen) or 'none on PATH'})"
     )
@@ -201,10 +203,8 @@ def _fetch(target: Target, address: Address, path: Path, pace: Pace, progress: C
                 stream.command("AUTH", *([access.username] if access.username else []), access.password)
             stream.command("REPLCONF", "ip-address", _NO_ADDRESS)
             stream.command("REPLCONF", "capa", "eof")
-            try:
+            with suppress(TransferError):  # before 7.0; what follows the file is not read then
                 stream.command("REPLCONF", "rdb-only", "1")
-            except TransferError:
-                pass  # before 7.0; what follows the file is not read then
             stream.send("PSYNC", "?", "-1")
             for piece in stream.copy():
                 file.write(piece)

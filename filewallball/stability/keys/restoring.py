@@ -78,7 +78,9 @@ class _Restore:
             for piece in self.manifest.pieces
             if piece.records and self.options.database in (None, piece.database)
         ]
-        self.matches: Callable[[bytes], bool] | None = matcher(self.options.match) if self.options.match else None
+        self.matches: Callable[[bytes], bool] | None = (
+            matcher(self.options.match) if self.options.match else None
+        )
         about = (self.manifest.id, self.target.source, *map(str, self.target.nodes), repr(self.options))
         self.progress = Progress(hashlib.sha256("\n".join(about).encode()).hexdigest()[:16])
 
@@ -121,7 +123,9 @@ class _Restore:
         sizes = self.place.sizes(f"{self.manifest.id}/")
         for piece in self.manifest.pieces:
             if sizes.get(piece.name) != piece.size:
-                held = f"has {sizes[piece.name]} bytes of {piece.size}" if piece.name in sizes else "is missing"
+                held = (
+                    f"has {sizes[piece.name]} bytes of {piece.size}" if piece.name in sizes else "is missing"
+                )
                 raise pieces.damaged(self.manifest, f"{piece.name} {held}")
         if self.manifest.functions is not None:
             preflight.libraries(self.place, self.manifest)
@@ -207,7 +211,9 @@ class _Restore:
     def _functions(self) -> None:
         if self.manifest.functions is None or self.options.match or self.options.database is not None:
             return
-        added = preflight.place_functions(self.slots, self.place, self.manifest, overwrite=self.options.overwrite)
+        added = preflight.place_functions(
+            self.slots, self.place, self.manifest, overwrite=self.options.overwrite
+        )
         self.log.say(added)
 
     def _keep_some(self, database: int, records: Sequence[Record] | Iterator[Record], count: int) -> None:
@@ -215,7 +221,7 @@ class _Restore:
         if self.options.verify != "sample":
             return
         share = max(1, round(_SAMPLE * count / max(1, self.manifest.total)))
-        chosen = set(random.sample(range(count), min(share, count)))  # noqa: S311 - no secret
+        chosen = set(random.sample(range(count), min(share, count)))
         some = [(database, record) for number, record in enumerate(records) if number in chosen]
         with self._lock:
             self.sample += some
@@ -223,9 +229,7 @@ class _Restore:
     def _compare(self) -> None:
         if self.options.verify == "none":
             return
-        later = {
-            record.key for piece in self.pieces if piece.phase for record in parsed(self._raw(piece))
-        }
+        later = {record.key for piece in self.pieces if piece.phase for record in parsed(self._raw(piece))}
         found = Compared()
         if self.options.verify == "sample":
             groups: dict[int, list[Record]] = {}
@@ -238,8 +242,8 @@ class _Restore:
             self._each(self.pieces, lambda piece: self._compare_piece(piece, later, found))
         how = "all" if self.options.verify == "full" else "a sample"
         self.log.say(
-            f"compared {how}: {found.equal:,} keys equal, {found.expired:,} expired, {found.missing:,} missing,"
-            f" {found.differing:,} different"
+            f"compared {how}: {found.equal:,} keys equal, {found.expired:,} expired,"
+            f" {found.missing:,} missing, {found.differing:,} different"
         )
         if not found.good:
             raise UserError(
@@ -311,8 +315,8 @@ class _Restore:
     def _say_counts(self, verb: str) -> None:
         counts = self.counts
         parts = [f"{counts.placed:,} keys {verb}"]
-        kept = "are there and would be replaced" if self.options.overwrite else "are there and stay as they are"
-        parts += [f"{counts.existing:,} {kept}"] if counts.existing else []
+        kept = "would be replaced" if self.options.overwrite else "stay as they are"
+        parts += [f"{counts.existing:,} are there and {kept}"] if counts.existing else []
         parts += [f"{counts.expired:,} have expired since"] if counts.expired else []
         parts += [f"{counts.unmatched:,} do not match"] if counts.unmatched else []
         self.log.say(", ".join(parts))

@@ -41,6 +41,7 @@ class Job:
     packing: Packing
     say: Callable[[str], None]
     counted: Callable[[int], None]
+    progress: Callable[[str], None]
     stop: threading.Event
 
 
@@ -152,7 +153,8 @@ class ShardJob:
                     gone += _expired(wire)
                     if read < count - gone:
                         raise UserError(
-                            f"The throw-away server holds {count} keys of database {database}, and gave out {read}.",
+                            f"The throw-away server holds {count} keys of database {database}, and gave "
+                            f"out {read}.",
                             "Run the command again. If it happens again, test this machine's memory.",
                         )
             pieces.finish()
@@ -209,7 +211,7 @@ class ShardJob:
             )
 
     def _kept(self, server: About) -> list[Piece]:
-        """The pieces of an interrupted run that count: a cursor means something to this very process alone."""
+        """The pieces of an interrupted run that count: only the same server process knows their cursors."""
         last = [piece for piece in self._before if piece.run == self._run]
         whole = [piece.number for piece in last] == list(range(len(last)))
         same = all(piece.run_id == server.run_id for piece in last)
@@ -236,6 +238,7 @@ class ShardJob:
         return read
 
     def _progress(self, text: str) -> None:
+        self._job.progress(f"shard {self._number}: {text}")
         if self._job.stop.is_set():
             raise Stopped("Another part has failed.")
 

@@ -1,4 +1,4 @@
-"""A backup: all shards at once, then the slots that moved meanwhile, then the manifest, which makes it count."""
+"""A backup: all shards at once, then slots that moved meanwhile, then the manifest, which makes it count."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from filewallball.jobs.joblog import Log
 from filewallball.stability import topology
 from filewallball.stability.keys import locks, moved, names, pieces, reading, slots
 from filewallball.stability.keys.manifest import Begun, Manifest, Piece, Verify
+from filewallball.stability.keys.patience import Patience
 from filewallball.stability.keys.pieces import Packing
 from filewallball.stability.keys.places import Place
 from filewallball.stability.keys.records import parsed
 from filewallball.stability.keys.shard import DONE, Job, ShardJob, Taken
-from filewallball.stability.keys.wire import Wire
+from filewallball.stability.keys.wire import Lost, Wire
 from filewallball.stability.targets import Target
 from filewallball.stability.topology import Deployment
 
@@ -88,6 +89,7 @@ class _Backup:
             self.options.packing,
             self.log.say,
             self._counted,
+            self.log.progress,
             stop,
         )
         before, done = self._left()
@@ -132,9 +134,7 @@ class _Backup:
         return left, done
 
     def _published(self, taken: Sequence[Taken], late: Sequence[Piece]) -> Manifest:
-        first = topology.find(self.target).shards[0].primary.address
-        with Wire.to(self.target, first) as wire:
-            libraries = reading.functions(wire)
+        libraries = self._libraries()
         if libraries:
             self.place.put(f"{self.begun.id}/{names.FUNCTIONS}", libraries)
         made = Manifest(
@@ -165,6 +165,16 @@ class _Backup:
             f" ({', '.join(sorted(set(made.ways)))}), verified: {made.verified}"
         )
         return made
+
+    def _libraries(self) -> bytes | None:
+        patience = Patience(threading.Event())
+        while True:
+            try:
+                first = topology.find(self.target).shards[0].primary.address
+                with Wire.to(self.target, first) as wire:
+                    return reading.functions(wire)
+            except Lost as error:
+                patience.again(error)
 
     def _remove_others(self, made: Manifest) -> None:
         """What runs that were begun again have left."""

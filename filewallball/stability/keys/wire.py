@@ -21,7 +21,7 @@ _AGAIN = "Run the command again. It goes on where it was."
 
 
 class Lost(UserError):
-    """The connection ended, or the server can't answer at the moment. What was under way may be tried again."""
+    """The connection ended, or the server can't answer now. What was under way may be tried again."""
 
 
 class Refused(Exception):
@@ -73,7 +73,7 @@ class Wire:
         self.name = name
         self._socket = connection
         self._buffer = b""
-        self._at = 0
+        self._at: int = 0
 
     @classmethod
     def to(cls, target: Target, address: Address, database: int = 0, seconds: float = 60.0) -> Wire:
@@ -96,8 +96,8 @@ class Wire:
             if error.code in ("WRONGPASS", "NOAUTH", "NOPERM") or "password" in error.text:
                 raise ConfigError(
                     f"{address} refuses the login: {error.text}",
-                    f"Write {target.variable('PASSWORD')}, and {target.variable('USERNAME')} for a user with a "
-                    f"name, into {target.env_file}.",
+                    f"Write {target.variable('PASSWORD')}, and {target.variable('USERNAME')} for a user with "
+                    f"a name, into {target.env_file}.",
                 ) from error
             raise ConfigError(
                 f"{address} has no database {database}: {error.text}",
@@ -143,7 +143,8 @@ class Wire:
         """As many replies: bytes, numbers, None, lists, and Refused for errors."""
         found: list[Any] = []
         append = found.append
-        buffer, at = self._buffer, self._at
+        buffer: bytes = self._buffer
+        at: int = self._at
         while len(found) < count:
             end = buffer.find(b"\r\n", at)
             if end < 0:

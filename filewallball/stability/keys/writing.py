@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +16,7 @@ from filewallball.stability.keys.reading import refused, shown
 from filewallball.stability.keys.records import Record
 from filewallball.stability.keys.wire import PASSING, Lost, Refused, Wire, words
 from filewallball.stability.targets import Target
-from filewallball.stability.topology import SLOTS, Deployment
+from filewallball.stability.topology import SLOTS
 
 _WINDOW = 2**20
 """Bytes of commands that are on their way at a time, where each reply is looked at."""
@@ -102,7 +101,7 @@ class Writer:
         self._wires.clear()
 
     def pour(self, raw: bytes, count: int) -> bool:
-        """Send a whole piece to the only server; False if not all of it was taken, and it is to be told why."""
+        """Send a whole piece to the only server; False if not all of it was taken."""
         try:
             wire = self.wire(self.slots.primaries()[0])
             for start in range(0, len(raw), _SLICE):
@@ -139,8 +138,18 @@ class Writer:
             wire = self.wire(address)
             wire.send(b"".join(commands[place][1] for place in places))
             for place, reply in zip(places, wire.replies(len(places)), strict=True):
-                found[place] = reply
+                found[place] = self._followed(commands[place][1], reply)
         return found
+
+    def _followed(self, command: bytes, reply: object) -> object:
+        """The reply of the node that has the key. Raises Lost where that must be found out first."""
+        if isinstance(reply, Refused) and reply.code == "ASK":
+            wire = self.wire(_told(reply))
+            wire.send(_ASKING + command)
+            _, reply = wire.replies(2)
+        if isinstance(reply, Refused) and (reply.code == "MOVED" or reply.code in PASSING):
+            raise Lost(reply.text, "")
+        return reply
 
     def _grouped(self, keys: Sequence[bytes]) -> dict[Address, list[int]]:
         places: dict[Address, list[int]] = {}
@@ -186,8 +195,7 @@ class Writer:
 
     def _asking(self, record: Record, told: Refused, counts: Counts) -> list[Record]:
         """A slot is on its way, and its new keys go to the other node."""
-        host, _, port = told.text.split()[2].rpartition(":")
-        address = Address(host or "127.0.0.1", int(port))
+        address = _told(told)
         try:
             wire = self.wire(address)
             wire.send(_ASKING + (record.keeping if self.keep else record.raw))
@@ -219,10 +227,16 @@ class Writer:
         if "payload version" in reply.text or "Bad data format" in reply.text:
             return UserError(
                 f"{address} cannot read {what}: {reply.text}",
-                "The backup was made from a newer server, or from one with other modules. Restore to a server "
-                "of that version or a newer one.",
+                "The backup was made from a newer server, or from one with other modules. Restore to a "
+                "server of that version or a newer one.",
             )
         return refused(str(address), what, reply)
+
+
+def _told(reply: Refused) -> Address:
+    """The node that MOVED or ASK names."""
+    host, _, port = reply.text.split()[2].rpartition(":")
+    return Address(host, int(port))
 
 
 def _windows(records: Iterable[Record]) -> Iterable[list[Record]]:
@@ -236,8 +250,3 @@ def _windows(records: Iterable[Record]) -> Iterable[list[Record]]:
             window, size = [], 0
     if window:
         yield window
-
-
-def described(deployment: Deployment) -> str:
-    kinds = Counter(str(shard.primary.address) for shard in deployment.shards)
-    return f"{deployment.kind}, {len(kinds)} shards" if len(kinds) > 1 else f"{deployment.kind}, {next(iter(kinds))}"

@@ -59,14 +59,18 @@ class Keys:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`fwb redis …` as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "filewallball.cli", "redis", *words, "--store", "store", "--cwd", str(self.folder)],
+            [sys.executable, "-m", "filewallball.cli", "redis", *words,
+             "--store", "store", "--cwd", str(self.folder)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ.copy(),
         )  # fmt: skip
 
     def pieces(self) -> dict[Path, int]:
         """What lies in the store as pieces whose description is there, and when it was written."""
-        found = (path.with_name(f"{path.name.partition('.')[0]}.json") for path in self.store.rglob("*.resp*"))
-        return {path: path.stat().st_mtime_ns for path in found if path.exists()}
+        return {
+            path: path.stat().st_mtime_ns
+            for path in self.store.rglob("*.resp*")
+            if path.with_name(f"{path.name.partition('.')[0]}.json").exists()
+        }
 
     def manifest(self, name: str) -> Manifest:
         return Manifest.from_json((self.store / name / "manifest.json").read_bytes())
