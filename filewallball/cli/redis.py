@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from filewallball.cli import redis_keys
 from filewallball.cli.options import HERE, AsJson, Project
 
 app = typer.Typer(
     help="Redis and Valkey before and after maintenance: state, load, comparison.", no_args_is_help=True
 )
+
+redis_keys.add_to(app)
 
 Target = Annotated[
     str,

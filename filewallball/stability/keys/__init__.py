@@ -1,0 +1,1 @@
+"""Logical backups of a Redis or Valkey deployment: every key as a RESTORE command, in pieces, in a store."""
