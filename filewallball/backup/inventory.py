@@ -168,7 +168,7 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
 
 
 def _told(cursor: Cursor, sql: str) -> dict[str, Any]:
-    """The one row of the answer, by column, in the bytes that the server holds. mariadb-dump reads the same."""
+    """The one row of the answer, by column, in the bytes that the server holds, as a dump has them."""
     connection: Any = cursor.connection
     cursor.execute("SET character_set_results = binary")
     connection.use_unicode = False

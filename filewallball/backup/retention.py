@@ -2,8 +2,8 @@
 
 A backup goes when its date is more than so many days ago. What stays in any case:
 - the newest verified one, the newest verified one that has rows, and the newest of any verdict;
-- each of these also by the time at which the store took them in: a clock that was set back gives a new
-  backup an old name;
+- of each of these also the one that was made last, if a clock that was set back gave it an old date: the
+  store took it in later, and its snapshot stands later in the binary log;
 - what isn't whole, or isn't known: a manifest that can't be read, a file of another name.
 
 A clock that runs ahead makes none older than the store's own time does.
@@ -12,11 +12,12 @@ A clock that runs ahead makes none older than the store's own time does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from operator import gt
 
 from filewallball.backup import catalogue
 from filewallball.backup.catalogue import Entry
+from filewallball.backup.manifest import Position
 from filewallball.backup.names import CHECKS_PREFIX, MANIFEST_SUFFIX
 from filewallball.backup.store import Store
 
@@ -48,13 +49,20 @@ def expendable(found: Sequence[Entry], days: int, now: datetime, keep: Iterable[
 
 
 def _newest(entries: Sequence[Entry], now: datetime) -> set[str]:
-    """The newest by its date, by its date but for those of the future, and by when the store took it in."""
+    """The newest by its date, by its date but for those of the future, and the one that was made last."""
     names: set[str] = set()
-    with suppress(ValueError):  # there are none
-        names.add(max(entries, key=_date).name)
-        names.add(max(entries, key=lambda entry: entry.stored or _EVER).name)
-        names.add(max((entry for entry in entries if _date(entry) <= now), key=_date).name)
+    for some in (entries, [entry for entry in entries if _date(entry) <= now]):
+        if some:
+            newest = max(some, key=_date)
+            later = [entry for entry in some if all(map(gt, _made(entry), _made(newest)))]
+            names |= {newest.name, max(later, key=_made, default=newest).name}
     return names
+
+
+def _made(entry: Entry) -> tuple[datetime, tuple[str, int]]:
+    """When it was made, by the store's clock and by the server's binary log."""
+    snapshot = entry.manifest.snapshot if entry.manifest else Position("", 0)
+    return entry.stored or _EVER, (snapshot.file, snapshot.position)
 
 
 def _date(entry: Entry) -> datetime:

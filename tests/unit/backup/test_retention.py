@@ -26,10 +26,12 @@ def entry(days: float, *, stored: float | None = None, differs: bool = False, **
     """One that is dated so many days ago; `stored`: taken in by the store so many days ago."""
     time = NOW - timedelta(days=days)
     name = backup_name(time)
-    manifest = replace(ABOUT, name=name, created=time, **changes)
+    made = days if stored is None else stored
+    position = Position("bin.000001", 10**9 - int(made * 86400))
+    manifest = replace(ABOUT, name=name, created=time, **{"snapshot": position, **changes})
     if differs:
         manifest = replace(manifest, verified=False, differences=("view v: its definition differs.",))
-    taken_in = NOW - timedelta(days=days if stored is None else stored)
+    taken_in = NOW - timedelta(days=made)
     return Entry(name, time, 10, manifest, stored=taken_in)
 
 
@@ -71,6 +73,11 @@ def test_a_clock_that_was_set_back_gives_a_new_backup_an_old_name() -> None:
     assert gone(new, *old) == [old[1].name]
     # While it is set back, nothing looks old.
     assert gone(new, *old, now=NOW - timedelta(days=300)) == []
+
+
+def test_old_ones_that_were_copied_into_the_store_today_go() -> None:
+    old = [entry(days, stored=0, snapshot=Position("bin.000001", 1)) for days in (20, 30)]
+    assert gone(entry(1), *old) == [old[1].name, old[0].name]
 
 
 def test_a_clock_that_runs_ahead_makes_nothing_older() -> None:
