@@ -249,18 +249,20 @@ def column(dice: Dice, name: str, without: frozenset[str] = frozenset()) -> Colu
     names = [family for family in FAMILIES if family not in without]
     family = dice.choices(names, [FAMILIES[each][1] for each in names])[0]
     kind, value = FAMILIES[family][0](dice)
-    return Column(name, kind, value, family, options=_options(dice, kind, family), keyed=_keyed(kind, family))
+    options = _options(dice, kind, family, without)
+    return Column(name, kind, value, family, options=options, keyed=_keyed(kind, family))
 
 
-def _options(dice: Dice, kind: str, family: str) -> str:
+def _options(dice: Dice, kind: str, family: str, without: frozenset[str]) -> str:
     said: list[str] = []
     if dice.random() < 0.15 and family not in ("chars", "bytes", "shape", "other", "choice"):
-        said.append({"time": "DEFAULT '2001-01-01 01:01:01'", "bit": "DEFAULT b'1'"}.get(family, "DEFAULT 1"))
+        time = "DEFAULT 2001" if kind == "YEAR" else "DEFAULT '2001-01-01 01:01:01'"
+        said.append({"time": time, "bit": "DEFAULT b'1'"}.get(family, "DEFAULT 1"))
     elif dice.random() < 0.2 and family == "chars":
-        said.append(
-            dice.choice([r"DEFAULT 'it''s \\ 100%'", "DEFAULT (concat(_latin1'a',_utf8mb3'é'))", "DEFAULT ''",
-                         "DEFAULT (_euckr 0xb0a1)", "DEFAULT (uuid())"])
-        )  # fmt: skip
+        plain = (r"DEFAULT 'it''s \\ 100%'", "DEFAULT ''", "DEFAULT (uuid())", "DEFAULT (concat(_latin1'a','b'))")
+        wide = ("DEFAULT (concat(_latin1'a',_utf8mb3'é'))", "DEFAULT (_euckr 0xb0a1)")
+        mixed = "utf" in kind and "introducer" not in without
+        said.append(dice.choice([*plain, *(wide if mixed else ())]))
     if kind.startswith(("DATETIME", "TIMESTAMP")) and dice.random() < 0.2:
         said = ["DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"]
     if dice.random() < 0.1:
