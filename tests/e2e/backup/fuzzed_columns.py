@@ -1,5 +1,7 @@
 """Columns of every type that the server has, with values at their ends. By a seed: the same each time."""
 
+# ruff: noqa: E501 (statements read best in one line; names are made here)
+
 from __future__ import annotations
 
 import random
@@ -259,7 +261,12 @@ def _options(dice: Dice, kind: str, family: str, without: frozenset[str]) -> str
         time = "DEFAULT 2001" if kind == "YEAR" else "DEFAULT '2001-01-01 01:01:01'"
         said.append({"time": time, "bit": "DEFAULT b'1'"}.get(family, "DEFAULT 1"))
     elif dice.random() < 0.2 and family == "chars":
-        plain = (r"DEFAULT 'it''s \\ 100%'", "DEFAULT ''", "DEFAULT (uuid())", "DEFAULT (concat(_latin1'a','b'))")
+        plain = (
+            r"DEFAULT 'it''s \\ 100%'",
+            "DEFAULT ''",
+            "DEFAULT (uuid())",
+            "DEFAULT (concat(_latin1'a','b'))",
+        )
         wide = ("DEFAULT (concat(_latin1'a',_utf8mb3'é'))", "DEFAULT (_euckr 0xb0a1)")
         mixed = "utf" in kind and "introducer" not in without
         said.append(dice.choice([*plain, *(wide if mixed else ())]))

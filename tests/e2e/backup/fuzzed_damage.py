@@ -1,5 +1,7 @@
 """One thing at random is changed in each object of a restored copy: a row, a value, an index, a definition."""
 
+# ruff: noqa: E501, S608 (statements read best in one line; names are made here)
+
 from __future__ import annotations
 
 import random
@@ -46,7 +48,9 @@ def damage(cursor: Any, database: str, held: Inventory, dice: random.Random) -> 
     A trigger goes with its table's definition only, and so it counts by itself.
     """
     cursor.execute(f"USE {quote(database)}")
-    cursor.execute("SET sql_mode = '', foreign_key_checks = 0, check_constraint_checks = 0, unique_checks = 1")
+    cursor.execute(
+        "SET sql_mode = '', foreign_key_checks = 0, check_constraint_checks = 0, unique_checks = 1"
+    )
     done: dict[str, str] = {}
     for kind, names in held.objects.items():
         for name in names:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from contextlib import closing
-from functools import partial
 from typing import Any
 
 import pymysql
@@ -22,7 +21,22 @@ BATCH = 50
 """Schemas in one database: a backup of each by itself would take most of its time to start servers."""
 REFUSED = 0.35
 """The share of the statements that a server may refuse, or the schemas would say little."""
-NOT_YET = frozenset({"float", "MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV", "merge", "nextval", "introducer", "lax", "comment"})
+NOT_YET = frozenset(
+    {
+        "float",
+        "MyISAM",
+        "Aria",
+        "MEMORY",
+        "ARCHIVE",
+        "CSV",
+        "merge",
+        "nextval",
+        "introducer",
+        "lax",
+        "comment",
+        "broken",
+    }
+)
 """What the dump refuses today."""
 
 
@@ -39,7 +53,6 @@ def make(job: Any, seeds: range) -> Counter[str]:
                 except pymysql.MySQLError as error:
                     count["refused"] += 1
                     count[f"{error.args[0]} {str(error.args[1])[:60]}"] += 1
-                    if error.args[0]!=1146: print(error.args, statement.sql[:1500])
     return count
 
 
@@ -62,7 +75,7 @@ class Spy:
 
         def compared(expected: Inventory, found: Inventory, again: Any, told: Any) -> Compared:
             result = compare(expected, found, again, told)
-            with closing(self.copy._connect()) as connection:  # noqa: SLF001 - nobody else may
+            with closing(self.copy._connect()) as connection:
                 self.done = damage(connection.cursor(), self.database, found, self.dice)
             broken = take(self.copy, self.database, lambda *_: None)
             lines = compare(expected, broken, again, told).lines
@@ -84,7 +97,7 @@ def fuzz(job: Any, seeds: range, patch: pytest.MonkeyPatch) -> None:
     spy = Spy(seeds.start, job.database)
     spy.watch(patch)
     manifest = backup_job.run(job.settings(), backup_job.Log(lambda _: None), job.store())
-    print(count.most_common(30)); assert manifest.differences == (), "\n".join(manifest.differences)
+    assert manifest.differences == (), "\n".join(manifest.differences)
     assert manifest.verified
     assert len(spy.done) > len(seeds) * 10, spy.done
     assert spy.unseen == []
