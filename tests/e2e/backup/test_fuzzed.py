@@ -56,6 +56,10 @@ def make(job: Any, seeds: range) -> Counter[str]:
     return count
 
 
+def quiet(_table: str, _number: int, _of: int) -> None:
+    """Progress that nobody hears."""
+
+
 class Spy:
     """Stands in for the comparison: after the real one, it damages the copy and compares once more."""
 
@@ -77,7 +81,7 @@ class Spy:
             result = compare(expected, found, again, told)
             with closing(self.copy._connect()) as connection:
                 self.done = damage(connection.cursor(), self.database, found, self.dice)
-            broken = take(self.copy, self.database, lambda *_: None)
+            broken = take(self.copy, self.database, quiet)
             lines = compare(expected, broken, again, told).lines
             self.unseen = [
                 f"{what}: {did}"

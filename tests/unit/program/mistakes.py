@@ -54,6 +54,8 @@ CONFIG: list[Mistake] = [
     ("mariadb: {storage: {size: 1e10}}", "mariadb.storage.size", "= 10000000000.0: not text"),
     ("mariadb: {storage: {size: ١Gi}}", "mariadb.storage.size", "not a quantity"),
     ("mariadb: {storage: {size: 9999999Ti}}", "mariadb.storage.size", "more than any machine has"),
+    ("backup: {store: {inCluster: true}, keepDays: 0}", "backup.keepDays", "greater than or equal to 1"),
+    ("backup: {store: {inCluster: true}, keepDays: 7d}", "backup.keepDays", "'7d'"),
     ("backup: {store: {inCluster: true}, workSize: 0Gi}", "backup.workSize", "nothing fits in it"),
     ("redis: {maxmemory: 256Mi}", "redis.maxmemory", "write a whole number with mb or gb"),
     ("redis: {maxmemory: 268435456}", "redis.maxmemory", "= 268435456: not text"),

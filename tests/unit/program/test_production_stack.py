@@ -241,6 +241,7 @@ KEPT_DEFAULTS = {
     "valkey.snapshots.keep",
     "valkey.snapshots.deadlineMinutes", "valkey.snapshots.serviceAccountAnnotations",
     "backup.schedule", "backup.maxAgeHours", "backup.deadlineMinutes", "backup.serviceAccountAnnotations",
+    "backup.keepDays",
     "backup.store.inCluster", "backup.store.bucket", "backup.store.endpoint", "backup.store.region",
     "backup.store.credentialsSecret", "backup.store.sessionTokenKey", "backup.store.ca",
     "backup.store.addressing", "backup.store.image", "backup.store.storage", "backup.store.resources",
