@@ -19,11 +19,12 @@ from filewallball.backup import literals
 from filewallball.backup.contents import Contents
 from filewallball.backup.database import quote, rows
 
+_UTC = "+00:00"
 TOLD = "Not made as it was"
 """The heading of what a restore tells."""
 _VARIABLES = {
     "sql_mode": "'NO_AUTO_VALUE_ON_ZERO,NO_DIR_IN_CREATE,IGNORE_BAD_TABLE_OPTIONS'",
-    "time_zone": "'+00:00'",
+    "time_zone": f"'{_UTC}'",
     # What is in the tables was let in once. Today's rules must not keep it out.
     "foreign_key_checks": "0",
     "unique_checks": "0",
@@ -50,7 +51,7 @@ BEGIN NOT ATOMIC
       EXECUTE IMMEDIATE @fwb_else;
     END IF;
   END;
-  SET sql_mode = @fwb_mode;
+  SET sql_mode = @fwb_mode, time_zone = @fwb_zone;
   EXECUTE IMMEDIATE @fwb_sql;
 END"""
 _FOREIGN_KEY = re.compile(rb",\n  (CONSTRAINT `(?P<name>(?:[^`]|``)+)` FOREIGN KEY [^\n]*?)(?=,?\n)")
@@ -204,15 +205,18 @@ def _made(cursor: Cursor, kind: str, name: str) -> _Made:
 
 
 def _program(kind: str, name: str, made: _Made, collation: str) -> bytes:
-    label = f"{kind.lower()} {name}"
-    mode = made.session.get("sql_mode", "")
-    session = ", ".join(f"{key} = '{value}'" for key, value in made.session.items() if key != "sql_mode")
-    mend = f"Run `DROP {kind} {quote(name)};`, or make what it needs."
-    # Not before the text is a string: client and server must find its end in the same way.
-    sql = _attempt(label, made.text, mend, mode=mode, session=f"SET {session};\n".encode())
-    sql += b"SET NAMES utf8mb4;\n"
-    if "time_zone" in made.session:
-        sql += b"SET time_zone = '+00:00';\n"
+    known = made.session
+    sql = _attempt(
+        f"{kind.lower()} {name}",
+        made.text,
+        f"Run `DROP {kind} {quote(name)};`, or make what it needs.",
+        mode=known.get("sql_mode", ""),
+        zone=known.get("time_zone", _UTC),
+        # Not before the text is a string: client and server must find its end in the same way.
+        session=f"SET character_set_client = {known['character_set_client']},"
+        f" collation_connection = {known['collation_connection']};\n",
+    )
+    sql += f"SET NAMES utf8mb4, time_zone = '{_UTC}';\n".encode()
     if made.database not in ("", collation):
         # What a variable of a routine is, this decides. Without a name it is the database in use.
         sql = f"ALTER DATABASE COLLATE {made.database};\n".encode() + sql
@@ -225,15 +229,19 @@ def _attempt(
     sql: bytes,
     mend: str,
     otherwise: bytes | None = None,
+    *,
     mode: str | None = None,
-    session: bytes = b"",
+    zone: str = _UTC,
+    session: str = "",
 ) -> bytes:
     """SQL that runs `sql`; if that fails it tells `what`, why and how to `mend` it, and runs `otherwise`."""
-    other = b"NULL" if otherwise is None else literals.statement(otherwise)
-    wanted = b"@@sql_mode" if mode is None else literals.text(mode.encode())
-    return (
-        b"SET @fwb_sql = " + literals.statement(sql) + b";\n"
-        b"SET @fwb_what = " + literals.text(what.encode()) + b", @fwb_mend = " + literals.text(mend.encode())
-        + b", @fwb_mode = " + wanted + b", @fwb_else = " + other + b";\n"
-        + session + b"EXECUTE IMMEDIATE @fwb_try;\n"
-    )  # fmt: skip
+    values = {
+        "sql": literals.statement(sql),
+        "else": b"NULL" if otherwise is None else literals.statement(otherwise),
+        "what": literals.text(what.encode()),
+        "mend": literals.text(mend.encode()),
+        "mode": b"@@sql_mode" if mode is None else literals.text(mode.encode()),
+        "zone": literals.text(zone.encode()),
+    }
+    wanted = b", ".join(b"@fwb_" + name.encode() + b" = " + value for name, value in values.items())
+    return b"SET " + wanted + b";\n" + session.encode() + b"EXECUTE IMMEDIATE @fwb_try;\n"

@@ -28,7 +28,7 @@ VALUES
    '1.2.3.4', NULL, '[]', -0.000000000000000000000000000001);
 CREATE TABLE fixed_decimals (id INT PRIMARY KEY, price FLOAT(12,3), small FLOAT(20,9), much DOUBLE(40,20));
 INSERT INTO fixed_decimals SELECT seq, RAND(seq) * POW(10, seq % 9), RAND(seq + 1) * POW(10, -(seq % 7)),
-  RAND(seq) * POW(10, 9 - seq % 20) FROM seq_1_to_2000;
+  RAND(seq) * POW(10, 9) / POW(10, seq % 20) FROM seq_1_to_2000;
 CREATE TABLE float_keys (f FLOAT NOT NULL, id INT NOT NULL, PRIMARY KEY (f, id)) PARTITION BY HASH (id) PARTITIONS 3;
 INSERT INTO float_keys SELECT 1 / seq, seq FROM seq_1_to_300;
 CREATE TABLE float_history (id INT PRIMARY KEY, f FLOAT) WITH SYSTEM VERSIONING;

@@ -6,7 +6,7 @@ import gzip
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,56 @@ def test_a_backup_under_load_is_of_one_moment(bank: Any) -> None:
     assert count < writers.transfers
 
 
+class Appenders:
+    """Sessions that write the same numbers into a table of InnoDB and into one that is in no snapshot."""
+
+    def __init__(self, found: Any, engine: str) -> None:
+        self._job, self._table = found, engine.lower()
+        self._over = threading.Event()
+        self.failed: list[BaseException] = []
+        self.written = 0
+        found.sql(f"CREATE TABLE {self._table} (id INT NOT NULL) ENGINE={engine}")
+        self._threads = [threading.Thread(target=self._write) for _ in range(2)]
+
+    def __enter__(self) -> Appenders:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _write(self) -> None:
+        try:
+            with closing(self._job.server.connect(self._job.database)) as connection:
+                cursor = connection.cursor()
+                while not self._over.is_set():
+                    cursor.execute(f"INSERT INTO {self._table} VALUES (1)")
+                    cursor.execute("INSERT INTO transfers (account, amount) VALUES (1, 1)")
+                    self.written += 1
+        except BaseException as error:  # noqa: BLE001 - shown by the test's thread
+            self.failed.append(error)
+
+
+def test_tables_in_no_snapshot_are_of_its_moment(bank: Any) -> None:
+    """Writers of each wait while they are read, in whatever order they take their locks."""
+    engines = ("MyISAM", "Aria", "MEMORY", "CSV")
+    with ExitStack() as stack:
+        writers = [stack.enter_context(Appenders(bank, engine)) for engine in engines]
+        manifest = job.run(bank.settings(), job.Log(lambda _: None))
+    assert [each.failed for each in writers] == [[]] * len(engines)
+    # A writer is between its two tables, or before or after them.
+    behind = (
+        sum(manifest.tables[engine.lower()].rows for engine in engines) - manifest.tables["transfers"].rows
+    )
+    assert 0 <= behind <= 2 * len(engines)
+    assert manifest.verified
+    assert manifest.locked_tables == ("aria", "csv", "memory", "myisam")
+    assert manifest.tables["transfers"].rows < sum(each.written for each in writers)
+
+
 def test_a_commit_between_the_two_snapshots_is_noticed(bank: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def nothing_blocked(*_: object) -> Iterator[Callable[[], None]]:
@@ -149,10 +199,10 @@ def test_commits_wait_only_for_the_snapshot(
 
     take = snapshot.inventory.take
 
-    def counting(*arguments: Any) -> Any:
+    def counting(*arguments: Any, **options: Any) -> Any:
         bank.sql("UPDATE checking SET balance = balance + 1 WHERE id = 0")
         seen.append("committed")
-        return take(*arguments)
+        return take(*arguments, **options)
 
     monkeypatch.setattr(snapshot, "Dump", Probe)
     monkeypatch.setattr(snapshot.inventory, "take", counting)
@@ -175,11 +225,11 @@ def test_a_schema_that_changes_under_the_dump(bank: Any, monkeypatch: pytest.Mon
 
     take = snapshot.inventory.take
 
-    def counting(*arguments: Any) -> Any:
+    def counting(*arguments: Any, **options: Any) -> Any:
         if not altered.is_set():
             bank.sql("ALTER TABLE transfers ADD COLUMN more INT, ALGORITHM=COPY")
             altered.set()
-        return take(*arguments)
+        return take(*arguments, **options)
 
     monkeypatch.setattr(snapshot, "Dump", Slow)
     monkeypatch.setattr(snapshot.inventory, "take", counting)

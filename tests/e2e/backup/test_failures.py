@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import program, restore, zones
+from filewallball.backup import program, restore, snapshot, zones
 from filewallball.backup import job as backup_job
 from filewallball.backup.__main__ import Stopped
 from filewallball.backup.store import Store, StoreError
@@ -102,14 +102,15 @@ def change_restore(
     """Change the dump before it is restored, or the copy after it."""
     load = restore.Throwaway.load
 
-    def changed(self: Any, dump: Path, server: Any, database: str, progress: Any) -> None:
+    def changed(self: Any, dump: Path, server: Any, database: str, progress: Any) -> tuple[str, ...]:
         if before is not None:
             before(dump)
-        load(self, dump, server, database, progress)
+        told = load(self, dump, server, database, progress)
         with self._connect() as connection:
             cursor = connection.cursor()
             for statement in (f"USE {database}", *after):
                 cursor.execute(statement)
+        return told
 
     monkeypatch.setattr(restore.Throwaway, "load", changed)
 
@@ -229,6 +230,38 @@ def test_a_deadline(filled: Any) -> None:
     assert "Stopped by SIGTERM" in output
     assert processes_in(filled.work) == []
     assert_nothing_left(filled)
+
+
+def test_a_dump_that_is_killed_half_way(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = program.Program.pieces
+
+    def cut(self: Any) -> Iterator[bytes]:
+        self.kill()
+        yield from pieces(self)
+
+    monkeypatch.setattr(program.Program, "pieces", cut)
+    assert fails_inside(filled).message.startswith("dump: mariadb-dump ended with -9")
+    monkeypatch.undo()
+    filled.back_up()
+    assert len(filled.objects()) == 2
+
+
+def test_a_database_that_restarts_during_the_dump(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the backup a restart is the end of all its sessions, and of all locks that they held."""
+    filled.sql("CREATE TABLE old (id INT) ENGINE=MyISAM", "INSERT INTO old VALUES (1)")
+    go_on = snapshot.Dump.go_on
+
+    def restarted(self: Any, connection: Any) -> None:
+        filled.server.run(f"KILL USER {filled.user}")
+        go_on(self, connection)
+
+    monkeypatch.setattr(snapshot.Dump, "go_on", restarted)
+    error = fails_inside(filled)
+    assert error.message.startswith("dump: ")
+    assert "kubectl" in error.hint
+    monkeypatch.undo()
+    filled.back_up()
+    assert len(filled.objects()) == 2
 
 
 def test_a_node_that_dies(filled: Any) -> None:

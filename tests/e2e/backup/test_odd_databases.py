@@ -60,7 +60,7 @@ PROGRAMS = (
     "CREATE VIEW m_second AS SELECT id FROM z_first",
     "CREATE VIEW a_third AS SELECT z.id FROM z_first z JOIN m_second m USING (id)",
     "CREATE PROCEDURE odd_lines() BEGIN\n  /*\ndelimiter ;;\n*/\n  SELECT 'a;;b\ndelimiter //\n',"
-    " \"it's \\\\\";"
+    ' "it\'s \\\\";'
     "\r\nEND",
     "CREATE AGGREGATE FUNCTION summed(x INT) RETURNS INT BEGIN DECLARE s INT DEFAULT 0;"
     " DECLARE CONTINUE HANDLER FOR NOT FOUND RETURN s;"
