@@ -1,6 +1,6 @@
-"""Figures of `fwb redis backup` and `restore`: keys a second, bytes a second beside redis-cli, and the impact.
+"""Figures of `fwb redis backup` and `restore`: keys and bytes a second beside redis-cli, and the impact.
 
-`python -m benchmarks.redis_backup`. Speeds are without a limit, to a local folder, uncompressed; the impact is
+`python -m benchmarks.redis_backup`. Speeds are without limit, to a folder, uncompressed; the impact is
 that of the default rate. Needs redis-server and redis-cli on PATH.
 """
 

@@ -101,7 +101,7 @@ def wrong_command(line: str) -> str:
         elif (ROOT / program).is_file():
             why = ""
         else:
-            why = "" if program in PROGRAMS | {"gunzip"} else f"no program {program}"
+            why = "" if program in PROGRAMS | {"gunzip", "redis-cli", "zstd"} else f"no program {program}"
         if why:
             return f"{line}: {why}"
     return ""

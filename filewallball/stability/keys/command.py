@@ -8,11 +8,12 @@ from typing import Literal
 from filewallball.backup.workdir import human
 from filewallball.errors import ConfigError, UserError
 from filewallball.jobs.joblog import Log
-from filewallball.stability import targets
+from filewallball.stability import in_stack, targets
 from filewallball.stability.keys import catalogue, pace, places, restoring, taking
 from filewallball.stability.keys.manifest import Verify
 from filewallball.stability.keys.pieces import Packing
 from filewallball.stability.local import Local
+from filewallball.stability.targets import Target
 
 
 def backup(
@@ -28,7 +29,7 @@ def backup(
 ) -> int:
     """`rate`: keys a second of each shard; None: the default; 0: no limit. Raises UserError."""
     local = Local.read(folder)
-    source = targets.read(target, folder, local)
+    source = _target(target, folder, local)
     place = places.place(local, folder, store, _say)
     limit = pace.DEFAULT if rate is None else rate or None
     options = taking.Options(way, limit, packing, verify, resume)
@@ -58,8 +59,8 @@ def restore(
             "Write --latest, or --id with a backup_id. `fwb redis restore TARGET --list` shows them.",
         )
     local = Local.read(folder)
-    source = targets.read(target, folder, local)
-    into = targets.read(to, folder, local) if to else source
+    source = _target(target, folder, local)
+    into = _target(to, folder, local) if to else source
     place = places.place(local, folder, store, _say)
     manifest = restoring.chosen(place, source.name, name)
     log = Log(_say)
@@ -78,7 +79,7 @@ def restore(
 def show(folder: Path, target: str, store: str | None) -> int:
     """A line for each backup of the target, the newest first."""
     local = Local.read(folder)
-    source = targets.read(target, folder, local)
+    source = _target(target, folder, local)
     place = places.place(local, folder, store, _say)
     whole, begun = catalogue.finished(place)
     for name in sorted({*whole, *begun}, reverse=True):
@@ -96,6 +97,16 @@ def show(folder: Path, target: str, store: str | None) -> int:
     if not whole and not begun:
         print(f"No backups in {place.where}. `fwb redis backup TARGET` makes one of {source.name}.")
     return 0
+
+
+def _target(name: str, folder: Path, local: Local) -> Target:
+    if in_stack.split(name):
+        raise ConfigError(
+            f"{name} is a part of a stack, whose servers are not reached from here",
+            "For the session servers, run `fwb valkey backup now STACK`. For the cache, forward its port "
+            "with kubectl, and name it by a URL, such as redis://127.0.0.1:6379.",
+        )
+    return targets.read(name, folder, local)
 
 
 def _say(line: str) -> None:

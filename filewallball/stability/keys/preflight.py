@@ -17,6 +17,17 @@ _PROBE = b"fwb:restore-probe"
 _UNCHANGED = "Nothing has been changed."
 
 
+def look(place: Place, manifest: Manifest) -> None:
+    """Raise Damaged if a part of the backup is missing or cut off."""
+    sizes = place.sizes(f"{manifest.id}/")
+    for piece in manifest.pieces:
+        if sizes.get(piece.name) != piece.size:
+            held = sizes.get(piece.name, "no")
+            raise pieces.damaged(manifest, f"{piece.name} has {held} bytes of {piece.size}")
+    if manifest.functions is not None:
+        libraries(place, manifest)
+
+
 def check(slots: Map, manifest: Manifest, databases: AbstractSet[int]) -> None:
     """Raise ConfigError or UserError if the target can't take the backup."""
     if slots.cluster and databases - {0}:

@@ -81,7 +81,7 @@ class ThrowAway:
         try:
             return Wire.to_socket(self.socket)
         except OSError as error:
-            raise Barred(f"the throw-away server has ended: {self._why()}") from error
+            raise Barred(f"The throw-away server has ended: {self._why()}") from error
 
     def wait(self, progress: Callable[[str], None]) -> None:
         """Until it has loaded its file. Raises Barred."""
@@ -92,7 +92,7 @@ class ThrowAway:
                     said = info(wire, "persistence")
             except (OSError, Lost) as error:
                 if self._has_ended() or time.monotonic() > deadline:
-                    raise Barred(f"the throw-away server does not start: {self._why()}") from error
+                    raise Barred(f"The throw-away server does not start: {self._why()}") from error
                 time.sleep(0.01)
                 continue
             if said.get("loading") == "0":
@@ -120,7 +120,7 @@ def program_for(version: int) -> str:
                 return path
             seen.append(f"{path} writes {written}")
     raise Barred(
-        f"no server program here writes version {version} of the format ({', '.join(seen) or 'none on PATH'})"
+        f"No server program here writes version {version} of the format ({', '.join(seen) or 'none on PATH'})"
     )
 
 
@@ -189,7 +189,7 @@ def _check_room(folder: Path, memory: int) -> None:
         available = int(lines["MemAvailable"].split()[0]) * 1024
     if available < memory * 1.3:
         raise Barred(
-            f"this machine has {human(available)} of memory left, and the shard takes {human(memory)}"
+            f"This machine has {human(available)} of memory left, and the shard takes {human(memory)}"
         )
 
 

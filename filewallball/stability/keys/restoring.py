@@ -11,14 +11,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from filewallball.backup.workdir import human
 from filewallball.errors import ConfigError, UserError
 from filewallball.jobs.joblog import Log
-from filewallball.stability.keys import catalogue, locks, pieces, preflight
+from filewallball.stability.keys import catalogue, locks, parallel, pieces, preflight
 from filewallball.stability.keys.comparing import Compared, compare
 from filewallball.stability.keys.manifest import Manifest, Piece, Verify
 from filewallball.stability.keys.patience import Patience, Stopped
@@ -31,7 +30,6 @@ from filewallball.stability.targets import Target
 
 _WORKERS = 2
 """Pieces that are placed at a time for each shard: one is sent while the other is fetched."""
-_MOST_WORKERS = 16
 _SAMPLE = 2000
 """Keys that are compared at the end."""
 _CHUNK = 500
@@ -96,7 +94,7 @@ class _Restore:
         self._look_through()
         if self.options.dry_run:
             self._each(self.pieces, self._rehearse)
-            self._say_counts("would be placed")
+            self.log.say(self.counts.told("would be placed", overwrite=self.options.overwrite))
             return
         done = self.progress.done()
         if done:
@@ -110,7 +108,7 @@ class _Restore:
             if piece.phase:
                 self._each([piece], self._place)
         self._functions()
-        self._say_counts("placed")
+        self.log.say(self.counts.told("placed", overwrite=self.options.overwrite))
         self._compare()
         self.progress.forget()
 
@@ -120,15 +118,7 @@ class _Restore:
 
     def _look_through(self) -> None:
         """Nothing is placed from a backup of which a part is damaged or missing."""
-        sizes = self.place.sizes(f"{self.manifest.id}/")
-        for piece in self.manifest.pieces:
-            if sizes.get(piece.name) != piece.size:
-                held = (
-                    f"has {sizes[piece.name]} bytes of {piece.size}" if piece.name in sizes else "is missing"
-                )
-                raise pieces.damaged(self.manifest, f"{piece.name} {held}")
-        if self.manifest.functions is not None:
-            preflight.libraries(self.place, self.manifest)
+        preflight.look(self.place, self.manifest)
         if self.options.verify != "none":
             self._each(self.pieces, lambda piece: (pieces.fetched(self.place, self.manifest, piece), None)[1])
             self.log.say(f"{len(self.pieces)} pieces, {human(self.manifest.size)}, are as they were stored")
@@ -294,32 +284,11 @@ class _Restore:
                 self._seen += 1
                 self.log.progress(f"{self.counts.placed:,} of {self.manifest.total:,} keys")
 
-        workers = min(_MOST_WORKERS, _WORKERS * len(self.slots.primaries()))
-        with ThreadPoolExecutor(workers, "fwb-restore") as pool:
-            futures = [pool.submit(one, piece) for piece in some]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-                failed = next((why for each in futures if each.done() and (why := each.exception())), None)
-            except BaseException:
-                self.stop.set()
-                raise
-            if failed:
-                self.stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise failed
+        parallel.each(some, one, _WORKERS * len(self.slots.primaries()), self.stop)
 
     def _add(self, counts: Counts) -> None:
         with self._lock:
             self.counts.add(counts)
-
-    def _say_counts(self, verb: str) -> None:
-        counts = self.counts
-        parts = [f"{counts.placed:,} keys {verb}"]
-        kept = "would be replaced" if self.options.overwrite else "stay as they are"
-        parts += [f"{counts.existing:,} are there and {kept}"] if counts.existing else []
-        parts += [f"{counts.expired:,} have expired since"] if counts.expired else []
-        parts += [f"{counts.unmatched:,} do not match"] if counts.unmatched else []
-        self.log.say(", ".join(parts))
 
 
 def chosen(place: Place, source: str, name: str | None) -> Manifest:

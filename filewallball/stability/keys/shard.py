@@ -103,7 +103,7 @@ class ShardJob:
                     if self._way == "replica":
                         raise
                     self._way = "scan"
-                    self._job.say(f"shard {self._number}: read by SCAN, since {error.message}")
+                    self._job.say(f"shard {self._number} is read by SCAN: {error.message}")
             return self._by_scan(wire, address, server, held, rdb)
 
     def _found(self) -> Shard:
@@ -115,7 +115,7 @@ class ShardJob:
         for shard in deployment.shards:
             if deployment.kind != "cluster" or any(node.node_id in self._nodes for node in shard):
                 return shard
-        raise Lost(f"shard {self._number} has no node any more", "See that the cluster is whole.")
+        raise Lost(f"Shard {self._number} has no node any more", "See that the cluster is whole.")
 
     def _version(self, address: Address, held: dict[int, tuple[int, int]]) -> int:
         for database in held:

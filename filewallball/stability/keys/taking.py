@@ -16,7 +16,7 @@ from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
 from filewallball.stability import topology
-from filewallball.stability.keys import locks, moved, names, pieces, reading, slots
+from filewallball.stability.keys import locks, moved, names, parallel, pieces, reading, slots
 from filewallball.stability.keys.manifest import Begun, Manifest, Piece, Verify
 from filewallball.stability.keys.patience import Patience
 from filewallball.stability.keys.pieces import Packing
@@ -101,7 +101,7 @@ class _Backup:
             ]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
-                failed = next((one for each in futures if each.done() and (one := each.exception())), None)
+                failed = parallel.first_error(futures)
             finally:
                 if not all(each.done() and not each.exception() for each in futures):
                     stop.set()

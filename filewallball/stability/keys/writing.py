@@ -21,6 +21,7 @@ from filewallball.stability.topology import SLOTS
 _WINDOW = 2**20
 """Bytes of commands that are on their way at a time, where each reply is looked at."""
 _SLICE = 2**18
+"""Bytes that are handed to the connection at a time."""
 _ASKING = words("ASKING")
 
 
@@ -36,6 +37,15 @@ class Counts:
     def add(self, other: Counts) -> None:
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
+
+    def told(self, verb: str, *, overwrite: bool) -> str:
+        """The counts in words. `verb`: what became of those that are placed."""
+        parts = [f"{self.placed:,} keys {verb}"]
+        kept = "would be replaced" if overwrite else "stay as they are"
+        parts += [f"{self.existing:,} are there and {kept}"] if self.existing else []
+        parts += [f"{self.expired:,} have expired since"] if self.expired else []
+        parts += [f"{self.unmatched:,} do not match"] if self.unmatched else []
+        return ", ".join(parts)
 
 
 class Map:

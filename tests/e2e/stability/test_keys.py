@@ -124,7 +124,7 @@ def test_a_server_that_hands_over_nothing_is_read_by_scan(keys: Keys, server: Se
         url = server.url.replace("redis://", "redis://reader:secret@")
         made, said = keys.backup(url)
         assert keys.manifest(made).ways == ("scan",)
-        assert re.search(r"shard 0: read by SCAN, since .*PSYNC was refused: NOPERM", said)
+        assert re.search(r"shard 0 is read by SCAN: .*PSYNC was refused: NOPERM", said)
         with pytest.raises(UserError, match="PSYNC was refused"):
             keys.backup(url, way="replica", resume=False)
     finally:

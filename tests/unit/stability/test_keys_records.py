@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filewallball.errors import ConfigError, UserError
-from filewallball.stability.keys import catalogue, names, places
+from filewallball.stability.keys import catalogue, command, names, places
 from filewallball.stability.keys.pace import Pace
 from filewallball.stability.keys.places import Folder
 from filewallball.stability.keys.records import Damaged, matcher, parsed, record
@@ -159,3 +159,19 @@ def test_a_backup_that_is_not_there_is_told_with_its_neighbours(tmp_path: Path) 
 def test_a_store_is_a_bucket_or_a_folder(tmp_path: Path, given: str) -> None:
     with pytest.raises(ConfigError, match=f"--store {given} is neither"):
         places.place(Local.read(tmp_path, {}), tmp_path, given, print)
+
+
+def test_a_part_of_a_stack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="dev:valkey is a part of a stack") as refused:
+        command.show(tmp_path, "dev:valkey", str(tmp_path))
+    assert "`fwb valkey backup now STACK`" in refused.value.hint
+
+
+@pytest.mark.parametrize(("latest", "name"), [(True, "redis-backup-dev-20231027T010203Z"), (False, None)])
+def test_one_backup_is_chosen(tmp_path: Path, latest: bool, name: str | None) -> None:
+    with pytest.raises(ConfigError) as refused:
+        command.restore(
+            tmp_path, "dev", None, latest=latest, name=name, to=None, overwrite=True, match=None,
+            database=None, dry_run=False, verify="none",
+        )  # fmt: skip
+    assert "Write --latest, or --id with a backup_id" in refused.value.hint
