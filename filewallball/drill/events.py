@@ -107,7 +107,8 @@ def _pod_deleted(scene: Scene) -> None:
 
 
 def _pod_deleted_sentinels_frozen(scene: Scene) -> None:
-    frozen = list(scene.set.sentinels)[-2:]
+    names = list(scene.set.sentinels)
+    frozen = names[len(names) // 2 + 1 :]  # a majority works on
     try:
         for name in frozen:
             scene.nodes.stop(scene.namespace, name, "sentinel")
@@ -207,7 +208,7 @@ class Event:
 EVENTS = (
     Event("pod-deleted", "the primary's pod is deleted", _pod_deleted, limits.PLANNED, on_nodes=False),
     Event(
-        "pod-deleted-sentinels-frozen", "the primary's pod is deleted while two Sentinels hang",
+        "pod-deleted-sentinels-frozen", "the primary's pod is deleted while a minority of Sentinels hangs",
         _pod_deleted_sentinels_frozen, limits.PLANNED,
     ),
     Event(

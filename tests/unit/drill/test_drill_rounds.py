@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -310,10 +311,14 @@ def test_pod_of_the_primary_is_deleted(kube: FakeKube, the_set: Set):
     assert played.restarted == ["valkey-1"]
 
 
-def test_sentinels_hang_only_while_the_place_is_handed_over(kube: FakeKube, the_set: Set):
+@pytest.mark.parametrize(("declared", "frozen"), [(5, 2), (3, 1)])
+def test_a_minority_of_sentinels_hangs_only_while_the_place_is_handed_over(
+    kube: FakeKube, the_set: Set, declared: int, frozen: int
+):
     faults = FakeFaults()
-    BY_NAME["pod-deleted-sentinels-frozen"].inject(scene(the_set, faults))
-    names = SENTINELS[-2:]
+    few = replace(the_set, sentinels=dict(list(the_set.sentinels.items())[:declared]))
+    BY_NAME["pod-deleted-sentinels-frozen"].inject(scene(few, faults))
+    names = SENTINELS[declared - frozen : declared]
     assert faults.done == [(what, name, "sentinel") for what in ("stop", "resume") for name in names]
     assert kube.deleted == ["valkey-1"]
 
