@@ -21,7 +21,8 @@ BATCH = 50
 """Schemas in one database: a backup of each by itself would take most of its time to start servers."""
 REFUSED = 0.35
 """The share of the statements that a server may refuse, or the schemas would say little."""
-NOT_YET = frozenset(
+import os
+NOT_YET: frozenset[str] = frozenset(os.environ["FW"].split()) if True else frozenset(
     {
         "float",
         "MyISAM",
