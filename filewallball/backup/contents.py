@@ -69,7 +69,8 @@ class Exact:
 class Contents:
     """Names of tables and sequences. Each table's rows are in one of `plain` and `exact`, if it has any.
 
-    `locked`: those that are in no snapshot; `unions` among them show the rows of others. `outside`: rows elsewhere; `unreadable`: nothing can be taken.
+    `locked`: those that are in no snapshot; `unions` among them show the rows of others. `outside`: rows
+    elsewhere; `unreadable`: nothing can be taken.
     `differences`: what is not taken as it is, a line each, with the statement that mends it.
     """
 
