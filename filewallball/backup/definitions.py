@@ -216,7 +216,8 @@ def _program(kind: str, name: str, made: _Made, collation: str) -> bytes:
         session=f"SET character_set_client = {known['character_set_client']},"
         f" collation_connection = {known['collation_connection']};\n",
     )
-    sql += f"SET NAMES utf8mb4, time_zone = '{_UTC}';\n".encode()
+    # With the mode of some programs, client and server would read the next string in another way.
+    sql += f"SET NAMES utf8mb4, time_zone = '{_UTC}', sql_mode = {_VARIABLES['sql_mode']};\n".encode()
     if made.database not in ("", collation):
         # What a variable of a routine is, this decides. Without a name it is the database in use.
         sql = f"ALTER DATABASE COLLATE {made.database};\n".encode() + sql

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.store import AlreadyThere, Store, StoreError
+from filewallball.errors import UserError
 
 NAME_TRIES = 5
 """How many names are tried: that of the present second, and those of the seconds after it."""
@@ -51,9 +52,11 @@ def _put(store: Store, path: Path, manifest: AboutT, check: Callable[[AboutT], N
     except AlreadyThere:
         raise
     except BaseException:
-        # It may have arrived all the same. With a manifest beside it, it is another's.
-        with suppress(StoreError):
+        # It may have arrived all the same. With a manifest beside it, or with other content, it is another's,
+        # who may be about to write the manifest.
+        with suppress(UserError):
             if not store.exists(about):
+                check(manifest)
                 store.delete(name)
         raise
     try:

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pymysql.cursors import Cursor
 
 from filewallball.backup import contents, inventory
+from filewallball.backup.contents import Contents
 from filewallball.backup.database import connect, quote, rows
 from filewallball.backup.dump import Dump, Dumped
 from filewallball.backup.inventory import Inventory
@@ -81,7 +82,7 @@ def take(
                 session.execute(statement)
         before = inventory.events(cursor, settings.name)
         held = contents.read(cursor, settings.name)
-        lock = stack.enter_context(_Lock.of(settings, held.locked, clock))
+        lock = stack.enter_context(_Lock.of(settings, _locks(held), clock))
         with _commits_blocked(settings, lock.take) as confirm_block:
             started, created = clock(), datetime.now(UTC)
             dump = stack.enter_context(Dump(settings, work, held))
@@ -137,6 +138,12 @@ def prove_same(dumped: Position, counted: Position) -> None:
         )
 
 
+def _locks(held: Contents) -> list[str]:
+    """What LOCK TABLES is told. One that shows the rows of others would wait for BLOCK_DDL to end."""
+    ways = {table: "READ LOCAL" if table in held.unions else "READ" for table in sorted(held.locked)}
+    return [f"{quote(table)} {way}" for table, way in ways.items()]
+
+
 class _Lock:
     """The lock on tables that are in no snapshot. `seconds`: how long their writers had to wait at most."""
 
@@ -163,9 +170,7 @@ class _Lock:
         """Wait for statements that write into the tables, and keep others out."""
         if self._cursor is not None:
             self._since = self._clock()
-            self._cursor.execute(
-                "LOCK TABLES " + ", ".join(f"{quote(table)} READ" for table in sorted(self._tables))
-            )
+            self._cursor.execute(f"LOCK TABLES {', '.join(self._tables)}")
 
     def release(self) -> None:
         """Let others write. Raises the driver's error if the lock was lost before."""

@@ -82,7 +82,7 @@ class Texts:
         if not table.isascii() and charset in ("latin1", "euckr"):
             charset, word = "utf8mb4", WORDS["utf8mb4"]
         name, one = self._safe(self.name("view")), quote(dice.choice(columns).name)
-        if not one.isascii():
+        if not all(each.name.isascii() for each in columns):
             charset, word = "utf8mb4", WORDS["utf8mb4"]
         source = quote(table)
         # The server takes such a view, and can't show it any more.

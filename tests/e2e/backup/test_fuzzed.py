@@ -21,23 +21,10 @@ BATCH = 50
 """Schemas in one database: a backup of each by itself would take most of its time to start servers."""
 REFUSED = 0.35
 """The share of the statements that a server may refuse, or the schemas would say little."""
-NOT_YET = frozenset(
-    {
-        "float",
-        "MyISAM",
-        "Aria",
-        "MEMORY",
-        "ARCHIVE",
-        "CSV",
-        "merge",
-        "nextval",
-        "introducer",
-        "lax",
-        "comment",
-        "broken",
-    }
-)
-"""What the dump refuses today."""
+NOT_YET = frozenset({"merge", "comment"})
+"""What is known not to come back: a MERGE table over names that are odd, and the comment of an event that a
+connection in another character set made (told as a difference).
+"""
 
 
 def make(job: Any, seeds: range) -> Counter[str]:
