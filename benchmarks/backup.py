@@ -1,7 +1,7 @@
 """`python -m benchmarks backup`: a database's backup against mariadb-dump, gzip and the mariadb client.
 
-A server of its own with the stack's durability, on a loopback port. Ours is the dump with its counts, and then the
-trial restore with its comparison. Both sides write to the same disk, and neither uploads.
+A server of its own with the stack's durability, on a loopback port. Ours is the dump with its counts, and
+then the trial restore with its comparison. Both sides write to the same disk, and neither uploads.
 """
 
 from __future__ import annotations
@@ -157,19 +157,19 @@ def fill(found: Server, megabytes: int) -> None:
 
     found.sql(
         f"CREATE DATABASE {DATABASE}; CREATE TABLE {DATABASE}.files (id INT PRIMARY KEY, sha CHAR(64), path "
-        "VARCHAR(255), size BIGINT, made DATETIME, score DOUBLE, state ENUM('active', 'hidden', 'gone'), note TEXT, "
-        "thumb VARBINARY(64), KEY (made), KEY (path))"
+        "VARCHAR(255), size BIGINT, made DATETIME, score DOUBLE, state ENUM('active', 'hidden', 'gone'), "
+        "note TEXT, thumb VARBINARY(64), KEY (made), KEY (path))"
     )
     note = ", ".join(word(number) for number in range(20))
     for first in range(1, megabytes * _ROWS + 1, _CHUNK):
         last = min(first + _CHUNK - 1, megabytes * _ROWS)
-        found.sql(
-            f"INSERT INTO files SELECT seq, SHA2(seq, 256), CONCAT_WS('/', {word(90)}, {word(91)}, seq MOD 9973), "
-            "CRC32(seq), '2026-01-01' + INTERVAL CRC32(seq + 1) MOD 30000000 SECOND, CRC32(seq + 2) / 1000003, "
-            f"1 + seq MOD 3, CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512))) "
-            f"FROM seq_{first}_to_{last}",
-            DATABASE,
+        path = f"CONCAT_WS('/', {word(90)}, {word(91)}, seq MOD 9973)"
+        made = "'2026-01-01' + INTERVAL CRC32(seq + 1) MOD 30000000 SECOND"
+        values = (
+            f"seq, SHA2(seq, 256), {path}, CRC32(seq), {made}, CRC32(seq + 2) / 1000003, 1 + seq MOD 3, "
+            f"CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512)))"
         )
+        found.sql(f"INSERT INTO files SELECT {values} FROM seq_{first}_to_{last}", DATABASE)  # noqa: S608
     found.sql(
         f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
     )
@@ -196,7 +196,7 @@ def _one(port: int, folder: Path) -> None:
     with work_dir(folder, None) as work:
         source = database.preflight(where)
         started = time.perf_counter()
-        taken = snapshot.take(where, work, log.clock, lambda *_: None)
+        taken = snapshot.take(where, work, log.clock, _nothing)
         dumped = time.perf_counter()
         job._verify(settings, work, source, taken, log)  # pyright: ignore[reportPrivateUsage]
         verified = time.perf_counter()
@@ -204,6 +204,10 @@ def _one(port: int, folder: Path) -> None:
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     figures = {"dump": dumped - started, "verify": verified - dumped, "peak": peak * 1024}
     print(json.dumps({**figures, "bytes": taken.dumped.bytes, "sql": taken.dumped.sql_bytes}))
+
+
+def _nothing(_table: str, _number: int, _of: int, _bytes: int) -> None:
+    """Progress is for people."""
 
 
 def main(megabytes: int) -> list[Result]:

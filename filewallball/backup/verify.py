@@ -14,6 +14,10 @@ from filewallball.backup.store import Store
 from filewallball.errors import UserError, nearest
 
 
+class Unfit(UserError):
+    """A backup that is of another database or server than this stack's."""
+
+
 def verify(
     store: Store,
     database: str,
@@ -23,14 +27,14 @@ def verify(
 ) -> Manifest:
     """Read the named backup through, or else the newest, and compare it with its manifest.
 
-    Raises Damaged, which names the newest good one; age.NoKey; UserError if there is no such backup or it is
-    of another database or server; StoreError.
+    Raises Damaged and Unfit, which name the newest good one; age.NoKey; UserError if there is no such backup;
+    StoreError.
     """
     found = catalogue.entries(store)
     entry = _chosen(store, found, name)
     try:
         return _proven(store, database, entry, keys)
-    except Damaged as error:
+    except (Damaged, Unfit) as error:
         say(f"{error.message} Looking for the newest good one.")
         others = [each for each in found if each.name != entry.name]
         raise error.retold(
@@ -73,13 +77,13 @@ def _proven(store: Store, database: str, entry: Entry, keys: Sequence[age.Identi
     if manifest is None:
         raise Damaged(f"{entry.name} can't be used: {entry.problem}.", "Do not restore from this one.")
     if manifest.database != database:
-        raise UserError(
+        raise Unfit(
             f"{entry.name} is of the database {manifest.database}, and this stack's is {database}.",
             "Choose another one, or correct filewallball:backup.store.prefix: each stack needs its own.",
         )
     ours = series(restore.server_version())
     if (theirs := series(manifest.server_version)) != ours:
-        raise UserError(
+        raise Unfit(
             f"{entry.name} is from MariaDB {theirs}, and this image has {ours}: it could not prove anything.",
             f"Use a toolkit image with MariaDB {theirs}.",
         )

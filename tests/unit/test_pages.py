@@ -101,7 +101,11 @@ def wrong_command(line: str) -> str:
         elif (ROOT / program).is_file():
             why = ""
         else:
+<<<<<<< HEAD
             why = "" if program in PROGRAMS | {"gunzip", "redis-cli", "zstd"} else f"no program {program}"
+=======
+            why = "" if program in PROGRAMS | {"age-keygen", "gunzip"} else f"no program {program}"
+>>>>>>> 1d8d057 (The backup's benchmark; tests of packing, encryption and failed runs; docs of encrypted backups)
         if why:
             return f"{line}: {why}"
     return ""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pyrage import x25519
 
-from filewallball.backup import age, catalogue, failures, leftovers, verify
+from filewallball.backup import catalogue, failures, leftovers, verify
 from filewallball.backup import job as backup_job
 from filewallball.backup.packed import Packing
 from filewallball.backup.shelf import Damaged
@@ -115,23 +115,19 @@ def test_what_is_wrong_with_a_backup_is_told_and_the_newest_good_one_is_named(fi
         (lambda path: path.with_name(path.name + ".manifest.json").unlink(), "its manifest is missing"),
         (lambda path: path.with_name(path.name + ".manifest.json").write_text("{}"), "cannot be read"),
         (of_another, "the manifest is about"),
+        (of_another_database, "of the database elsewhere"),
+        (of_another_version, "is from MariaDB 11.4"),
     ):
         damage(folder / newest)
-        with pytest.raises(Damaged, match=said) as caught:
+        with pytest.raises((Damaged, verify.Unfit), match=said) as caught:
             verify.verify(store, filled.database, newest, [], lambda _: None)
         assert f"The newest good one is {oldest}." in caught.value.hint
-        for path in folder.glob(f"{newest}*"):
-            path.unlink()
         for path, data in kept.items():
-            path.write_bytes(data) if path.name.startswith(newest) else None
-    for damage, said in ((of_another_database, "of the database elsewhere"), (of_another_version, "11.4")):
-        damage(folder / newest)
-        with pytest.raises(UserError, match=said):
-            verify.verify(store, filled.database, newest, [], lambda _: None)
+            if path.name.startswith(newest):
+                path.write_bytes(data)
+    assert verify.verify(store, filled.database, newest, [], lambda _: None).name == newest
     with pytest.raises(UserError, match="There is no backup nothing"):
         verify.verify(store, filled.database, "nothing", [], lambda _: None)
-    with pytest.raises(age.NoKey) if False else pytest.raises(UserError):
-        verify.verify(store, filled.database, newest[:-1], [], lambda _: None)
 
 
 def test_a_night_that_failed_is_listed_with_the_command_that_helps(filled: Any, tmp_path: Path) -> None:
