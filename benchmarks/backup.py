@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -131,6 +132,7 @@ def server(work: Path) -> Generator[Server]:
         process = subprocess.Popen(
             ["mariadbd", "--no-defaults", *options.split(), *user], stdout=log, stderr=log
         )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server ends as well
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -158,18 +160,25 @@ def fill(found: Server, megabytes: int) -> None:
     found.sql(
         f"CREATE DATABASE {DATABASE}; CREATE TABLE {DATABASE}.files (id INT PRIMARY KEY, sha CHAR(64), path "
         "VARCHAR(255), size BIGINT, made DATETIME, score DOUBLE, state ENUM('active', 'hidden', 'gone'), "
-        "note TEXT, thumb VARBINARY(64), KEY (made), KEY (path))"
+        "note TEXT, thumb VARBINARY(64), KEY (made))"
     )
     note = ", ".join(word(number) for number in range(20))
-    for first in range(1, megabytes * _ROWS + 1, _CHUNK):
-        last = min(first + _CHUNK - 1, megabytes * _ROWS)
-        path = f"CONCAT_WS('/', {word(90)}, {word(91)}, seq MOD 9973)"
-        made = "'2026-01-01' + INTERVAL CRC32(seq + 1) MOD 30000000 SECOND"
-        values = (
-            f"seq, SHA2(seq, 256), {path}, CRC32(seq), {made}, CRC32(seq + 2) / 1000003, 1 + seq MOD 3, "
-            f"CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512)))"
-        )
-        found.sql(f"INSERT INTO files SELECT {values} FROM seq_{first}_to_{last}", DATABASE)  # noqa: S608
+    path = f"CONCAT_WS('/', {word(90)}, {word(91)}, seq MOD 9973)"
+    made = "'2026-01-01' + INTERVAL CRC32(seq + 1) MOD 30000000 SECOND"
+    values = (
+        f"seq, SHA2(seq, 256), {path}, CRC32(seq), {made}, CRC32(seq + 2) / 1000003, 1 + seq MOD 3, "
+        f"CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512)))"
+    )
+    rows = megabytes * _ROWS
+    found.sql(f"INSERT INTO files SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}", DATABASE)  # noqa: S608
+    # The same texts again are further away than a compressor looks back.
+    again = (
+        "id + {first}, SHA2(id + {first}, 256), path, CRC32(id + {first}), made + INTERVAL {first} SECOND, "
+        "score + {first}, state, note, thumb"
+    )
+    for first in range(_CHUNK, rows, _CHUNK):
+        copied = f"{again.format(first=first)} FROM files WHERE id <= {min(_CHUNK, rows - first)}"
+        found.sql(f"SET sql_log_bin = 0; INSERT INTO files SELECT {copied}", DATABASE)  # noqa: S608
     found.sql(
         f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
     )
