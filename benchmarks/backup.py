@@ -178,7 +178,7 @@ def fill(found: Server, megabytes: int) -> None:
     )
     for first in range(_CHUNK, rows, _CHUNK):
         copied = f"{again.format(first=first)} FROM files WHERE id <= {min(_CHUNK, rows - first)}"
-        found.sql(f"SET sql_log_bin = 0; INSERT INTO files SELECT {copied}", DATABASE)  # noqa: S608
+        found.sql(f"SET sql_log_bin = 0; INSERT INTO files SELECT {copied}", DATABASE)
     found.sql(
         f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
     )

@@ -101,11 +101,8 @@ def wrong_command(line: str) -> str:
         elif (ROOT / program).is_file():
             why = ""
         else:
-<<<<<<< HEAD
-            why = "" if program in PROGRAMS | {"gunzip", "redis-cli", "zstd"} else f"no program {program}"
-=======
-            why = "" if program in PROGRAMS | {"age-keygen", "gunzip"} else f"no program {program}"
->>>>>>> 1d8d057 (The backup's benchmark; tests of packing, encryption and failed runs; docs of encrypted backups)
+            known = PROGRAMS | {"age-keygen", "gunzip", "redis-cli", "zstd"}
+            why = "" if program in known else f"no program {program}"
         if why:
             return f"{line}: {why}"
     return ""

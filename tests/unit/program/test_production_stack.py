@@ -241,11 +241,8 @@ KEPT_DEFAULTS = {
     "valkey.snapshots.keep",
     "valkey.snapshots.deadlineMinutes", "valkey.snapshots.serviceAccountAnnotations",
     "backup.schedule", "backup.maxAgeHours", "backup.deadlineMinutes", "backup.serviceAccountAnnotations",
-<<<<<<< HEAD
     "backup.keepDays",
-=======
     "backup.compression", "backup.encryption",
->>>>>>> 2e654ec (The backup's benchmark fills its table faster)
     "backup.store.inCluster", "backup.store.bucket", "backup.store.endpoint", "backup.store.region",
     "backup.store.credentialsSecret", "backup.store.sessionTokenKey", "backup.store.ca",
     "backup.store.addressing", "backup.store.image", "backup.store.storage", "backup.store.resources",
