@@ -170,15 +170,20 @@ def fill(found: Server, megabytes: int) -> None:
         f"CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512)))"
     )
     rows = megabytes * _ROWS
-    found.sql(f"INSERT INTO files SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}", DATABASE)  # noqa: S608
+    found.sql(
+        f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}",
+        DATABASE,
+    )
     # The same texts again are further away than a compressor looks back.
     again = (
         "id + {first}, SHA2(id + {first}, 256), path, CRC32(id + {first}), made + INTERVAL {first} SECOND, "
         "score + {first}, state, note, thumb"
     )
-    for first in range(_CHUNK, rows, _CHUNK):
-        copied = f"{again.format(first=first)} FROM files WHERE id <= {min(_CHUNK, rows - first)}"
+    found.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 0, sync_binlog = 0")
+    for first in range(0, rows, _CHUNK):
+        copied = f"{again.format(first=first)} FROM base WHERE id <= {min(_CHUNK, rows - first)}"
         found.sql(f"SET sql_log_bin = 0; INSERT INTO files SELECT {copied}", DATABASE)
+    found.sql("DROP TABLE base; SET GLOBAL innodb_flush_log_at_trx_commit = 1, sync_binlog = 1", DATABASE)
     found.sql(
         f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
     )

@@ -91,11 +91,13 @@ class Store:
         with self._errors("look for unfinished uploads"):
             while page.get("IsTruncated"):
                 page = self._client.list_multipart_uploads(**where)
-                for each in page.get("Uploads", []):
-                    key = each["Key"].removeprefix(self.settings.prefix)
-                    found.append(Unfinished(key, each["UploadId"], each["Initiated"]))
-                where |= {"KeyMarker": page.get("NextKeyMarker", "")}
-                where |= {"UploadIdMarker": page.get("NextUploadIdMarker", "")}
+                found += [
+                    Unfinished(
+                        each["Key"].removeprefix(self.settings.prefix), each["UploadId"], each["Initiated"]
+                    )
+                    for each in page.get("Uploads", [])
+                ]
+                where |= {each: page.get(f"Next{each}", "") for each in ("KeyMarker", "UploadIdMarker")}
         return found
 
     def abandon(self, upload: Unfinished) -> None:
