@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import backup, measure
 from benchmarks.stack import BenchStack
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,7 +21,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--pairs", type=int, default=7, help="runs of each side (default 7)")
     parser.add_argument("--only", choices=["up", "noop", "sandbox"], help="one group of figures")
+    parser.add_argument("what", nargs="?", choices=["backup"], help="the backup's figures, without a sandbox")
+    parser.add_argument("--megabytes", type=int, default=1050, help="of SQL, for backup (default 1050)")
     arguments = parser.parse_args()
+    if arguments.what == "backup":
+        write("backup", backup.main(arguments.megabytes))
+        return
     work = Path(tempfile.mkdtemp(prefix="fwb-bench-"))
     stack = BenchStack(work, "bench", "filewallball")
     groups = {"sandbox": stack.sandbox_start, "noop": stack.noop, "up": stack.up_against_kubectl}
@@ -35,8 +40,12 @@ def main() -> None:
     finally:
         stack.remove()
         shutil.rmtree(work, ignore_errors=True)
+    write(arguments.only or "all", results)
+
+
+def write(name: str, results: list[measure.Result]) -> None:
+    """Keep the figures, and print them."""
     table = measure.table(results)
-    name = arguments.only or "all"
     measure.save(results, RESULTS / f"{name}.json")
     (RESULTS / f"{name}.md").write_text(table + "\n", encoding="utf-8")
     print(table)

@@ -112,10 +112,18 @@ def _environment(args: BackupArgs) -> dict[str, str]:
         Variables.WORK_DIR: WORK_PATH,
         Variables.WORK_SIZE: args.settings.work_size,
         Variables.KEEP_DAYS: str(args.settings.keep_days),
+        **_packing(args.settings),
         "HOME": WORK_PATH,
         **args.bucket.way(),
         **trusted(database.tls)[1],
     }
+
+
+def _packing(settings: schema.Backup) -> dict[str, str]:
+    told = {Variables.COMPRESSION: settings.compression}
+    if settings.encryption:
+        told[Variables.RECIPIENTS] = "\n".join(settings.encryption.recipients)
+    return told
 
 
 def _job(args: BackupArgs) -> kinds.JobSpec:

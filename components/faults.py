@@ -35,6 +35,7 @@ class Clash(ValueError):
 
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 """Who logs in, in a URL, and by which password."""
+_PRIVATE = re.compile(r"AGE-SECRET-KEY-[\w-]*|-----BEGIN[^\"]*PRIVATE KEY[^\"]*", re.IGNORECASE)
 _SETTING = re.compile(r"\{\.([\w.]+)\}")
 
 
@@ -63,6 +64,7 @@ def _shown(given: object) -> str:
     if given is MASK:
         return f" = {MASK}"
     text = _LOGIN.sub(MASK, json.dumps(_public(given), ensure_ascii=False, default=str))
+    text = _PRIVATE.sub(MASK, text)
     return f" = {text if len(text) <= 80 else text[:77] + '…'}"
 
 

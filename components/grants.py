@@ -18,6 +18,8 @@ from facts import backup, checks, snapshots
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 """Where the agent of EKS Pod Identity answers on each node, at port 80."""
 LIST = "s3:ListBucket"
+PARTS = "s3:ListBucketMultipartUploads"
+"""To find uploads that broke off. AWS knows no condition for it by which it could be held to some names."""
 READ = ("s3:GetObject",)
 WRITE = ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject")
 READ_KEY = ("kms:Decrypt",)
@@ -72,6 +74,8 @@ def _statements(grant: Grant, aws: schema.Aws, prefix: str) -> Iterator[Document
         "Action": list(WRITE if grant.writes else READ),
         "Resource": [f"{bucket}/{each}" for each in objects],
     }
+    if grant.writes:
+        yield {"Sid": "Unfinished", "Effect": "Allow", "Action": [PARTS], "Resource": [bucket]}
     if aws.kms_key:
         yield {
             "Sid": "Key",

@@ -16,6 +16,11 @@ CHECK_JOB: Final = "filewallball-backup-check"
 
 KEEP_DAYS: Final = 7
 """Days after which a backup is removed, where nothing else is set."""
+COMPRESSIONS: Final = ("gzip", "zstd")
+IDENTITY_PATH: Final = "/etc/filewallball-identity"
+"""The folder in a pod with the private key that a command was given."""
+IDENTITY: Final = "identity"
+"""The name of its file, and its key in the Secret that brings it there."""
 
 
 class Variables:
@@ -29,3 +34,8 @@ class Variables:
     WORK_DIR: Final = "FWB_WORK_DIR"
     WORK_SIZE: Final = "FWB_WORK_SIZE"
     KEEP_DAYS: Final = "FWB_BACKUP_KEEP_DAYS"
+    COMPRESSION: Final = "FWB_BACKUP_COMPRESSION"
+    RECIPIENTS: Final = "FWB_BACKUP_RECIPIENTS"
+    """The public keys for which backups are encrypted, one a line."""
+    IDENTITY_FILE: Final = "FWB_BACKUP_IDENTITY_FILE"
+    """The private key that opens them; only the Job of a command that was given one has it."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from components.faults import Clash
 from components.schema.aws import Aws
 from components.schema.base import Model, Resources, Storage, resources_field, to_set
+from components.schema.recipients import Encrypted
 from components.schema.schedules import MaxAge, Scheduled
 from components.values import (
     Annotations,
@@ -177,6 +178,14 @@ class Backup(Scheduled):
     )
     deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
         default=120, description="A run that takes longer is stopped."
+    )
+    compression: Literal["gzip", "zstd"] = Field(
+        default="gzip",
+        description="How backups are compressed. gunzip reads gzip; zstd packs faster and smaller.",
+    )
+    encryption: Encrypted | None = Field(
+        default=None,
+        description="Encrypt backups before they leave the cluster. If not set: they are not encrypted.",
     )
     resources: Resources = resources_field("100m", "256Mi", "768Mi")
     service_account_annotations: Annotations = Field(

@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 
 from filewallball.errors import UserError
@@ -28,12 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("list", help="list the backups in the store")
     prune = commands.add_parser("prune", help="remove the backups that are older than they are kept")
     prune.add_argument("--dry-run", action="store_true", help="say which would be removed, and remove none")
+    verify = commands.add_parser("verify", help="compare a backup in the store with its manifest")
+    verify.add_argument("name", nargs="?", help="which one; if not given: the newest")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
         if chosen.command == "run":
             return _run(allow_empty=chosen.allow_empty)
+        if chosen.command == "verify":
+            return _verify(chosen.name)
         return _list() if chosen.command == "list" else _prune(dry_run=chosen.dry_run)
     except UserError as error:
         print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
@@ -48,18 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(*, allow_empty: bool) -> int:
-    from filewallball.backup import job, settings, verdict
+    from filewallball.backup import failures, job, settings, verdict
+    from filewallball.backup.store import Store
     from filewallball.network import addresses, wait_admitted
 
     checked = replace(settings.from_environment(os.environ), allow_empty=allow_empty)
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
-    manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)))
+    store = Store(checked.store)
+    try:
+        manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)), store)
+    except UserError as error:
+        if error.exit_code == 1:  # with a wrong configuration there is no store to write to
+            failures.record(store, error, datetime.now(UTC))
+        raise
     print(verdict.told(manifest), flush=True)
     return 0
 
 
 def _list() -> int:
-    from filewallball.backup import catalogue, settings, verdict
+    from filewallball.backup import catalogue, failures, settings, verdict
     from filewallball.backup.store import Store
     from filewallball.backup.workdir import human
     from filewallball.network import addresses, wait_admitted
@@ -71,6 +84,27 @@ def _list() -> int:
         print(f"{entry.name}  {human(entry.bytes):>10}  {verdict.of(entry)}")
     if not found:
         print(f"No backups in {store.settings.where}.")
+    failures.lines(failures.recent(store), print)
+    return 0
+
+
+def _verify(name: str | None) -> int:
+    from filewallball.backup import age, settings, verify
+    from filewallball.backup.store import Store
+    from filewallball.backup.workdir import human
+    from filewallball.network import addresses, wait_admitted
+
+    checked = settings.verify_from_environment(os.environ)
+    keys = age.identities(Path(checked.identity)) if checked.identity else []
+    store = Store(checked.store)
+    wait_admitted(addresses(store.settings.endpoint))
+    found = verify.verify(store, checked.database, name, keys, lambda line: print(line, flush=True))
+    through = "Size and SHA-256 are those of the manifest"
+    if not found.recipients or keys:
+        through += ", and it unpacks to the whole dump that was proven"
+    else:
+        through += "; it is encrypted, and --identity FILE would look inside"
+    print(f"backup: OK {found.name}, {human(found.bytes)}. {through}.", flush=True)
     return 0
 
 

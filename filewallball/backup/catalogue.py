@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
-from filewallball.backup import shelf
+from filewallball.backup import age, shelf
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.names import NAMING
-from filewallball.backup.packed import TAIL, PackedError, Unpacker, ends_complete
+from filewallball.backup.packed import TAIL, PackedError, ends_complete, opened
 from filewallball.backup.shelf import Damaged
 from filewallball.backup.store import Store
 
@@ -36,26 +37,48 @@ def find(store: Store, name: str) -> Manifest:
     return _SHELF.find(store, name)
 
 
-def check_stored(store: Store, manifest: Manifest) -> None:
-    """Read the stored dump through: size, SHA-256, SQL's length, last line. Raises Damaged, StoreError."""
-    digest, unpack, tail = hashlib.sha256(), Unpacker(), b""
-    size = sql = 0
+def check_stored(store: Store, manifest: Manifest, keys: Sequence[age.Identity] = ()) -> None:
+    """Read the stored dump through: size, SHA-256, SQL's length, last line. Raises Damaged, StoreError.
+
+    Of one that is encrypted, without `keys`, the first two. Raises age.NoKey if none of the keys opens it.
+    """
+    if keys:
+        age.check_opens(keys, manifest.recipients, manifest.name)
+    stored = _Counted(store.chunks(manifest.name))
+    sql, tail = 0, b""
     try:
-        for chunk in store.chunks(manifest.name):
-            digest.update(chunk)
-            size += len(chunk)
-            for piece in unpack.feed(chunk):
+        if manifest.recipients and not keys:
+            for _ in stored:
+                continue
+        else:
+            for piece in opened(stored, keys):
                 sql += len(piece)
                 tail = (tail + piece)[-TAIL:]
-        unpack.finish()
     except PackedError as error:
         raise _damaged(manifest, error.message) from error
-    if size != manifest.bytes:
-        raise _damaged(manifest, f"{size} bytes in the store, {manifest.bytes} in the manifest")
-    if digest.hexdigest() != manifest.sha256:
-        raise _damaged(manifest, f"its SHA-256 is {digest.hexdigest()}, the manifest says {manifest.sha256}")
+    if stored.size != manifest.bytes:
+        raise _damaged(manifest, f"{stored.size} bytes in the store, {manifest.bytes} in the manifest")
+    if (found := stored.digest.hexdigest()) != manifest.sha256:
+        raise _damaged(manifest, f"its SHA-256 is {found}, the manifest says {manifest.sha256}")
+    if manifest.recipients and not keys:
+        return
     if sql != manifest.sql_bytes or not ends_complete(tail):
         raise _damaged(manifest, f"it unpacks to {sql} bytes, the manifest says {manifest.sql_bytes}")
+
+
+class _Counted(Iterator[bytes]):
+    """The pieces as they come, counted and summed up."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.digest.update(piece)
+        self.size += len(piece)
+        return piece
 
 
 def _damaged(manifest: Manifest, why: str) -> Damaged:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from filewallball.backup.aside import Aside
 from filewallball.backup.contents import Contents
 from filewallball.backup.database import errors
 from filewallball.backup.manifest import Position
-from filewallball.backup.packed import GZIP
+from filewallball.backup.packed import SUFFIXES, packing
 from filewallball.backup.program import SNAPSHOT, Program
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
@@ -43,9 +42,12 @@ class Dump:
     locked, which is kept aside until the first has come to it. Meanwhile the caller counts.
     """
 
-    def __init__(self, settings: DatabaseSettings, work: WorkDir, contents: Contents) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, work: WorkDir, contents: Contents, compression: str = "gzip"
+    ) -> None:
         self._settings, self._work, self._contents = settings, work, contents
-        self._path = work.path / "dump.sql.gz"
+        self._compression = compression
+        self._path = work.path / f"dump{SUFFIXES[compression]}"
         self._error: BaseException | None = None
         self.sql_bytes = 0
         self._bytes = 0
@@ -116,13 +118,12 @@ class Dump:
                 self._snapshot.kill()
 
     def _compress(self, file: BinaryIO) -> None:
-        compressor = zlib.compressobj(6, zlib.DEFLATED, GZIP)
-        for piece in self._pieces():
-            if self._stopped:
-                return
-            self.sql_bytes += len(piece)
-            self._write(file, compressor.compress(piece))
-        self._write(file, compressor.flush())
+        with packing(lambda data: self._write(file, data), self._compression) as packer:
+            for piece in self._pieces():
+                if self._stopped:
+                    return
+                self.sql_bytes += len(piece)
+                packer.write(piece)
 
     def _pieces(self) -> Iterator[bytes]:
         if self._snapshot is not None:

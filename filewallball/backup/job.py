@@ -7,13 +7,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from filewallball.backup import comparison, database, restore, retention, snapshot, zones
+from filewallball.backup import (
+    comparison,
+    database,
+    failures,
+    leftovers,
+    restore,
+    retention,
+    snapshot,
+    zones,
+)
 from filewallball.backup.catalogue import check_stored, newest
 from filewallball.backup.database import Server
 from filewallball.backup.inventory import Inventory
 from filewallball.backup.manifest import Manifest, Table
 from filewallball.backup.names import CHECKS_PREFIX, backup_name
+from filewallball.backup.packed import Packing
 from filewallball.backup.publish import NAME_TRIES, publish
+from filewallball.backup.sealed import sealed
 from filewallball.backup.settings import Settings
 from filewallball.backup.snapshot import Snapshot
 from filewallball.backup.store import Store, StoreError
@@ -36,6 +47,13 @@ class Proof:
     differences: tuple[str, ...] = ()
 
 
+_PROOF = (
+    "The packed dump was unpacked and restored into a throw-away server ({server}), and every table and "
+    "object was compared with the snapshot.{before} Before this manifest was written, the stored file was "
+    "read back."
+)
+
+
 def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
     """Make one backup. Raises UserError that names the step; then nothing was left in the store."""
     with work_dir(settings.work_dir, settings.work_size) as work:
@@ -43,10 +61,14 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
             store = store or Store(settings.store)
             server = _preflight(settings, store, work)
             store.learn(log.say)
+            leftovers.sweep(store, log.say)
+            failures.forget(store)
             done += [f"MariaDB {server.version}", f"about {human(server.data_bytes)} of data"]
             done += [f"{human(work.room())} of room", settings.store.where]
         with log.step("dump") as done:
-            taken = snapshot.take(settings.database, work, log.clock, _dumping(log))
+            taken = snapshot.take(
+                settings.database, work, log.clock, _dumping(log), settings.packing.compression
+            )
             done += [f"{len(taken.inventory.tables)} tables, {taken.inventory.rows} rows"]
             done += [f"{human(taken.dumped.sql_bytes)} of SQL in {human(taken.dumped.bytes)}"]
             done += [f"snapshot {taken.position.file}:{taken.position.position} proven"]
@@ -57,7 +79,12 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
                 check_emptied(taken.inventory.tables, newest(store), settings.database.name)
         started = log.clock()
         proof = _verify(settings, work, server, taken, log)
-        manifest = _manifest(settings, server, taken, proof, log.clock() - started)
+        seconds = log.clock() - started
+        if settings.packing.recipients:
+            with log.step("encrypt") as done:
+                taken = replace(taken, dumped=sealed(taken.dumped, settings.packing.recipients, work))
+                done += [f"for {', '.join(settings.packing.recipients)}"]
+        manifest = _manifest(settings, server, taken, proof, seconds)
         with log.step("upload") as done:
             manifest = upload(store, taken, manifest)
             done += [
@@ -156,7 +183,7 @@ def _rows(tables: Mapping[str, Table]) -> int:
 def _manifest(settings: Settings, server: Server, taken: Snapshot, proof: Proof, seconds: float) -> Manifest:
     # What a restore gives, which is what the copy held. `differences` tells where that isn't the original.
     return Manifest(
-        name=backup_name(taken.created),
+        name=backup_name(taken.created, settings.packing.suffix),
         created=taken.created,
         bytes=taken.dumped.bytes,
         sha256=taken.dumped.sha256,
@@ -174,13 +201,23 @@ def _manifest(settings: Settings, server: Server, taken: Snapshot, proof: Proof,
         differences=proof.differences,
         locked_tables=taken.locked_tables,
         locked_seconds=round(taken.locked_seconds, 3),
+        compression=settings.packing.compression,
+        recipients=settings.packing.recipients,
+        proof=_PROOF.format(
+            server=restore.server_version(),
+            before=" Then it was encrypted." if settings.packing.recipients else "",
+        ),
     )
 
 
 def upload(store: Store, taken: Snapshot, manifest: Manifest) -> Manifest:
     """Put dump and manifest under a free name."""
     named = [
-        replace(manifest, name=backup_name(taken.created + timedelta(seconds=extra)))
+        replace(manifest, name=_name_of(manifest, taken.created + timedelta(seconds=extra)))
         for extra in range(NAME_TRIES)
     ]
     return publish(store, taken.dumped.path, named, lambda one: check_stored(store, one))
+
+
+def _name_of(manifest: Manifest, time: datetime) -> str:
+    return backup_name(time, Packing(manifest.compression, manifest.recipients).suffix)

@@ -12,6 +12,7 @@ from filewallball.backup.names import backup_time
 
 FORMAT = 1
 Verdict = Literal["verified", "differs"]
+_SINCE = {"compression": str, "recipients": list, "proof": str}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Manifest:
 
     `tables` and `objects` are what a restore gives; `differences` tells, a line each, where that is not what
     the server held. `locked_tables` had to be locked for `locked_seconds`, since no snapshot holds them.
+    `recipients`: the public keys for which the dump is encrypted. `proof`: how it was verified, for people.
     """
 
     name: str
@@ -54,6 +56,9 @@ class Manifest:
     verified: bool
     verified_at: datetime | None
     restore_seconds: float
+    compression: str = "gzip"
+    recipients: tuple[str, ...] = ()
+    proof: str = ""
     differences: tuple[str, ...] = ()
     locked_tables: tuple[str, ...] = ()
     locked_seconds: float = 0.0
@@ -107,7 +112,16 @@ def _parse(fields: Fields) -> Manifest:
         differences=fields.texts("differences"),
         locked_tables=fields.texts("locked_tables"),
         locked_seconds=float(fields.get("locked_seconds", (int, float), 0.0)),
+        **_packing(fields),
     )
+
+
+def _packing(fields: Fields) -> dict[str, Any]:
+    """What manifests tell since backups can be packed in more than one way."""
+    told = {key: fields.get(key, kind) for key, kind in _SINCE.items() if key in fields.values}
+    if "recipients" in told:
+        told["recipients"] = tuple(str(each) for each in told["recipients"])
+    return told
 
 
 def _table(fields: Fields) -> Table:

@@ -1,4 +1,4 @@
-"""The names of backups: `filewallball_backup_YYYYmmdd_HHMMSS.sql.gz`, the time in UTC."""
+"""The names of backups: `filewallball_backup_YYYYmmdd_HHMMSS.sql.gz` or another ending, the time in UTC."""
 
 from __future__ import annotations
 
@@ -17,21 +17,26 @@ _TIME = "%Y%m%d_%H%M%S"
 
 @dataclass(frozen=True)
 class Naming:
-    """Names with a time in them, in UTC: `prefix`, YYYYmmdd_HHMMSS, `suffix`. `what` is for errors."""
+    """Names with a time in them, in UTC: `prefix`, YYYYmmdd_HHMMSS, `suffix`. `what` is for errors.
+
+    `others`: endings that such names may have in place of the usual one.
+    """
 
     what: str
     prefix: str
     suffix: str
+    others: tuple[str, ...] = ()
 
-    def name(self, time: datetime) -> str:
-        """The name for `time` (any zone; ValueError for a naive one)."""
+    def name(self, time: datetime, suffix: str = "") -> str:
+        """The name for `time` (any zone; ValueError for a naive one), with the usual ending or another."""
         if time.tzinfo is None:
             raise ValueError(f"a {self.what}'s time needs a time zone")
-        return f"{self.prefix}{time.astimezone(UTC).strftime(_TIME)}{self.suffix}"
+        return f"{self.prefix}{time.astimezone(UTC).strftime(_TIME)}{suffix or self.suffix}"
 
     def time(self, name: str) -> datetime | None:
         """The UTC time in `name`, or None if it is no such name."""
-        form = rf"{re.escape(self.prefix)}(\d{{8}}_\d{{6}}){re.escape(self.suffix)}"
+        endings = "|".join(re.escape(each) for each in (self.suffix, *self.others))
+        form = rf"{re.escape(self.prefix)}(\d{{8}}_\d{{6}})({endings})"
         match = re.fullmatch(form, name, re.ASCII)
         if match is None:
             return None
@@ -41,5 +46,5 @@ class Naming:
             return None
 
 
-NAMING = Naming("backup", OBJECTS, ".sql.gz")
+NAMING = Naming("backup", OBJECTS, ".sql.gz", (".sql.zst", ".sql.gz.age", ".sql.zst.age"))
 backup_name, backup_time = NAMING.name, NAMING.time

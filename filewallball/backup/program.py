@@ -27,6 +27,8 @@ _HEAD = 64 * 1024
 """Bytes at the start of a dump in which the position of the binary log must stand."""
 _CHUNK = 256 * 1024
 """Bytes that are read at a time."""
+_PIPE = 2**20
+"""Bytes that it may be ahead: the most that everybody may have."""
 _HINTS = (
     ("definition has changed", "The schema was changed during the backup. Run the backup again."),
     ("1412", "The schema was changed during the backup. Run the backup again."),
@@ -61,6 +63,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=messages,
                 env={**client_environment(work), "MYSQL_PWD": settings.password},
+                pipesize=_PIPE,
             )
         self._stream = cast("IO[bytes]", self._process.stdout)
 

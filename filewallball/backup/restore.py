@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -250,6 +251,7 @@ def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
     # The server refuses root unless told; anybody else is left as who they are.
     identity = ["--user=root"] if os.geteuid() == 0 else []
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
         socket = home / "socket"
         if len(os.fsencode(socket)) > _SOCKET_LENGTH:
             socket = Path(stack.enter_context(TemporaryDirectory(prefix="fwb-"))) / "socket"

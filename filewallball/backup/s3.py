@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
+CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
+"""How long one try may wait for the store."""
+ATTEMPTS = 6
+"""How often a request is made, in all; the waits between grow to at most 20 seconds."""
 _STORE = "filewallball:backup.store"
 _KEYS = f"the Secret that {_STORE}.credentialsSecret names"
 _REGION = (
@@ -49,6 +53,11 @@ _HINTS = {
     "301": _REGION,
     "307": _REGION,
     "SlowDown": "The store is overloaded. Run the command again later.",
+    **dict.fromkeys(
+        ("507", "InsufficientStorage", "QuotaExceeded", "StorageFull", "XMinioStorageFull"),
+        f"The store has no room left. Remove what is not needed there, or give it a larger volume ({_STORE}"
+        ".storage for a store in the cluster).",
+    ),
     "503": "The store is overloaded, or it restarts. Run the command again later.",
 }
 _UNREACHABLE = f"See that the store runs and that pods can reach it, or correct {_STORE}.endpoint."
@@ -87,9 +96,9 @@ def client(settings: StoreSettings, *, checksums: bool) -> S3Client:
         aws_session_token=settings.session_token,
         verify=settings.ca_file,
         config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             s3={"addressing_style": addressing},  # pyright: ignore[reportArgumentType]
             request_checksum_calculation="when_supported" if checksums else "when_required",
             # What is read is compared with the manifest's own SHA-256, whatever the store can.

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facts import mariadb, snapshots, store, tls
-from facts.backup import KEEP_DAYS, Variables
+from facts.backup import COMPRESSIONS, KEEP_DAYS, Variables
 from facts.units import quantity_bytes
+from filewallball.backup import age
+from filewallball.backup.packed import Packing
 from filewallball.errors import ConfigError
 
 _STORE = "filewallball:backup.store"
@@ -26,6 +28,8 @@ SETTINGS = {
     store.Variables.ADDRESSING: f"{_STORE}.addressing",
     tls.Variables.CA_FILE: "filewallball:tls.enabled",
     Variables.KEEP_DAYS: "filewallball:backup.keepDays",
+    Variables.COMPRESSION: "filewallball:backup.compression",
+    Variables.RECIPIENTS: "filewallball:backup.encryption.recipients",
     Variables.WORK_SIZE: "filewallball:backup.workSize or filewallball:valkey.snapshots.workSize",
     snapshots.Variables.KEEP: "filewallball:valkey.snapshots.keep",
 }
@@ -86,6 +90,7 @@ class Settings:
     work_dir: Path
     work_size: int | None
     keep_days: int = KEEP_DAYS
+    packing: Packing = field(default_factory=Packing)
     allow_empty: bool = False
 
 
@@ -105,6 +110,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         work_dir=read.directory(Variables.WORK_DIR),
         work_size=read.size(Variables.WORK_SIZE),
         keep_days=read.count(Variables.KEEP_DAYS, KEEP_DAYS),
+        packing=Packing(
+            read.choice(Variables.COMPRESSION, COMPRESSIONS) or COMPRESSIONS[0],
+            read.recipients(Variables.RECIPIENTS),
+        ),
     )
     read.finish()
     return settings
@@ -124,6 +133,25 @@ def keeping_from_environment(environment: Mapping[str, str]) -> tuple[StoreSetti
     found = read_store(read), read.count(Variables.KEEP_DAYS, KEEP_DAYS)
     read.finish()
     return found
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """What `filewallball.backup verify` needs. `identity`: the file of the private key that opens backups."""
+
+    database: str
+    store: StoreSettings
+    identity: str | None
+
+
+def verify_from_environment(environment: Mapping[str, str]) -> VerifySettings:
+    """The part that `filewallball.backup verify` needs. Raises ConfigError like `from_environment`."""
+    read = Reader(environment)
+    settings = VerifySettings(
+        read.text(Variables.DATABASE), read_store(read), read.file(Variables.IDENTITY_FILE)
+    )
+    read.finish()
+    return settings
 
 
 def read_store(read: Reader) -> StoreSettings:
@@ -230,6 +258,16 @@ class Reader:
         if value and not Path(value).is_dir():
             self.wrong(name, f"{value} is not a directory")
         return Path(value)
+
+    def recipients(self, name: str) -> tuple[str, ...]:
+        """Public keys of age, one a line."""
+        found = tuple(line.strip() for line in self.environment.get(name, "").splitlines() if line.strip())
+        for each in found:
+            try:
+                age.recipient(each)
+            except ValueError as error:
+                self.wrong(name, f"{'a line' if 'PRIVATE' in each or 'SECRET' in each else each} is {error}")
+        return found
 
     def size(self, name: str) -> int | None:
         value = self.environment.get(name)

@@ -68,6 +68,7 @@ def take(
     work: WorkDir,
     clock: Callable[[], float],
     step: Callable[[str, int, int, int], None],
+    compression: str = "gzip",
 ) -> Snapshot:
     """Dump and count. `step` hears (table, number, of, SQL bytes dumped so far) before each table is counted.
 
@@ -85,7 +86,7 @@ def take(
         lock = stack.enter_context(_Lock.of(settings, _locks(held), clock))
         with _commits_blocked(settings, lock.take) as confirm_block:
             started, created = clock(), datetime.now(UTC)
-            dump = stack.enter_context(Dump(settings, work, held))
+            dump = stack.enter_context(Dump(settings, work, held, compression))
             for session in sessions:
                 session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             dumped_at = dump.wait_open(_OPEN_SECONDS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,15 @@ class Stored:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """An upload in parts that has not ended: its key below the prefix, its number, when it began."""
+
+    key: str
+    number: str
+    begun: datetime
+
+
 class Store:
     """Objects of one bucket below one prefix; keys are without the prefix. Every method raises StoreError."""
 
@@ -60,6 +71,41 @@ class Store:
         """Prove that the bucket is there and may be listed."""
         with self._errors("list"):
             self._client.list_objects_v2(Bucket=self.settings.bucket, Prefix=self.settings.prefix, MaxKeys=1)
+
+    def now(self) -> datetime:
+        """The store's own time, by which it dates objects; ours where it tells none."""
+        with self._errors("list"):
+            answer: Any = self._client.list_objects_v2(
+                Bucket=self.settings.bucket, Prefix=self.settings.prefix, MaxKeys=1
+            )
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        with suppress(ValueError):
+            return parsedate_to_datetime(told).astimezone(UTC)
+        return datetime.now(UTC)
+
+    def unfinished(self, begins: str) -> list[Unfinished]:
+        """The uploads in parts that nobody has ended, of keys that begin so."""
+        found: list[Unfinished] = []
+        where: Any = {"Bucket": self.settings.bucket, "Prefix": self._key(begins)}
+        page: Any = {"IsTruncated": True}
+        with self._errors("look for unfinished uploads"):
+            while page.get("IsTruncated"):
+                page = self._client.list_multipart_uploads(**where)
+                found += [
+                    Unfinished(
+                        each["Key"].removeprefix(self.settings.prefix), each["UploadId"], each["Initiated"]
+                    )
+                    for each in page.get("Uploads", [])
+                ]
+                where |= {each: page.get(f"Next{each}", "") for each in ("KeyMarker", "UploadIdMarker")}
+        return found
+
+    def abandon(self, upload: Unfinished) -> None:
+        """Remove the parts of an upload that was never ended."""
+        with self._errors("remove the parts of", upload.key):
+            self._client.abort_multipart_upload(
+                Bucket=self.settings.bucket, Key=self._key(upload.key), UploadId=upload.number
+            )
 
     def learn(self, say: Callable[[str], None]) -> None:
         """Find out what the store can do, once; `say` hears what it can't, and what is done instead."""
@@ -118,12 +164,18 @@ class Store:
             return
         with self._errors("upload", key), self._alone(key, in_parts=True) as condition:
             # Parts one after another, so that memory does not grow with the backup.
-            self._put_parts(path, self._key(key), max(PART, -(-size // _MAX_PARTS)), condition)
+            self._put_parts(path, key, max(PART, -(-size // _MAX_PARTS)), condition)
 
     def put(self, data: bytes, key: str) -> None:
         """Store a small object. Raises AlreadyThere rather than overwrite."""
         with self._errors("upload", key), self._alone(key) as condition:
-            self._client.put_object(Bucket=self.settings.bucket, Key=self._key(key), Body=data, **condition)
+            try:
+                self._client.put_object(
+                    Bucket=self.settings.bucket, Key=self._key(key), Body=data, **condition
+                )
+            except ClientError as error:
+                if not self._arrived(error, key, [data]):
+                    raise
 
     def get(self, key: str) -> bytes:
         """The whole of a small object."""
@@ -140,8 +192,15 @@ class Store:
         with self._errors("remove", key):
             self._client.delete_object(Bucket=self.settings.bucket, Key=self._key(key))
 
-    def _put_parts(self, path: Path, key: str, part_size: int, condition: Any) -> None:
-        bucket = self.settings.bucket
+    def _arrived(self, error: ClientError, key: str, pieces: Iterable[bytes]) -> bool:
+        """Whether what is refused as taken is this very upload, tried again since its answer was lost."""
+        retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        if not retries or not (s3.is_taken(error) or s3.code_of(error)[0] == "NoSuchUpload"):
+            return False
+        return self.exists(key) and _digest(self.chunks(key)) == _digest(pieces)
+
+    def _put_parts(self, path: Path, name: str, part_size: int, condition: Any) -> None:
+        bucket, key = self.settings.bucket, self._key(name)
         upload = self._client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
         try:
             parts: list[CompletedPartTypeDef] = []
@@ -155,8 +214,12 @@ class Store:
             self._client.complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
             )
-        except BaseException:
-            self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        except BaseException as error:
+            # What went wrong first is told. Parts that stay are removed by a later run.
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+            if isinstance(error, ClientError) and self._arrived(error, name, _pieces(path)):
+                return
             raise
 
     def _key(self, key: str) -> str:
@@ -228,3 +291,15 @@ class Store:
             yield
         except (BotoCoreError, ClientError) as error:
             raise explained(error, verb, key, self.settings.where) from error
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(_CHUNK), b"")
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def now(
 
 @app.command("list")
 def show(stack: Stack, cwd: Project = HERE) -> None:
-    """List the backups in the store, the newest first."""
+    """List the backups in the store, the newest first, and the runs that failed."""
     from filewallball.backup import remote
 
     raise typer.Exit(remote.show(cwd, stack))
@@ -45,3 +46,19 @@ def prune(
     from filewallball.backup import remote
 
     raise typer.Exit(remote.prune(cwd, stack, dry_run=dry_run))
+
+
+@app.command("verify")
+def verify(
+    stack: Stack,
+    name: Annotated[str | None, typer.Argument(help="Which backup; if not given: the newest.")] = None,
+    cwd: Project = HERE,
+    identity: Annotated[
+        Path | None,
+        typer.Option("--identity", help="File of the private key that opens encrypted backups."),
+    ] = None,
+) -> None:
+    """Read a backup in the store through and compare it with its manifest; exit 1 if it is damaged."""
+    from filewallball.backup import remote
+
+    raise typer.Exit(remote.verify(cwd, stack, name, identity))

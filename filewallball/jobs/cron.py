@@ -24,6 +24,19 @@ class CronPod:
     work: Work
 
 
+@dataclass(frozen=True)
+class SecretFile:
+    """A secret that one Job's pod reads from `folder`/`key`; `variable` tells it the path.
+
+    It goes with the Job: the cluster removes it when the Job is removed.
+    """
+
+    folder: str
+    key: str
+    variable: str
+    data: bytes
+
+
 def run(
     place: Place,
     cron: CronPod,
@@ -31,6 +44,7 @@ def run(
     write: Callable[[str], None] = print,
     *,
     in_its_turn: bool = False,
+    secret: SecretFile | None = None,
 ) -> int:
     """Run a command of the pod's module in the cluster; `write` gets its lines. Returns its exit code.
 
@@ -42,17 +56,23 @@ def run(
         raise UserError(
             f"There is no CronJob {cron.cronjob} in {place}.", f"Run `fwb up {place.stack}` first."
         )
+    name = manifests.unique(f"{cron.name}-{arguments[0]}-")
     template = cron_job["spec"]["jobTemplate"]["spec"]["template"]
+    if secret:
+        template = manifests.with_secret(template, name, secret.folder, secret.key, secret.variable)
     manifest = manifests.of_cron_job(
         cron_job,
-        manifests.unique(f"{cron.name}-{arguments[0]}-"),
+        name,
         place.namespace,
         ttlSecondsAfterFinished=_KEEP_SECONDS,
         template=manifests.told(template, command=["python3", "-m", cron.module, *arguments]),
     )
     if in_its_turn:
         manifest = manifests.counted(manifest, cron_job)
-    with made(place.kube, manifest, keep=True) as job:
+    with made(place.kube, manifest, keep=not secret) as job:
+        if secret:
+            # After the Job, which owns it: so there is no moment in which nobody would remove it.
+            place.kube.create(manifests.secret_of(job, secret.key, secret.data))
         pod = JobPod(place.kube, place.namespace, job, cron.work)
         for line in pod.lines():
             write(line)

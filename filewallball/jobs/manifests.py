@@ -5,6 +5,7 @@ What the pod can reach and may do is then as declared, and no credential leaves 
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -90,3 +91,32 @@ def told(template: Object, **words: Sequence[str]) -> Object:
     first, *others = template["spec"]["containers"]
     given = {field: list(value) for field, value in words.items()}
     return {**template, "spec": {**template["spec"], "containers": [{**first, **given}, *others]}}
+
+
+def with_secret(template: Object, name: str, folder: str, key: str, variable: str) -> Object:
+    """The pod's template whose first container finds a key of the Secret in `folder`; a variable says so."""
+    spec = template["spec"]
+    first, *others = spec["containers"]
+    volume = {"name": "given", "secret": {"secretName": name, "items": [{"key": key, "path": key}]}}
+    mount = {"name": "given", "mountPath": folder, "readOnly": True}
+    told_so = {"name": variable, "value": f"{folder}/{key}"}
+    container = {
+        **first,
+        "env": [*first.get("env", []), told_so],
+        "volumeMounts": [*first.get("volumeMounts", []), mount],
+    }
+    volumes = [*spec.get("volumes", []), volume]
+    return {**template, "spec": {**spec, "containers": [container, *others], "volumes": volumes}}
+
+
+def secret_of(job: Object, key: str, data: bytes) -> Object:
+    """A Secret with the Job's name, which the cluster removes together with the Job."""
+    meta = job["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"], "ownerReferences": [owner]},
+        "data": {key: base64.b64encode(data).decode()},
+        "immutable": True,
+    }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from filewallball.backup.leftovers import sweep_parts
 from filewallball.backup.publish import NAME_TRIES, publish
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human, work_dir
@@ -13,7 +14,7 @@ from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
 from filewallball.snapshots import catalogue, functions, transfer
 from filewallball.snapshots.manifest import Content, Manifest
-from filewallball.snapshots.names import snapshot_name
+from filewallball.snapshots.names import NAMING, snapshot_name
 from filewallball.snapshots.sessions import Server, SessionSet
 from filewallball.snapshots.settings import Settings
 from filewallball.snapshots.throwaway import Throwaway, throwaway
@@ -56,6 +57,7 @@ def take(taking: Taking, before_restore: str | None = None) -> Manifest:
     with log.step("preflight") as done:
         taking.store.check()
         taking.store.learn(log.say)
+        sweep_parts(taking.store, NAMING, log.say)
         servers = _servers(taking.sessions)
         _check_version(servers[0], taking.copy)
         done += [f"{len(servers) - 1} replicas linked", f"Valkey {servers[0].version}"]

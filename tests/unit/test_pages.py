@@ -101,7 +101,8 @@ def wrong_command(line: str) -> str:
         elif (ROOT / program).is_file():
             why = ""
         else:
-            why = "" if program in PROGRAMS | {"gunzip", "redis-cli", "zstd"} else f"no program {program}"
+            known = PROGRAMS | {"age-keygen", "gunzip", "redis-cli", "zstd"}
+            why = "" if program in known else f"no program {program}"
         if why:
             return f"{line}: {why}"
     return ""

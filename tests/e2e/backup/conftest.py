@@ -19,8 +19,8 @@ import pytest
 from local_program import free_port, program
 from s3_gateway import S3, Recorded, gateway, recording
 
+from filewallball.backup import failures, settings
 from filewallball.backup import job as backup_job
-from filewallball.backup import settings
 from filewallball.backup.job import Proof
 from filewallball.backup.snapshot import Snapshot
 from filewallball.backup.store import Store
@@ -220,7 +220,7 @@ class Job:
 
     def objects(self) -> list[str]:
         """What the bucket holds under final names."""
-        return sorted(item.key for item in self.store().list())
+        return sorted(item.key for item in self.store().list() if not failures.NAMING.time(item.key))
 
     def leftovers(self) -> list[str]:
         """What a backup left in the work directory."""

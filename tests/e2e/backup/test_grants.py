@@ -26,7 +26,9 @@ from filewallball.backup import catalogue
 from filewallball.backup import job as backup_job
 from filewallball.backup import store as store_module
 from filewallball.backup.abilities import Abilities
+from filewallball.backup.leftovers import sweep_parts
 from filewallball.backup.manifest import Manifest
+from filewallball.backup.names import NAMING, Naming
 from filewallball.backup.publish import publish
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.snapshot import Snapshot
@@ -34,6 +36,7 @@ from filewallball.backup.store import Store, StoreError
 from filewallball.snapshots import catalogue as snapshots
 from filewallball.snapshots.manifest import Content
 from filewallball.snapshots.manifest import Manifest as SnapshotManifest
+from filewallball.snapshots.names import NAMING as SNAPSHOTS
 
 TIME = datetime(2026, 3, 1, 2, 0, 0, tzinfo=UTC)
 PREFIX = "team/"
@@ -159,6 +162,13 @@ def unproven(store: Store, path: Path, about: Any) -> None:
     assert not store.exists(about.name)
 
 
+def assert_swept(store: Store, naming: Naming) -> None:
+    """Uploads that broke off may be looked for."""
+    said: list[str] = []
+    sweep_parts(store, naming, said.append)
+    assert said == []
+
+
 def back_up(settings: StoreSettings, things: Things) -> None:
     store = at_aws(settings)
     store.check()
@@ -169,6 +179,7 @@ def back_up(settings: StoreSettings, things: Things) -> None:
     catalogue.check_stored(store, catalogue.find(store, made.name))
     unproven(store, things.file, replace(things.manifest, name="filewallball_backup_20260304_020000.sql.gz"))
     interrupted(store, "filewallball_backup_20260305_020000.sql.gz", things)
+    assert_swept(store, NAMING)
 
 
 def take_snapshots(settings: StoreSettings, things: Things) -> None:
@@ -179,6 +190,7 @@ def take_snapshots(settings: StoreSettings, things: Things) -> None:
     snapshots.check_stored(store, found, things.gate.folder / "copy")
     unproven(store, things.file, replace(things.snapshot, name="valkey_snapshot_20260304_020000.rdb"))
     interrupted(store, "valkey_snapshot_20260305_020000.rdb", things)
+    assert_swept(store, SNAPSHOTS)
     snapshots.remove(store, made.name)
     assert snapshots.entries(store) == []
 
@@ -232,7 +244,7 @@ def test_the_role_is_enough_and_holds_no_action_too_many(
 MISSING = [
     (grant.purpose, action)
     for grant in grants.GRANTS
-    for action in (grants.LIST, *(grants.WRITE if grant.writes else grants.READ))
+    for action in (grants.LIST, *((grants.PARTS, *grants.WRITE) if grant.writes else grants.READ))
 ]
 
 

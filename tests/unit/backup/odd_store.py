@@ -35,6 +35,8 @@ class Odd:
     `checksums`: taken, refused, or kept (as part of the object). `condition`: honoured, 501 or ignored; of
     uploads in parts `parts_condition`. `listing`: 2, or 1 where the newer way is unknown or refused (`501`).
     `failing`: codes that are answered to the next requests. `token`: must come with every request.
+    By what is asked (`PUT p/name`, `PUT p/name part 7`, `POST p/name begin` or `end`): `refusing` answers a
+    code each time, `lost` does it once and never answers, `slow` lets the client wait until it gives up.
     """
 
     checksums: str = "taken"
@@ -43,6 +45,9 @@ class Odd:
     listing: str = "2"
     failing: list[tuple[int, str]] = field(default_factory=list)
     token: str | None = None
+    refusing: dict[str, tuple[int, str]] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    slow: frozenset[str] = frozenset()
     virtual: bool = False
     loses: bool = False
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -145,8 +150,14 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(found.path).removeprefix("/")
         if not self.odd.virtual:
             path = path.partition("/")[2]
-        self.odd.seen.append(f"{self.command} {path}")
-        return path, parse_qs(found.query, keep_blank_values=True)
+        query = parse_qs(found.query, keep_blank_values=True)
+        self.what = f"{self.command} {path}"
+        if "partNumber" in query:
+            self.what += f" part {query['partNumber'][0]}"
+        elif self.command == "POST":
+            self.what += " begin" if "uploads" in query else " end"
+        self.odd.seen.append(self.what)
+        return path, query
 
     def _may(self, key: str, condition: str) -> bool:
         if "If-None-Match" not in self.headers or condition == "ignored":
@@ -162,6 +173,14 @@ class Handler(BaseHTTPRequestHandler):
     def _refused(self) -> bool:
         if self.odd.failing:
             self._error(*self.odd.failing.pop(0))
+            return True
+        if self.what in self.odd.refusing:
+            self._error(*self.odd.refusing[self.what])
+            return True
+        if self.what in self.odd.slow:
+            self.connection.settimeout(10)
+            self.rfile.read(1)  # comes to its end when the client closes the connection
+            self.close_connection = True
             return True
         if self.odd.token and self.headers.get("x-amz-security-token") != self.odd.token:
             self._error(403, "InvalidToken")
@@ -186,6 +205,10 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(status, b"" if self.command == "HEAD" else body)
 
     def _answer(self, status: int, body: bytes, headers: Any = ()) -> None:
+        if self.what in self.odd.lost:
+            self.odd.lost.remove(self.what)
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, value in dict(headers).items():
             self.send_header(name, value)

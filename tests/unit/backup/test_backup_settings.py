@@ -70,6 +70,13 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
         ("FWB_STORE_SECRET_KEY_FILE", "", "goes with FWB_STORE_ACCESS_KEY_FILE: one alone is set"),
         ("FWB_WORK_DIR", "/nowhere", "FWB_WORK_DIR: /nowhere is not a directory"),
         ("FWB_WORK_SIZE", "2 GB", "FWB_WORK_SIZE: '2 GB' is not a size"),
+        ("FWB_BACKUP_COMPRESSION", "xz", "FWB_BACKUP_COMPRESSION: 'xz' is not one of gzip, zstd"),
+        (
+            "FWB_BACKUP_RECIPIENTS",
+            "age1foo",
+            "age1foo is not a public key of age (filewallball:backup.encrypt",
+        ),
+        ("FWB_BACKUP_RECIPIENTS", "AGE-SECRET-KEY-1X", "FWB_BACKUP_RECIPIENTS: a line is not a public key"),
     ],
 )
 def test_a_wrong_value_is_named(environment: dict[str, str], name: str, value: str, said: str) -> None:
@@ -103,7 +110,7 @@ def test_an_empty_database_is_allowed_only_when_asked(
 ) -> None:
     given: list[bool] = []
 
-    def run(found: settings.Settings, _: object) -> None:
+    def run(found: settings.Settings, *_: object) -> None:
         given.append(found.allow_empty)
         raise ConfigError("enough")
 

@@ -51,6 +51,9 @@ def test_the_time_comes_back(time: datetime) -> None:
     "name",
     [
         "filewallball_backup_20260228_170005.sql",
+        "filewallball_backup_20260228_170005.sql.age",
+        "filewallball_backup_20260228_170005.sql.xz",
+        "filewallball_backup_20260228_170005.failed.json",
         "filewallball_backup_20260228_170005.sql.gz.manifest.json",
         "filewallball_backup_20261399_170005.sql.gz",
         "filewallball_backup_20260228_1700.sql.gz",
@@ -62,7 +65,24 @@ def test_other_names_are_none(name: str) -> None:
     assert backup_time(name) is None
 
 
+@pytest.mark.parametrize("ending", [".sql.gz", ".sql.zst", ".sql.gz.age", ".sql.zst.age"])
+def test_every_packing_has_a_name_that_is_read_again(ending: str) -> None:
+    name = backup_name(TIME, ending)
+    assert name.endswith(ending)
+    assert backup_time(name) == TIME.replace(microsecond=0)
+
+
+def test_an_older_manifest_tells_nothing_of_how_it_was_packed() -> None:
+    values = json.loads(MANIFEST.to_json())
+    for key in ("compression", "recipients", "proof"):
+        del values[key]
+    found = Manifest.from_json(json.dumps(values).encode())
+    assert (found.compression, found.recipients, found.proof) == ("gzip", (), "")
+
+
 def test_a_manifest_comes_back() -> None:
+    sealed = replace(MANIFEST, compression="zstd", recipients=("age1x", "ssh-ed25519 AAAA"), proof="하나")
+    assert Manifest.from_json(sealed.to_json()) == sealed
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
     untried = replace(MANIFEST, verified=False, verified_at=None)
     assert Manifest.from_json(untried.to_json()) == untried

@@ -12,8 +12,8 @@ from facts.backup import CRON_JOB
 from filewallball import pods
 from filewallball.backup import remote
 from filewallball.cli import app
-from filewallball.errors import UserError
-from filewallball.jobs import following
+from filewallball.errors import ConfigError, UserError
+from filewallball.jobs import following, manifests
 from filewallball.stack import Place
 
 CRONJOB: dict[str, Any] = {
@@ -179,3 +179,61 @@ def test_too_little_memory_is_said() -> None:
     code, lines = run(Cluster([ended(137, reason="OOMKilled")], ["restore: …"]))
     assert code == 137
     assert "out of memory" in lines[-1]
+
+
+def failed_job(name: str, **condition: str) -> dict[str, Any]:
+    ended = {"type": "Failed", "status": "True", "lastTransitionTime": "2026-03-01T02:09:00Z", **condition}
+    return {"metadata": {"name": name}, "status": {"conditions": [ended]}}
+
+
+def test_jobs_that_failed_without_a_record_are_listed_with_the_command_that_helps() -> None:
+    class Kube:
+        context = "test"
+
+        def list(self, *asked: object) -> list[dict[str, Any]]:
+            assert asked == ("batch/v1", "Job", "files", "app.kubernetes.io/name=filewallball-backup")
+            done = {
+                "metadata": {"name": "j-3"},
+                "status": {"conditions": [{"type": "Complete", "status": "True"}]},
+            }
+            killed = failed_job(
+                "j-1", reason="DeadlineExceeded", message="Job was active longer than allowed"
+            )
+            return [
+                killed,
+                failed_job("j-2", reason="BackoffLimitExceeded"),
+                done,
+                {"metadata": {"name": "j-4"}},
+            ]
+
+    place = Place("dev", "files", Kube())  # type: ignore[arg-type]
+    lines = remote.failed_jobs(place, ["2026-03-01 02:00:00 UTC  FAILED upload: … (pod j-2-x7k2p)"])
+    assert lines == [
+        "Failed Jobs that left no record in the store:",
+        "2026-03-01T02:09:00Z  FAILED Job j-1: Job was active longer than allowed",
+        "  Look at `kubectl -n files logs job/j-1`. Correct what it names, then run `fwb backup now dev`.",
+    ]
+
+
+def test_a_private_key_goes_into_a_secret_that_the_job_owns() -> None:
+    job = {"metadata": {"name": "j-1", "namespace": "files", "uid": "u-1"}}
+    secret = manifests.secret_of(job, "identity", b"AGE")
+    [owner] = secret["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Job", "u-1")
+    assert secret["data"] == {"identity": "QUdF"}
+    template = CRONJOB["spec"]["jobTemplate"]["spec"]["template"]
+    made = manifests.with_secret(template, "j-1", "/etc/given", "identity", "FWB_FILE")["spec"]
+    [container] = made["containers"]
+    assert container["env"] == [{"name": "FWB_FILE", "value": "/etc/given/identity"}]
+    [mount] = container["volumeMounts"]
+    [volume] = made["volumes"]
+    assert (mount["name"], volume["secret"]["secretName"]) == (volume["name"], "j-1")
+    assert "volumes" not in template["spec"], "the stack's own template is as it was"
+
+
+def test_a_file_without_a_private_key_starts_no_job(tmp_path: Any) -> None:
+    path = tmp_path / "key.pub"
+    path.write_text("age1foo")
+    found = CliRunner().invoke(app, ["backup", "verify", "dev", "--identity", str(path)])
+    assert isinstance(found.exception, ConfigError)
+    assert "holds a public key" in found.exception.message

@@ -138,7 +138,10 @@ def imports(file: Path) -> set[str]:
 # What may be imported of what pip installs; mypy_boto3_s3 is named for the type checker alone.
 INSTALLED = {
     "agent": {"redis"},
-    "toolkit": {"boto3", "botocore", "httpx2", "pymysql", "yaml", "redis", "mypy_boto3_s3"},
+    "toolkit": {
+        *("boto3", "botocore", "httpx2", "pymysql", "pyrage", "yaml", "redis", "mypy_boto3_s3"),
+        *("zlib_ng", "zstandard"),
+    },
 }
 OURS = {"facts", "filewallball"}
 PROGRAMS = [

@@ -57,6 +57,23 @@ CONFIG: list[Mistake] = [
     ("backup: {store: {inCluster: true}, keepDays: 0}", "backup.keepDays", "write 1 to 3650"),
     ("backup: {store: {inCluster: true}, keepDays: 7d}", "backup.keepDays", "not a whole number"),
     ("backup: {store: {inCluster: true}, workSize: 0Gi}", "backup.workSize", "nothing fits in it"),
+    ("backup: {store: {inCluster: true}, compression: xz}", "backup.compression", "gzip"),
+    ("backup: {store: {inCluster: true}, encryption: {}}", "backup.encryption.recipients", "write"),
+    (
+        "backup: {store: {inCluster: true}, encryption: {recipients: []}}",
+        "backup.encryption.recipients",
+        "write",
+    ),
+    (
+        "backup: {store: {inCluster: true}, encryption: {recipients: [age1foo]}}",
+        "backup.encryption.recipients.0",
+        '= "age1foo": not a public key of age; write the public key alone',
+    ),
+    (
+        "backup: {store: {inCluster: true}, encryption: {recipients: [AGE-SECRET-KEY-1QQQ]}}",
+        "backup.encryption.recipients.0",
+        '= "[secret]": a private key',
+    ),
     ("redis: {maxmemory: 256Mi}", "redis.maxmemory", "write a whole number with mb or gb"),
     ("redis: {maxmemory: 268435456}", "redis.maxmemory", "= 268435456: not text"),
     ("redis: {maxmemory: '256'}", "redis.maxmemory", "less than 1mb"),

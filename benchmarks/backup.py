@@ -1,0 +1,235 @@
+"""`python -m benchmarks backup`: a database's backup against mariadb-dump, gzip and the mariadb client.
+
+A server of its own with the stack's durability, on a loopback port. Ours is the dump with its counts, and
+then the trial restore with its comparison. Both sides write to the same disk, and neither uploads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measure import Result, run, timed
+
+DATABASE = "bench"
+COPY = "bench_copy"
+_ROWS = 2850
+"""Rows that give a megabyte of SQL."""
+_CHUNK = 100_000
+_WORDS = [
+    "file",
+    "report",
+    "invoice",
+    "photo",
+    "holiday",
+    "family",
+    "archive",
+    "budget",
+    "한국",
+    "사진",
+    "보고서",
+    "backup",
+    "draft",
+    "final",
+    "version",
+    "meeting",
+    "notes",
+    "project",
+    "plan",
+    "contract",
+    "summary",
+    "image",
+    "video",
+    "music",
+    "data",
+    "table",
+    "index",
+    "user",
+    "admin",
+    "guest",
+    "upload",
+    "folder",
+]
+_PASSWORD = "bench"  # noqa: S105 - of a server on a loopback port that lives for minutes
+
+
+@dataclass(frozen=True)
+class Server:
+    """A MariaDB server: its socket and its port."""
+
+    socket: str
+    port: int
+
+    def sql(self, text: str, database: str = "") -> None:
+        run([*self.client(), *([database] if database else []), "--execute", text])
+
+    def client(self) -> list[str]:
+        return ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root"]
+
+
+def measure(megabytes: int, work: Path) -> list[Result]:
+    """Both sides, once each, over about so many megabytes of SQL."""
+    with server(work) as found:
+        fill(found, megabytes)
+        ours = _ours(found, work)
+        packed = work / "peer.sql.gz"
+        dump = (
+            f"mariadb-dump --no-defaults --socket={found.socket} --user=root --single-transaction {DATABASE}"
+        )
+        dumped = timed(lambda: _shell(f"{dump} | gzip > {packed}"))
+        found.sql(f"CREATE DATABASE {COPY}")
+        client = " ".join(found.client())
+        restored = timed(lambda: _shell(f"gunzip < {packed} | {client} {COPY}"))
+        peer = "mariadb-dump --single-transaction | gzip"
+        million = 1e6
+        return [
+            Result("backup, not yet verified", "s", [ours["dump"]], 0.6, peer, [dumped]),
+            Result("size", "MB", [ours["bytes"] / million], 1.15, peer, [packed.stat().st_size / million]),
+            Result(
+                "backup, verified",
+                "s",
+                [ours["dump"] + ours["verify"]],
+                1.2,
+                f"{peer}, then gunzip | mariadb",
+                [dumped + restored],
+            ),
+            Result("peak memory of our process", "MiB", [ours["peak"] / 2**20], 256.0),
+            Result("SQL that was dumped", "MB", [ours["sql"] / million], 1e9),
+        ]
+
+
+@contextmanager
+def server(work: Path) -> Generator[Server]:
+    """A new server below `work`, until the block ends."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+    data = work / "data"
+    found = Server(f"{work}/socket", port)
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    run(
+        ["mariadb-install-db", "--no-defaults", "--force", f"--datadir={data}", "--skip-test-db", *user,
+         "--auth-root-authentication-method=normal"]
+    )  # fmt: skip
+    options = (
+        f"--datadir={data} --socket={found.socket} --port={port} --bind-address=127.0.0.1 --log-bin=bin "
+        f"--tmpdir={work} --pid-file={work}/pid --server-id=1 --binlog-format=ROW --sync-binlog=1 "
+        "--innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=256M --max-allowed-packet=64M "
+        "--character-set-server=utf8mb4"
+    )
+    with (work / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["mariadbd", "--no-defaults", *options.split(), *user], stdout=log, stderr=log
+        )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server ends as well
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                found.sql("SELECT 1")
+                break
+            except SystemExit:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        yield found
+    finally:
+        process.kill()
+        process.wait()
+
+
+def fill(found: Server, megabytes: int) -> None:
+    """The same rows each time: text in two languages, hashes, numbers, times, and binary data."""
+    chosen = random.Random(1)  # noqa: S311 - the same each time
+
+    def word(salt: int) -> str:
+        words = ", ".join(f"'{each}'" for each in chosen.sample(_WORDS, len(_WORDS)))
+        return f"ELT(1 + CRC32(CONCAT(seq, 'x{salt}')) MOD {len(_WORDS)}, {words})"
+
+    found.sql(
+        f"CREATE DATABASE {DATABASE}; CREATE TABLE {DATABASE}.files (id INT PRIMARY KEY, sha CHAR(64), path "
+        "VARCHAR(255), size BIGINT, made DATETIME, score DOUBLE, state ENUM('active', 'hidden', 'gone'), "
+        "note TEXT, thumb VARBINARY(64), KEY (made))"
+    )
+    note = ", ".join(word(number) for number in range(20))
+    path = f"CONCAT_WS('/', {word(90)}, {word(91)}, seq MOD 9973)"
+    made = "'2026-01-01' + INTERVAL CRC32(seq + 1) MOD 30000000 SECOND"
+    values = (
+        f"seq, SHA2(seq, 256), {path}, CRC32(seq), {made}, CRC32(seq + 2) / 1000003, 1 + seq MOD 3, "
+        f"CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512)))"
+    )
+    rows = megabytes * _ROWS
+    found.sql(
+        f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}",
+        DATABASE,
+    )
+    # The same texts again are further away than a compressor looks back.
+    again = (
+        "id + {first}, SHA2(id + {first}, 256), path, CRC32(id + {first}), made + INTERVAL {first} SECOND, "
+        "score + {first}, state, note, thumb"
+    )
+    found.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 0, sync_binlog = 0")
+    for first in range(0, rows, _CHUNK):
+        copied = f"{again.format(first=first)} FROM base WHERE id <= {min(_CHUNK, rows - first)}"
+        found.sql(f"SET sql_log_bin = 0; INSERT INTO files SELECT {copied}", DATABASE)
+    found.sql("DROP TABLE base; SET GLOBAL innodb_flush_log_at_trx_commit = 1, sync_binlog = 1", DATABASE)
+    found.sql(
+        f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
+    )
+
+
+def _ours(found: Server, work: Path) -> dict[str, float]:
+    """A process of its own, so that its memory is its own."""
+    told = run([sys.executable, "-m", "benchmarks.backup", str(found.port), str(work)])
+    return json.loads(told.splitlines()[-1])
+
+
+def _shell(text: str) -> None:
+    run(["bash", "-o", "pipefail", "-c", text])
+
+
+def _one(port: int, folder: Path) -> None:
+    from filewallball.backup import database, job, snapshot
+    from filewallball.backup.settings import DatabaseSettings, Settings, StoreSettings
+    from filewallball.backup.workdir import work_dir
+
+    where = DatabaseSettings("127.0.0.1", port, DATABASE, "backup", _PASSWORD)
+    settings = Settings(where, StoreSettings("none"), folder, None)
+    log = job.Log(lambda line: print(line, flush=True))
+    with work_dir(folder, None) as work:
+        source = database.preflight(where)
+        started = time.perf_counter()
+        taken = snapshot.take(where, work, log.clock, _nothing)
+        dumped = time.perf_counter()
+        job._verify(settings, work, source, taken, log)  # pyright: ignore[reportPrivateUsage]
+        verified = time.perf_counter()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    figures = {"dump": dumped - started, "verify": verified - dumped, "peak": peak * 1024}
+    print(json.dumps({**figures, "bytes": taken.dumped.bytes, "sql": taken.dumped.sql_bytes}))
+
+
+def _nothing(_table: str, _number: int, _of: int, _bytes: int) -> None:
+    """Progress is for people."""
+
+
+def main(megabytes: int) -> list[Result]:
+    """The figures, in a folder that is removed again."""
+    os.environ["PATH"] += ":/usr/sbin"
+    with TemporaryDirectory(prefix="fwb-bench-") as folder:
+        return measure(megabytes, Path(folder))
+
+
+if __name__ == "__main__":
+    _one(int(sys.argv[1]), Path(sys.argv[2]))
