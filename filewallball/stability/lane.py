@@ -81,6 +81,8 @@ class Lane:
                 reference.read_response()
                 segment.reference.append((time.perf_counter() - before) * 1e6)
                 self._request(segment)
+                if self._connection is None or stop.is_set():
+                    break  # each of the others would wait for the server as long
             # Requests that a slow server keeps waiting are late by its fault, which counts (wrk2's README).
             # What this machine is late by is not its fault.
             self._late = max(0.0, self._late + self._busy - self._every)

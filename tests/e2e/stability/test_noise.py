@@ -1,4 +1,4 @@
-"""Polls of an unchanged server, and of one that is a fifth slower: what a comparison says, again and again."""
+"""Polls of an unchanged server, and of one that is a fifth slower: what is said of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def worse(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 @pytest.mark.timeout(PAIRS * SECONDS * 6)
 @pytest.mark.parametrize("delay", [0.0, 0.002], ids=["near", "far"])
 def test_a_fifth_slower_is_found_and_nothing_else(single: Server, tmp_path: Path, delay: float) -> None:
-    """Through a proxy in both cases: near, where all is work of processors, and far, where most is waiting."""
+    """Through a proxy in both cases: near, where all is work of processors, or far, where most is waiting."""
     out = tmp_path / "poll.json"
     with slower(single, delay) as url:
         whole = poll(url, out)["milliseconds"]["all"]["p50"] / 1000
