@@ -84,7 +84,7 @@ def _latency(measure: Measure, before: list[Any], after: list[Any], where: str) 
 
 def _segments(shards: Sequence[Any]) -> list[Any]:
     """Those with requests, in order; the first second of each shard is left out, in which all is cold."""
-    every = [each for shard in shards for each in shard["segments"][1:]]
+    every = [each for shard in shards for each in shard["segments"] if each["second"]]
     return sorted((each for each in every if each["served"] and each["reference"]), key=_second)
 
 
