@@ -54,4 +54,6 @@ class Finder:
         failover = after.primary.address in replicas or self.deployment.kind == "sentinel"
         change = Change(time.time(), number, before.primary.address, after.primary.address, failover)
         with self._lock:
-            self.changes.append(change)
+            seen = [each for each in self.changes if each.shard == number]
+            if not seen or seen[-1].after != change.after:  # several connections see the same
+                self.changes.append(change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from statistics import median
 from typing import Any
 
 from redis.crc import key_slot
@@ -20,6 +21,7 @@ from filewallball.stability.segments import Segment
 BURST_SECONDS = 0.1
 KEYS = 50
 VALUE_BYTES = 100
+ROUND_TRIPS = 9
 TIMEOUT_SECONDS = 1.0
 """A request that takes longer is an error."""
 MIX = ("GET", "SET", "GET", "GET", "SET", "GET", "TTL", "GET", "SET", "GET", "GET", "DEL")
@@ -62,6 +64,16 @@ class Lane:
             self._send("SET", self.keys[0], b"-", "EX", self._ttl)
             self._send("DEL", self.keys[0])
 
+    def round_trip(self) -> float:
+        """Seconds from a request to its reply, the middle of a few. Raises UserError."""
+        taken: list[float] = []
+        with servers.errors(self.finder.target, self.shard.primary.address):
+            for _ in range(ROUND_TRIPS):
+                before = time.perf_counter()
+                self._send("GET", self.keys[0])
+                taken.append(time.perf_counter() - before)
+        return median(taken)
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
@@ -81,6 +93,8 @@ class Lane:
                 reference.read_response()
                 segment.reference.append((time.perf_counter() - before) * 1e6)
                 self._request(segment)
+                if self._connection is None or stop.is_set():
+                    break  # each of the others would wait for the server as long
             # Requests that a slow server keeps waiting are late by its fault, which counts (wrk2's README).
             # What this machine is late by is not its fault.
             self._late = max(0.0, self._late + self._busy - self._every)
@@ -94,9 +108,9 @@ class Lane:
         if self.segments:
             self.segments[-1].end()
 
-    def offset(self, lanes: int) -> float:
+    def offset(self, place: int, lanes: int) -> float:
         """Seconds after the first lane's bursts: they come one after the other."""
-        return self._every * self.number / max(lanes, self.number + 1)
+        return self._every * place / lanes
 
     def notice(self) -> None:
         """See whether another server serves the shard by now, though no request has failed."""

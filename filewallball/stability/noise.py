@@ -38,6 +38,12 @@ def shift(before: Sequence[float], after: Sequence[float]) -> float:
     return median(late - early for early in before for late in after)
 
 
+def blocks(values: Sequence[float], most: int) -> list[float]:
+    """The medians of neighbours, so that at most so many remain; as they are if there are fewer."""
+    size = max(1, len(values) // most)
+    return [median(values[at : at + size]) for at in range(0, len(values) - size + 1, size)]
+
+
 def more_than_chance(before: int, after: int) -> bool:
     """Whether a count has grown by more than rare events do by themselves: three standard deviations."""
     return after - before > 3 * math.sqrt(before + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import secrets
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Generator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ SHOWN_SECONDS = 0.5
 TTL_SECONDS = 600
 """Beyond the end of the poll: then the keys expire, should this process have no chance to delete them."""
 DELETE_SECONDS = 15.0
+BUSY = 0.3
+"""Share of the time in which a connection may wait for replies."""
+MOST_CONNECTIONS = 32
+"""To one shard."""
 MET_RATE = 0.9
 """Share of the rate. Below it, the server or this machine is too slow for it."""
 
@@ -67,10 +73,23 @@ def taken(target: Target, seconds: float, rate: float, at: datetime) -> dict[str
     with reference.running() as echo:
         ttl = int(seconds) + TTL_SECONDS
         name = secrets.token_hex(4)
-        lanes = [Lane(finder, number, name, ttl, rate / len(loaded), echo) for number in loaded]
+
+        def made(number: int, copies: int, copy: int) -> Lane:
+            lane = Lane(finder, number, f"{name}-{copy}", ttl, rate / len(loaded) / copies, echo)
+            lanes.append(lane)
+            lane.open()
+            return lane
+
+        lanes: list[Lane] = []
         try:
-            for lane in lanes:
-                lane.open()
+            slowest = max(made(number, 1, 0).round_trip() for number in loaded)
+            if (copies := connections(rate / len(loaded), slowest)) > 1:
+                for lane in lanes:
+                    lane.close()
+                lanes.clear()
+                for number in loaded:
+                    for copy in range(copies):
+                        made(number, copies, copy)
             _load(lanes, seconds)
             finder.again()
             for lane in lanes:
@@ -82,14 +101,25 @@ def taken(target: Target, seconds: float, rate: float, at: datetime) -> dict[str
     return _document(target, finder, lanes, seconds, rate, at)
 
 
+def connections(rate: float, round_trip: float) -> int:
+    """How many a shard needs for so many requests a second, each of which waits for its reply.
+
+    A power of two, so that a somewhat slower server gets as many.
+    """
+    busy = rate * round_trip
+    return 1 if busy < BUSY else min(MOST_CONNECTIONS, 2 ** math.ceil(math.log2(busy / BUSY)))
+
+
 def _load(lanes: list[Lane], seconds: float) -> None:
     """All lanes at once, until the time is over. On Ctrl-C they stop before it is passed on."""
     stop = threading.Event()
     begin = time.monotonic() + 0.05
     # the lanes' bursts follow one another: they should not wait for this process, but for the servers
     threads = [
-        threading.Thread(target=lane.run, args=(begin + lane.offset(len(lanes)), begin + seconds, stop))
-        for lane in lanes
+        threading.Thread(
+            target=lane.run, args=(begin + lane.offset(place, len(lanes)), begin + seconds, stop)
+        )
+        for place, lane in enumerate(lanes)
     ]
     was, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
@@ -202,7 +232,8 @@ def _document(
         "target": target.name,
         "at": at.isoformat(timespec="seconds"),
         "ok": not errors and not any(lane.lost for lane in lanes),
-        "deployment": {"kind": finder.deployment.kind, "shards": len(lanes)},
+        "deployment": {"kind": finder.deployment.kind, "shards": len({lane.number for lane in lanes})},
+        "connections": len(lanes),
         "seconds": seconds,
         "rate": rate,
         "achieved": round(len(both) / seconds, 1),
@@ -213,14 +244,16 @@ def _document(
         "longest_outage": round(max(lane.longest_outage for lane in lanes), 3),
         "failovers": changes,
         "milliseconds": {"all": both.summary(), "reads": reads.summary(), "writes": writes.summary()},
-        "shards": [
-            {
-                "shard": lane.number,
-                "primary": str(lane.shard.primary.address),
-                "segments": [each.row for each in lane.segments if each.row],
-            }
-            for lane in lanes
-        ],
+        "shards": [_shard(list(each)) for _, each in groupby(lanes, key=lambda lane: lane.number)],
+    }
+
+
+def _shard(lanes: list[Lane]) -> dict[str, Any]:
+    """All connections of one shard."""
+    return {
+        "shard": lanes[0].number,
+        "primary": str(lanes[0].shard.primary.address),
+        "segments": [each.row for lane in lanes for each in lane.segments if each.row],
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PERCENTS = (25, 50, 90, 99)
+PERCENTS = (5, 10, 25, 50, 90, 99)
 
 
 @dataclass

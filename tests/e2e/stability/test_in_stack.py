@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.timeout(FROM_NOTHING + 120)
 def test_state_and_poll_of_the_parts(shared_stack: SharedStack, tmp_path: Path) -> None:
     out = tmp_path / "result.json"
-    for part, kind, nodes in (("redis", "stand-alone", 1), ("valkey", "sentinel", 2)):
+    for part, kind, nodes in (("redis", "stand-alone", 1), ("valkey", "sentinel", 3)):
         said = shared_stack.fwb("redis", "state", f"{STACK}:{part}", "--out", str(out))
         assert "write-read-delete: OK" in said
         seen = json.loads(out.read_text(encoding="utf-8"))

@@ -64,15 +64,14 @@ def test_a_failover_is_seen_and_the_load_goes_on(lab: RedisLab, tmp_path: Path) 
     assert 0.5 < seen["longest_outage"] < 8
     assert seen["errors"]
     others = [each for each in seen["shards"] if each["shard"] != 1]
-    assert all(len(each["segments"]) >= 9 for each in others)
+    assert all(sum(row["requests"] for row in each["segments"]) > 300 for each in others)
     assert keys(*servers) == []
 
 
 def test_moving_slots_are_followed(lab: RedisLab, tmp_path: Path) -> None:
     servers = lab.cluster(2, 0)
     polling = Polling("local", config(tmp_path, "local", servers), 4)
-    wait_for(loaded(servers[0]), 20, lambda: "no load")
-    [first] = {each.partition("{")[2].partition("}")[0] for each in keys(servers[0])}
+    first, *_ = wait_for(lambda: keys(servers[0])[:1], 20, lambda: "no load")
     slot = servers[0].client().execute_command("CLUSTER KEYSLOT", first)
     ids = [each.client().execute_command("CLUSTER MYID") for each in servers]
     servers[1].client().execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[0])
