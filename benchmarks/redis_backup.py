@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ class RedisBackup:
                 pipe.execute()
 
     @contextmanager
-    def _server(self) -> Iterator[None]:
+    def _server(self) -> Generator[None]:
         words = ["--port", str(self._port), "--save", "", "--repl-diskless-sync-delay", "0"]
         process = subprocess.Popen(["redis-server", *words], cwd=self._work, stdout=subprocess.DEVNULL)
         try:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from facts.valkey import CLOCK_DB
 from filewallball.errors import UserError
 from filewallball.snapshots.databases import is_own
 from filewallball.stability.keys.pace import Pace
-from filewallball.stability.keys.records import record
+from filewallball.stability.keys.records import lasting, record
 from filewallball.stability.keys.wire import PASSING, Lost, Refused, Wire, info, words
 
 _NEVER = -1
@@ -71,7 +72,9 @@ class Reader:
         if isinstance(page, Refused):
             raise refused(self._wire.name, "SCAN", page)
         cursor, names = page
-        return [name for name in names if not is_own(self._database, name)], cursor
+        if self._database == CLOCK_DB:
+            names = [name for name in names if not is_own(CLOCK_DB, name)]
+        return names, cursor
 
     def _ask(self, names: Sequence[bytes], cursor: bytes, *, importing: bool = False) -> None:
         head = _scan(cursor, self._pace.batch()) if cursor != b"0" else b""
@@ -92,6 +95,9 @@ class Reader:
     def _taken(self, names: Sequence[bytes], cursor: bytes, *, importing: bool = False) -> Batch:
         if self._timeless:
             values = self._wire.replies(len(names))
+            if all(value.__class__ is bytes for value in values):
+                self._pace.wait(len(names), sum(map(len, values)))
+                return Batch(lasting(names, values), None, cursor)
             return self._batch(names, values, [_NEVER] * len(names), 0, cursor)
         now = 0
         if not self._absolute:

@@ -15,7 +15,7 @@ from filewallball.errors import ConfigError, UserError
 from filewallball.stability.keys import catalogue, command, names, places
 from filewallball.stability.keys.pace import Pace
 from filewallball.stability.keys.places import Folder
-from filewallball.stability.keys.records import Damaged, matcher, parsed, record
+from filewallball.stability.keys.records import Damaged, lasting, matcher, parsed, record
 from filewallball.stability.keys.wire import Refused, Wire
 from filewallball.stability.local import Local
 
@@ -28,6 +28,10 @@ def test_records_are_read_as_they_were_written(written: list[tuple[bytes, int, b
     found = list(parsed(raw))
     assert [(each.key, each.expiry, each.value) for each in found] == written
     assert b"".join(each.raw for each in found) == raw
+
+
+def test_many_that_never_expire_are_written_alike() -> None:
+    assert lasting([b"a", b""], [b"1", b"22"]) == [record(b"a", 0, b"1"), record(b"", 0, b"22")]
 
 
 def test_a_record_may_leave_a_key_as_it_is() -> None:
