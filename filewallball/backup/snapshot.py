@@ -7,9 +7,9 @@
 4. The proof: the server says for each snapshot where in the binary log it stands, and all must stand
    at the same place. A lock that was lost half-way would be seen here.
 
-Tables that are in no snapshot (MyISAM and the like) are locked between BLOCK_DDL and BLOCK_COMMIT. Earlier, a
-writer that waits for the lock would hold up BLOCK_DDL; later, one that waits for its commit would hold up the
-lock. They are read and counted first, and then unlocked.
+Tables that are in no snapshot (MyISAM and the like) are locked before all that, read and counted first, and
+then unlocked. FLUSH TABLES … WITH READ LOCK, not LOCK TABLES: there a writer that waits would hold up those
+who read, and the backup's other lock.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def take(
         before = inventory.events(cursor, settings.name)
         held = contents.read(cursor, settings.name)
         lock = stack.enter_context(_Lock.of(settings, held.locked, clock))
-        with _commits_blocked(settings, lock.take) as confirm_block:
+        lock.take()
+        with _commits_blocked(settings) as confirm_block:
             started, created = clock(), datetime.now(UTC)
             dump = stack.enter_context(Dump(settings, work, held))
             for session in sessions:
@@ -163,9 +164,8 @@ class _Lock:
         """Wait for statements that write into the tables, and keep others out."""
         if self._cursor is not None:
             self._since = self._clock()
-            self._cursor.execute(
-                "LOCK TABLES " + ", ".join(f"{quote(table)} READ" for table in sorted(self._tables))
-            )
+            named = ", ".join(quote(table) for table in sorted(self._tables))
+            self._cursor.execute(f"FLUSH TABLES {named} WITH READ LOCK")
 
     def release(self) -> None:
         """Let others write. Raises the driver's error if the lock was lost before."""
@@ -175,18 +175,13 @@ class _Lock:
 
 
 @contextmanager
-def _commits_blocked(settings: DatabaseSettings, lock: Callable[[], None]) -> Generator[Callable[[], None]]:
-    """Commits of every session wait inside the block. The value raises unless the lock is still held.
-
-    `lock` is called once no statement writes any more into tables without transactions.
-    """
+def _commits_blocked(settings: DatabaseSettings) -> Generator[Callable[[], None]]:
+    """Commits of every session wait inside the block. The value raises unless the lock is still held."""
     with connect(settings, "Stopping commits for the snapshot") as connection:
         cursor = connection.cursor()
         # wait_timeout: if this process hangs or is cut off, the server takes the lock back by itself.
         cursor.execute(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}, wait_timeout={2 * _LOCK_SECONDS}")
         cursor.execute("BACKUP STAGE START")
-        cursor.execute("BACKUP STAGE BLOCK_DDL")
-        lock()
         cursor.execute("BACKUP STAGE BLOCK_COMMIT")
         yield lambda: connection.ping(reconnect=False)
         cursor.execute("BACKUP STAGE END")
