@@ -171,7 +171,7 @@ def fill(found: Server, megabytes: int) -> None:
     )
     rows = megabytes * _ROWS
     found.sql(
-        f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}",
+        f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}",  # noqa: S608 - ours alone
         DATABASE,
     )
     # The same texts again are further away than a compressor looks back.

@@ -32,8 +32,7 @@ _UNICODE = frozenset(("utf8", "utf8mb3", "utf8mb4", "ascii", "latin1"))
 _EMPTY_MEMBER = re.compile(r"[(,]''[,)]")
 _OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
 """Engines whose rows lie elsewhere."""
-_UNION = "MRG_MyISAM"
-_WITHOUT_ROWS = frozenset(("BLACKHOLE", _UNION))
+_WITHOUT_ROWS = frozenset(("BLACKHOLE", "MRG_MyISAM"))
 """Engines whose tables have no rows of their own."""
 _TABLES = (
     "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COMMENT FROM information_schema.TABLES"
@@ -69,8 +68,7 @@ class Exact:
 class Contents:
     """Names of tables and sequences. Each table's rows are in one of `plain` and `exact`, if it has any.
 
-    `locked`: those that are in no snapshot; `unions` among them show the rows of others. `outside`: rows
-    elsewhere; `unreadable`: nothing can be taken.
+    `locked`: those that are in no snapshot. `outside`: rows elsewhere; `unreadable`: nothing can be taken.
     `differences`: what is not taken as it is, a line each, with the statement that mends it.
     """
 
@@ -79,7 +77,6 @@ class Contents:
     plain: tuple[str, ...]
     exact: tuple[Exact, ...]
     locked: frozenset[str]
-    unions: frozenset[str]
     outside: frozenset[str]
     unreadable: frozenset[str]
     differences: tuple[str, ...]
@@ -121,7 +118,6 @@ def read(cursor: Cursor, database: str) -> Contents:
     plain: list[str] = []
     exact: list[Exact] = []
     locked: set[str] = set()
-    unions: set[str] = set()
     outside: set[str] = set()
     unreadable: set[str] = set()
     differences: list[str] = []
@@ -140,8 +136,6 @@ def read(cursor: Cursor, database: str) -> Contents:
             continue
         if engine not in snapshots:
             locked.add(name)
-        if engine == _UNION:
-            unions.add(name)
         if engine in _WITHOUT_ROWS:
             continue
         own, versioned = fields.get(name, []), kind == "SYSTEM VERSIONED"
@@ -158,7 +152,6 @@ def read(cursor: Cursor, database: str) -> Contents:
         tuple(plain),
         tuple(exact),
         frozenset(locked),
-        frozenset(unions),
         frozenset(outside),
         frozenset(unreadable),
         tuple(differences),

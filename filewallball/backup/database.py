@@ -21,6 +21,7 @@ from filewallball.errors import UserError
 SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
 """Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
+_LOCKING = {"LOCK TABLES"}
 _WITHOUT_SNAPSHOT = (
     "SELECT 1 FROM information_schema.TABLES JOIN information_schema.ENGINES USING (ENGINE)"
     " WHERE TABLE_SCHEMA = %s AND COALESCE(TRANSACTIONS, 'NO') <> 'YES' LIMIT 1"
@@ -180,7 +181,7 @@ def missing_rights(grants: Iterable[str], database: str, *, locks: bool = False)
 
     `locks`: it has tables that are in no snapshot.
     """
-    needed = _NEEDED["database"] | ({"LOCK TABLES"} if locks else set())
+    needed = _NEEDED["database"] | (_LOCKING if locks else set[str]())
     everywhere: set[str] = set()
     here: set[str] = set()
     for line in grants:

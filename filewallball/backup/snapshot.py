@@ -7,9 +7,9 @@
 4. The proof: the server says for each snapshot where in the binary log it stands, and all must stand
    at the same place. A lock that was lost half-way would be seen here.
 
-Tables that are in no snapshot (MyISAM and the like) are locked between BLOCK_DDL and BLOCK_COMMIT. Earlier, a
-writer that waits for the lock would hold up BLOCK_DDL; later, one that waits for its commit would hold up the
-lock. They are read and counted first, and then unlocked.
+Tables that are in no snapshot (MyISAM and the like) are locked before all that, read and counted first, and
+then unlocked. FLUSH TABLES … WITH READ LOCK, not LOCK TABLES: there a writer that waits would hold up those
+who read, and the backup's other lock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pymysql.cursors import Cursor
 
 from filewallball.backup import contents, inventory
-from filewallball.backup.contents import Contents
 from filewallball.backup.database import connect, quote, rows
 from filewallball.backup.dump import Dump, Dumped
 from filewallball.backup.inventory import Inventory
@@ -83,8 +82,9 @@ def take(
                 session.execute(statement)
         before = inventory.events(cursor, settings.name)
         held = contents.read(cursor, settings.name)
-        lock = stack.enter_context(_Lock.of(settings, _locks(held), clock))
-        with _commits_blocked(settings, lock.take) as confirm_block:
+        lock = stack.enter_context(_Lock.of(settings, held.locked, clock))
+        lock.take()
+        with _commits_blocked(settings) as confirm_block:
             started, created = clock(), datetime.now(UTC)
             dump = stack.enter_context(Dump(settings, work, held, compression))
             for session in sessions:
@@ -139,12 +139,6 @@ def prove_same(dumped: Position, counted: Position) -> None:
         )
 
 
-def _locks(held: Contents) -> list[str]:
-    """What LOCK TABLES is told. One that shows the rows of others would wait for BLOCK_DDL to end."""
-    ways = {table: "READ LOCAL" if table in held.unions else "READ" for table in sorted(held.locked)}
-    return [f"{quote(table)} {way}" for table, way in ways.items()]
-
-
 class _Lock:
     """The lock on tables that are in no snapshot. `seconds`: how long their writers had to wait at most."""
 
@@ -171,7 +165,8 @@ class _Lock:
         """Wait for statements that write into the tables, and keep others out."""
         if self._cursor is not None:
             self._since = self._clock()
-            self._cursor.execute(f"LOCK TABLES {', '.join(self._tables)}")
+            named = ", ".join(quote(table) for table in sorted(self._tables))
+            self._cursor.execute(f"FLUSH TABLES {named} WITH READ LOCK")
 
     def release(self) -> None:
         """Let others write. Raises the driver's error if the lock was lost before."""
@@ -181,18 +176,13 @@ class _Lock:
 
 
 @contextmanager
-def _commits_blocked(settings: DatabaseSettings, lock: Callable[[], None]) -> Generator[Callable[[], None]]:
-    """Commits of every session wait inside the block. The value raises unless the lock is still held.
-
-    `lock` is called once no statement writes any more into tables without transactions.
-    """
+def _commits_blocked(settings: DatabaseSettings) -> Generator[Callable[[], None]]:
+    """Commits of every session wait inside the block. The value raises unless the lock is still held."""
     with connect(settings, "Stopping commits for the snapshot") as connection:
         cursor = connection.cursor()
         # wait_timeout: if this process hangs or is cut off, the server takes the lock back by itself.
         cursor.execute(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}, wait_timeout={2 * _LOCK_SECONDS}")
         cursor.execute("BACKUP STAGE START")
-        cursor.execute("BACKUP STAGE BLOCK_DDL")
-        lock()
         cursor.execute("BACKUP STAGE BLOCK_COMMIT")
         yield lambda: connection.ping(reconnect=False)
         cursor.execute("BACKUP STAGE END")

@@ -135,7 +135,7 @@ class Appenders:
             with closing(self._job.server.connect(self._job.database)) as connection:
                 cursor = connection.cursor()
                 while not self._over.is_set():
-                    cursor.execute(f"INSERT INTO {self._table} VALUES (1)")
+                    cursor.execute(f"INSERT INTO {self._table} VALUES (1)")  # noqa: S608
                     cursor.execute("INSERT INTO transfers (account, amount) VALUES (1, 1)")
                     self.written += 1
         except BaseException as error:  # noqa: BLE001 - shown by the test's thread

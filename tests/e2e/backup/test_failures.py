@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import program, restore, snapshot, zones
 from filewallball.backup import job as backup_job
+from filewallball.backup import program, restore, snapshot, zones
 from filewallball.backup.__main__ import Stopped
 from filewallball.backup.store import Store, StoreError
 from filewallball.backup.workdir import WorkDir

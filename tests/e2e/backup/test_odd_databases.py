@@ -126,8 +126,8 @@ def test_views_routines_and_events_however_they_were_made(job: Any) -> None:
         "view on_a_broken_one",
     ]
     assert "doesn't exist. Run `DROP VIEW `broken`;`, or make what it needs." in manifest.differences[0]
-    # What is broken stops a plain client no more than it stops the backup, nor does `deserted`, which no server
-    # takes that doesn't know its owner. The rest is as it was.
+    # What is broken stops a plain client no more than it stops the backup, nor does `deserted`, which only
+    # a server takes that knows its owner. The rest is as it was.
     copy = restore_elsewhere(job, manifest)
     try:
         assert states(job, copy) == states(job, job.database)
