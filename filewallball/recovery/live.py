@@ -1,0 +1,113 @@
+"""The server that is in use, as a restore sees it: what it is, when it takes writes, whether it works."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+
+from facts.recovery import USER
+from filewallball.backup.database import connect, quote, rows
+from filewallball.backup.manifest import Manifest
+from filewallball.backup.settings import DatabaseSettings
+from filewallball.errors import UserError
+from filewallball.recovery.server import MIRRORED
+from filewallball.recovery.volume import Shared
+
+_LOCK_SECONDS = 30
+_BACK_SECONDS = 15.0
+_START_SECONDS = 600.0
+_POLL = 0.3
+
+
+@dataclass(frozen=True)
+class Live:
+    """The server's version, the variables that matter for a copy, and the names of its databases."""
+
+    version: str
+    variables: dict[str, str]
+    databases: frozenset[str]
+
+
+def _anywhere(settings: DatabaseSettings) -> DatabaseSettings:
+    """The database itself may be gone: that is what a restore is for."""
+    return replace(settings, name="information_schema")
+
+
+def look(settings: DatabaseSettings) -> Live:
+    """What there is to know. Raises UserError if the server is down."""
+    with connect(_anywhere(settings), f"Connecting to {settings.host}:{settings.port}") as connection:
+        cursor = connection.cursor()
+        ((version,),) = rows(cursor, "SELECT VERSION()")
+        known = {str(name).lower(): str(value) for name, value in rows(cursor, "SHOW GLOBAL VARIABLES")}
+        names = {str(name) for (name,) in rows(cursor, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
+    return Live(str(version), {name: known[name] for name in MIRRORED if name in known}, frozenset(names))
+
+
+def hold(shared: Shared, settings: DatabaseSettings) -> DatabaseSettings:
+    """Have ordinary users' writes refused; the login of a user who may copy the data. Raises UserError."""
+    password = secrets.token_urlsafe(24)
+    shared.ask(
+        f"SET SESSION sql_log_bin = 0, lock_wait_timeout = {_LOCK_SECONDS};\n"
+        f"CREATE OR REPLACE USER '{USER}'@'%' IDENTIFIED BY '{password}';\n"
+        f"GRANT RELOAD, PROCESS, BINLOG MONITOR ON *.* TO '{USER}'@'%';\n"
+        "SET GLOBAL read_only = 1;\n",
+        "Having writes refused",
+    )
+    if not _read_only(settings):
+        raise UserError("The server still takes writes.", "Run the restore again.")
+    return replace(settings, user=USER, password=password, name="information_schema")
+
+
+def lend(shared: Shared, settings: DatabaseSettings, database: str) -> DatabaseSettings:
+    """The login of a user who may do all in one database, and name others as owners. Raises UserError."""
+    password = secrets.token_urlsafe(24)
+    pattern = database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+    shared.ask(
+        "SET SESSION sql_log_bin = 0;\n"
+        f"CREATE OR REPLACE USER '{USER}'@'%' IDENTIFIED BY '{password}';\n"
+        f"GRANT SET USER ON *.* TO '{USER}'@'%';\n"
+        f"GRANT ALL PRIVILEGES ON {quote(pattern)}.* TO '{USER}'@'%';\n"
+        f"GRANT SELECT ON mysql.proc TO '{USER}'@'%';\n",
+        "Making a user for the restore",
+    )
+    return replace(settings, user=USER, password=password, name=database)
+
+
+def _read_only(settings: DatabaseSettings) -> bool:
+    with connect(_anywhere(settings), "Asking whether the server takes writes") as connection:
+        ((on,),) = rows(connection.cursor(), "SELECT @@GLOBAL.read_only")
+    return bool(on)
+
+
+def wait_writable(settings: DatabaseSettings) -> str:
+    """Wait until writes are accepted again; a sentence that says how it is."""
+    deadline = time.monotonic() + _BACK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if not _read_only(settings):
+                return "The old data is served as before."
+        except UserError:
+            pass
+        time.sleep(_POLL)
+    return "The old data is served, and writes are accepted again within a minute."
+
+
+def wait_back(settings: DatabaseSettings, manifest: Manifest) -> None:
+    """Wait until the server serves the restored database. Raises UserError if it doesn't."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            with connect(settings, "Connecting to the restarted server") as connection:
+                found = rows(
+                    connection.cursor(),
+                    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s",
+                    settings.name,
+                )
+            break
+        except UserError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL)
+    if lost := sorted(set(manifest.tables) - {str(name) for (name,) in found}):
+        raise UserError(f"The restarted server lacks tables: {', '.join(lost)}.", "Run the restore again.")
