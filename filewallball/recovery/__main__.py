@@ -19,10 +19,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show = commands.add_parser("list", help="list what can be restored")
     show.add_argument("--json", action="store_true", help="one object per line, the newest first")
     swap = commands.add_parser("swap", help="put a backup in the place of the database")
-    which = swap.add_mutually_exclusive_group(required=True)
-    which.add_argument("--name", help="which one")
-    which.add_argument("--latest", action="store_true", help="the newest that was restored in a trial")
-    which.add_argument("--at", type=datetime.fromisoformat, help="the state at that time")
+    into = commands.add_parser("into", help="load a backup into a new database")
+    for command in (swap, into):
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("--name", help="which one")
+        which.add_argument("--latest", action="store_true", help="the newest that was restored in a trial")
+        which.add_argument("--at", type=datetime.fromisoformat, help="the state at that time")
+    into.add_argument("--into", required=True, help="the new database")
+    into.add_argument("--table", action="append", default=[], help="keep only tables that are named so")
     chosen = parser.parse_args(arguments)
     from filewallball.recovery import stopping
 
@@ -30,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if chosen.command == "list":
             return _list(as_json=chosen.json)
-        return _swap(chosen.name, chosen.at)
+        if chosen.command == "into":
+            return _restore(chosen.name, chosen.at, chosen.into, chosen.table)
+        return _restore(chosen.name, chosen.at)
     except UserError as error:
         print(f"restore: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -40,17 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _swap(name: str | None, at: datetime | None) -> int:
+def _restore(name: str | None, at: datetime | None, into: str = "", tables: Sequence[str] = ()) -> int:
     from filewallball.jobs.joblog import Log
     from filewallball.network import addresses, wait_admitted
-    from filewallball.recovery import settings, swap, volume
+    from filewallball.recovery import beside, settings, swap, volume
     from filewallball.recovery.choosing import Wanted
 
     checked = settings.from_environment(os.environ)
     database = checked.backup.database
     wait_admitted([(database.host, database.port), *addresses(checked.backup.store.endpoint)])
-    manifest = swap.run(checked, Log(_say, work_size=volume.SETTING), Wanted(name, at))
-    _say(f"restore: OK {manifest.name}")
+    log, wanted = Log(_say, work_size=volume.SETTING), Wanted(name, at)
+    if into:
+        manifest = beside.run(checked, log, wanted, into, tables)
+        _say(f"restore: OK {manifest.name} into {into}")
+    else:
+        manifest = swap.run(checked, log, wanted)
+        _say(f"restore: OK {manifest.name}")
     return 0
 
 

@@ -46,7 +46,7 @@ def load(
             server.empty(cursor, copy, manifest.database)
             strangers = server.missing(cursor, owners)
             server.lend(cursor, strangers, manifest.database)
-            running.load(dump, _as(manifest, live), manifest.database, _told(log, manifest.sql_bytes, check))
+            running.load(dump, _as(manifest, live), manifest.database, told(log, manifest.sql_bytes, check))
             server.take_back(cursor, strangers)
             done += [f"{human(manifest.sql_bytes)} of SQL"]
         for user, host in strangers:
@@ -78,7 +78,8 @@ def _as(manifest: Manifest, live: Live) -> Server:
     return Server(live.version, manifest.charset, manifest.collation, 0, live.variables)
 
 
-def _told(log: Log, of: int, check: Callable[[], None]) -> Callable[[int], None]:
+def told(log: Log, of: int, check: Callable[[], None]) -> Callable[[int], None]:
+    """What hears the bytes of SQL so far, and says them with the time that is left; `check` may raise."""
     started = log.clock()
 
     def progress(fed: int) -> None:
