@@ -29,8 +29,6 @@ from filewallball.recovery.settings import Settings
 from filewallball.recovery.swap import Chosen
 from filewallball.recovery.volume import Shared, Volume
 
-_SYSTEM = {"information_schema", "mysql", "performance_schema", "sys"}
-
 
 def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequence[str] = ()) -> Manifest:
     """Load what is wanted into the new database `into`; of it, only `tables` are kept, if any are named.
@@ -39,16 +37,21 @@ def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequenc
     """
     store, volume = Store(settings.backup.store), Volume(settings.volume)
     with volume.alone():
+        if wanted.at:
+            raise ConfigError(
+                "--at with --into is not possible: the binary log knows the database by its own name.",
+                "Give --into with -f and a backup from before that moment, or --at alone.",
+            )
         chosen = swap.choose(settings, log, store, wanted)
-        _check(chosen, into, tables)
+        _check(chosen, tables)
         volume.need(int(chosen.manifest.sql_bytes * 2) + chosen.manifest.bytes, f"the new database {into}")
         with swap.work_folder(settings) as work, volume.shared() as shared:
             dump = volume.folder / "dump"
             swap.fetch(settings, log, store, chosen, dump)
-            user = live.lend(shared, settings.backup.database, into)
+            user = live.make(shared, settings.backup.database, into, chosen.manifest)
             try:
                 _load(user, log, work, shared, dump, chosen.manifest, into)
-                _keep(user, log, chosen.manifest, into, tables)
+                _keep(user, log, chosen.manifest, tables)
             except BaseException:
                 _remove(user, log, into)
                 raise
@@ -56,13 +59,7 @@ def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequenc
     return chosen.manifest
 
 
-def _check(chosen: Chosen, into: str, tables: Sequence[str]) -> None:
-    lower = chosen.server.variables.get("lower_case_table_names") != "0"
-    taken = {name.lower() for name in chosen.server.databases} if lower else chosen.server.databases
-    if into.lower() in _SYSTEM or (into.lower() if lower else into) in taken:
-        raise ConfigError(
-            f"--into {into}: the server has a database of that name.", "Give the name of a new one."
-        )
+def _check(chosen: Chosen, tables: Sequence[str]) -> None:
     if unknown := [table for table in tables if table not in chosen.manifest.tables]:
         raise ConfigError(
             f"--tables: {chosen.manifest.name} has no table {', '.join(unknown)}.",
@@ -80,10 +77,6 @@ def _load(
     into: str,
 ) -> None:
     with log.step("load") as done:
-        with connect(replace(user, name="information_schema"), f"Making the database {into}") as connection:
-            connection.cursor().execute(
-                f"CREATE DATABASE {quote(into)} CHARACTER SET {manifest.charset} COLLATE {manifest.collation}"
-            )
         progress = loading.told(log, manifest.sql_bytes, shared.check)
         _feed(user, work, dump, into, progress)
         done += [f"{human(manifest.sql_bytes)} of SQL into {into}"]
@@ -143,7 +136,7 @@ def _feed(
         )
 
 
-def _keep(user: DatabaseSettings, log: Log, manifest: Manifest, into: str, tables: Sequence[str]) -> None:
+def _keep(user: DatabaseSettings, log: Log, manifest: Manifest, tables: Sequence[str]) -> None:
     """Drop all but the named tables: only the whole could be compared."""
     if not tables:
         return

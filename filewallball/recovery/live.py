@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from facts.recovery import USER
 from filewallball.backup.database import connect, quote, rows
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.settings import DatabaseSettings
-from filewallball.errors import UserError
+from filewallball.errors import ConfigError, UserError
 from filewallball.recovery.server import MIRRORED
 from filewallball.recovery.volume import Shared
 
@@ -22,11 +23,10 @@ _POLL = 0.3
 
 @dataclass(frozen=True)
 class Live:
-    """The server's version, the variables that matter for a copy, and the names of its databases."""
+    """The server's version, and the variables that matter for a copy."""
 
     version: str
     variables: dict[str, str]
-    databases: frozenset[str]
 
 
 def _anywhere(settings: DatabaseSettings) -> DatabaseSettings:
@@ -40,8 +40,7 @@ def look(settings: DatabaseSettings) -> Live:
         cursor = connection.cursor()
         ((version,),) = rows(cursor, "SELECT VERSION()")
         known = {str(name).lower(): str(value) for name, value in rows(cursor, "SHOW GLOBAL VARIABLES")}
-        names = {str(name) for (name,) in rows(cursor, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
-    return Live(str(version), {name: known[name] for name in MIRRORED if name in known}, frozenset(names))
+    return Live(str(version), {name: known[name] for name in MIRRORED if name in known})
 
 
 def hold(shared: Shared, settings: DatabaseSettings) -> DatabaseSettings:
@@ -59,18 +58,31 @@ def hold(shared: Shared, settings: DatabaseSettings) -> DatabaseSettings:
     return replace(settings, user=USER, password=password, name="information_schema")
 
 
-def lend(shared: Shared, settings: DatabaseSettings, database: str) -> DatabaseSettings:
-    """The login of a user who may do all in one database, and name others as owners. Raises UserError."""
+def make(shared: Shared, settings: DatabaseSettings, database: str, manifest: Manifest) -> DatabaseSettings:
+    """Make a new database; the login of a user who may do all in it, and name others as owners.
+
+    Raises ConfigError if it is there already (the backup's user doesn't see all databases), UserError.
+    """
     password = secrets.token_urlsafe(24)
     pattern = database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
-    shared.ask(
-        "SET SESSION sql_log_bin = 0;\n"
-        f"CREATE OR REPLACE USER '{USER}'@'%' IDENTIFIED BY '{password}';\n"
-        f"GRANT SET USER ON *.* TO '{USER}'@'%';\n"
-        f"GRANT ALL PRIVILEGES ON {quote(pattern)}.* TO '{USER}'@'%';\n"
-        f"GRANT SELECT ON mysql.proc TO '{USER}'@'%';\n",
-        "Making a user for the restore",
-    )
+    try:
+        # The client stops at the first error: who has no new database gets no rights either.
+        shared.ask(
+            f"CREATE DATABASE {quote(database)} CHARACTER SET {manifest.charset}"
+            f" COLLATE {manifest.collation};\n"
+            "SET SESSION sql_log_bin = 0;\n"
+            f"CREATE OR REPLACE USER '{USER}'@'%' IDENTIFIED BY '{password}';\n"
+            f"GRANT SET USER ON *.* TO '{USER}'@'%';\n"
+            f"GRANT ALL PRIVILEGES ON {quote(pattern)}.* TO '{USER}'@'%';\n"
+            f"GRANT SELECT ON mysql.proc TO '{USER}'@'%';\n",
+            f"Making the database {database}",
+        )
+    except UserError as error:
+        if "ERROR 1007" in error.message:
+            raise ConfigError(
+                f"--into {database}: the server has a database of that name.", "Give the name of a new one."
+            ) from error
+        raise
     return replace(settings, user=USER, password=password, name=database)
 
 
@@ -93,8 +105,8 @@ def wait_writable(settings: DatabaseSettings) -> str:
     return "The old data is served, and writes are accepted again within a minute."
 
 
-def wait_back(settings: DatabaseSettings, manifest: Manifest) -> None:
-    """Wait until the server serves the restored database. Raises UserError if it doesn't."""
+def wait_back(settings: DatabaseSettings, tables: Collection[str]) -> None:
+    """Wait until the server serves the restored database with its tables. Raises UserError if it doesn't."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
@@ -109,5 +121,5 @@ def wait_back(settings: DatabaseSettings, manifest: Manifest) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_POLL)
-    if lost := sorted(set(manifest.tables) - {str(name) for (name,) in found}):
+    if lost := sorted(set(tables) - {str(name) for (name,) in found}):
         raise UserError(f"The restarted server lacks tables: {', '.join(lost)}.", "Run the restore again.")

@@ -13,6 +13,7 @@ from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
 from filewallball.recovery import server
 from filewallball.recovery.comparing import differing
+from filewallball.recovery.forward import Forward
 from filewallball.recovery.live import Live
 
 
@@ -33,8 +34,9 @@ def load(
     live: Live,
     log: Log,
     check: Callable[[], None],
+    forward: Forward | None = None,
 ) -> None:
-    """Put the backup into the copy under the database's own name, and compare it with the manifest.
+    """Put the backup into the copy under the database's own name, compare it with the manifest, go forward.
 
     The server on the copy has ended in order when this returns. Raises UserError.
     """
@@ -57,6 +59,9 @@ def load(
         with log.step("compare") as done:
             compare(running, manifest, log, check)
             done += ["all tables and objects are as in the manifest"]
+        if forward:
+            with errors("Replaying the binary log"), server.connect(home) as connection:
+                forward.apply(home, connection.cursor(), manifest.database, log)
 
 
 def compare(running: Throwaway, manifest: Manifest, log: Log, check: Callable[[], None]) -> None:

@@ -57,6 +57,11 @@ class Asked:
                 "--tables needs --into: tables of another time would not fit the rest of the database.",
                 "Give --into with the name of a new database, and copy from there what you need.",
             )
+        if self.at is not None and self.into is not None:
+            raise ConfigError(
+                "--at with --into is not possible: the binary log knows the database by its own name.",
+                "Give --into with -f and a backup from before that moment, or --at alone.",
+            )
         if self.tables is not None and not all(table.strip() for table in self.tables.split(",")):
             raise ConfigError(
                 f"--tables {self.tables!r} names an empty table.", "Write the names with commas between them."

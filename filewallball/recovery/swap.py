@@ -27,8 +27,9 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.recovery import choosing, copying, live, loading
+from filewallball.recovery import choosing, copying, forward, live, loading
 from filewallball.recovery.choosing import Target, Wanted
+from filewallball.recovery.forward import Forward
 from filewallball.recovery.live import Live
 from filewallball.recovery.settings import Settings
 from filewallball.recovery.stopping import Stopped
@@ -42,10 +43,11 @@ _SPARE = 384 * 2**20
 
 @dataclass(frozen=True)
 class Chosen:
-    """The backup, and the server that it goes to."""
+    """The backup, the server that it goes to, and what is replayed after it."""
 
     manifest: Manifest
     server: Live
+    forward: Forward | None = None
 
 
 def run(settings: Settings, log: Log, wanted: Wanted) -> Manifest:
@@ -59,7 +61,7 @@ def run(settings: Settings, log: Log, wanted: Wanted) -> Manifest:
         with work_folder(settings) as work:
             saved, kept = _swapped(settings, log, store, volume, work, chosen)
         with log.step("check") as done:
-            live.wait_back(settings.backup.database, chosen.manifest)
+            live.wait_back(settings.backup.database, {} if chosen.forward else chosen.manifest.tables)
             done += [f"the server serves {chosen.manifest.name}, and takes writes"]
         _tidy(log, volume, saved, kept)
         _backed_up_again(settings, log, store)
@@ -75,7 +77,8 @@ def choose(settings: Settings, log: Log, store: Store, wanted: Wanted) -> Chosen
         manifest = choosing.choose(store, wanted, Target(database.name, server.version))
         rows = sum(table.rows for table in manifest.tables.values())
         done += [manifest.name, choosing.age(manifest), f"{len(manifest.tables)} tables, {rows} rows"]
-        return Chosen(manifest, server)
+    ahead = forward.plan(store, manifest, wanted.at, log) if wanted.at else None
+    return Chosen(manifest, server, ahead)
 
 
 @contextmanager
@@ -124,7 +127,9 @@ def _swapped(
                 done += ["the server refuses writes until the restore has ended; reading goes on"]
             saved = _saved(settings, log, store, chosen.manifest)
             _copied(settings, log, volume, shared, work, login)
-            loading.load(work, volume.copy, dump, chosen.manifest, chosen.server, log, shared.check)
+            loading.load(
+                work, volume.copy, dump, chosen.manifest, chosen.server, log, shared.check, chosen.forward
+            )
             dump.unlink()
             return saved, _handed_over(log, shared)
     except (UserError, OSError) as error:

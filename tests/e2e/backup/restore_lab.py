@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Restarted(Database):
             text = text.replace("while sleep 2", "while sleep 0.1").replace("/usr/share/zoneinfo", "/nowhere")
             file.write_text(text)
         self.volume = root / "var/lib/mysql"
+        self._environment |= {"FWB_RESTORE_SECONDS": "8"}
 
     def start(self) -> None:
         super().start()
@@ -109,10 +110,17 @@ class Lab:
         """A backup's name."""
         return backup_job.run(self.settings().backup, Log(lambda _: None)).name
 
-    def restore(self, name: str | None = None, **wanted: Any) -> list[str]:
-        """Restore in this process; what it said. Raises UserError."""
+    def restore(
+        self, name: str | None = None, hears: Callable[[str], object] = len, **wanted: Any
+    ) -> list[str]:
+        """Restore in this process; what it said, each line of which `hears` gets. Raises UserError."""
         said: list[str] = []
-        swap.run(self.settings(), Log(said.append), Wanted(name, **wanted))
+
+        def write(line: str) -> None:
+            said.append(line)
+            hears(line)
+
+        swap.run(self.settings(), Log(write), Wanted(name, **wanted))
         return said
 
     def start(self, *words: str) -> subprocess.Popen[str]:
