@@ -68,7 +68,7 @@ def _run(command: list[str], work: WorkDir, check: Callable[[], None]) -> None:
                 env=client_environment(work),
             )
     except OSError as error:
-        raise UserError(f"mariadb-backup does not run here ({error}).", _OLD) from error
+        raise UserError(f"The program mariadb-backup does not run here ({error}).", _OLD) from error
     try:
         while process.poll() is None:
             check()
