@@ -17,6 +17,8 @@ FOLDER: Final = "restoring"
 """The folder on the volume in which the Job and the server meet."""
 KEPT: Final = "data-before-restore-"
 """The server's old data folder begins with this, where it is kept."""
+REPLACED: Final = "data-replaced-"
+"""The same, where all of it is backed up: the restore removes it at its end, or else the next one does."""
 
 
 class Variables:

@@ -131,7 +131,7 @@ def _swapped(
                 work, volume.copy, dump, chosen.manifest, chosen.server, log, shared.check, chosen.forward
             )
             dump.unlink()
-            return saved, _handed_over(log, shared)
+            return saved, _handed_over(log, shared, saved)
     except (UserError, OSError) as error:
         if shared and shared.handed_over and not isinstance(error, Interrupted):
             raise
@@ -166,10 +166,11 @@ def _copied(
         done += ["other databases, users and rights copied"]
 
 
-def _handed_over(log: Log, shared: Shared) -> str:
+def _handed_over(log: Log, shared: Shared, saved: Manifest | None) -> str:
     with log.step("swap") as done:
         kept = shared.hand_over(
-            lambda kept: log.say(f"the server restarts with the restored data; its folder until now: {kept}")
+            lambda kept: log.say(f"the server restarts with the restored data; its folder until now: {kept}"),
+            saved=saved is not None,
         )
         done += ["the server has taken the restored data"]
         return kept

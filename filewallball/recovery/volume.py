@@ -14,14 +14,15 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 
 from facts import mariadb
-from facts.recovery import FOLDER, KEPT
+from facts.recovery import FOLDER, KEPT, REPLACED
 from filewallball.backup.lease import own_namespace
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 _ANSWER_SECONDS = 90.0
 """The server looks every two seconds, and SQL of ours may wait for half a minute."""
 _RESTART_SECONDS = 1500.0
@@ -88,7 +89,8 @@ class Volume:
     @contextmanager
     def shared(self) -> Generator[Shared]:
         """The folder, made anew; when the block ends, the server takes writes again and nothing is left."""
-        for name in (FOLDER, f"{FOLDER}.new"):
+        replaced = [path.name for path in self.path.glob(f"{REPLACED}*")]
+        for name in (FOLDER, f"{FOLDER}.new", *replaced):
             shutil.rmtree(self.path / name, ignore_errors=True)
         fresh = self.path / f"{FOLDER}.new"
         fresh.mkdir(mode=0o700)
@@ -113,23 +115,23 @@ class Shared:
         self._beat.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ended.set()
         self._beat.join()
+        lost = self._lost or not (self._folder / "alive").exists()
         # The server sees that it is gone, and takes writes again.
         (self._folder / "alive").unlink(missing_ok=True)
         if not self.handed_over:  # else the server may be about to take it
             shutil.rmtree(self._folder, ignore_errors=True)
+            if lost and isinstance(error, (OSError, UserError)):
+                raise _interrupted() from error
 
     def check(self) -> None:
         """Raise Interrupted once the server has called the restore off."""
         if self._lost:
-            raise Interrupted(
-                "The server was restarted meanwhile, or the volume did not answer for a minute, and the "
-                "restore was called off.",
-                f"Look at `kubectl -n {own_namespace()} logs {mariadb.NAME}-0 --previous`, and run the "
-                "restore again.",
-            )
+            raise _interrupted()
 
     def ask(self, sql: str, doing: str) -> str:
         """Have the server's administrator run SQL; what the client says. Raises UserError if it fails."""
@@ -151,13 +153,13 @@ class Shared:
             )
         return "\n".join(said)
 
-    def hand_over(self, taken: Callable[[str], None]) -> str:
+    def hand_over(self, taken: Callable[[str], None], *, saved: bool) -> str:
         """Have the server end and start with the copy; the name of its data until now.
 
-        `taken` hears that name at once. Raises Interrupted if the server stayed with what it has.
+        `taken` hears that name at once. `saved`: that data is backed up, and nobody will miss it.
+        Raises Interrupted if the server stayed with what it has.
         """
-        moment = datetime.now(UTC)
-        kept = f"{KEPT}{moment:%Y%m%d_%H%M%S}"
+        kept = f"{REPLACED if saved else KEPT}{datetime.now(UTC):%Y%m%d_%H%M%S}"
         _settle(self.volume.copy)
         self.check()
         with self._there():
@@ -211,6 +213,14 @@ class Shared:
                 return
             except OSError:  # the volume hangs; the server sees for itself how long
                 continue
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted(
+        "The server was restarted meanwhile, or the volume did not answer for a minute, and the restore was"
+        " called off.",
+        f"Look at `kubectl -n {own_namespace()} logs {mariadb.NAME}-0 --previous`. Run the restore again.",
+    )
 
 
 def _settle(folder: Path) -> None:

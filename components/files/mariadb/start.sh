@@ -34,8 +34,8 @@ check_volume() {
     if [ -d "$data" ] && [ ! -d "$data/mysql" ]; then
         die "$data lacks the system tables; restore a backup into an empty volume, or bring the folder back as it was"
     fi
-    if [ ! -d "$data" ] && ls -d "$volume"/data-before-restore-* >/dev/null 2>&1; then
-        die "the volume has no folder 'data', but one that a restore has kept ($(ls -d "$volume"/data-before-restore-*)); rename the one that you want to 'data'"
+    if [ ! -d "$data" ] && ls -d "$volume"/data-* >/dev/null 2>&1; then
+        die "the volume has no folder 'data', but what a restore has kept of it ($(ls -d "$volume"/data-*)); rename the one that you want to 'data'"
     fi
 }
 

@@ -121,7 +121,7 @@ def test_the_backup_comes_back_and_all_else_stays(lab: Lab, backup: str) -> None
     assert f"fwb restore STACK -f {made[0]['name']}" in said
     lab.restore(made[0]["name"])
     assert files(lab)[0][0] == "overwritten"
-    assert lab.restore()[0].split()[2].rstrip(",") == made[1]["name"]
+    lab.restore(made[1]["name"])
     assert files(lab) == FILES
 
 
@@ -147,7 +147,7 @@ def test_reads_go_on_and_writes_are_refused_while_it_works(
 @pytest.mark.parametrize("step", [
     "download:",
     pytest.param("hold:", marks=pytest.mark.nightly),
-    "copy:",
+    pytest.param("copy:", marks=pytest.mark.nightly),
     pytest.param("load:", marks=pytest.mark.nightly),
     "compare:",
 ])  # fmt: skip
@@ -175,6 +175,7 @@ def test_killed_at_the_swap_it_is_one_or_the_other(lab: Lab, backup: str, unsave
     assert found == FILES or found[0][0] == "overwritten"
     lab.restore(backup)
     assert files(lab) == FILES
+    assert lab.leftovers() == []
 
 
 def test_the_server_is_killed_meanwhile(lab: Lab, backup: str, unsaved: None) -> None:
@@ -244,12 +245,11 @@ def test_what_cannot_be_backed_up_is_kept_as_a_folder(
     (lab.database.volume / kept).rmdir()
 
 
-def test_a_dropped_database_comes_back(lab: Lab, backup: str) -> None:
+def test_a_dropped_database_comes_back(lab: Lab, backup: str, unsaved: None) -> None:
     lab.admin("SET foreign_key_checks = 0", f"DROP DATABASE {NAME}", database="mysql")
     lab.restore(backup)
     assert files(lab) == FILES
-    for path in lab.database.volume.glob("data-before-restore-*"):
-        path.rename(lab.database.root / path.name)
+    assert lab.leftovers() == []
 
 
 def test_a_second_one_is_refused_at_once(lab: Lab, backup: str, unsaved: None) -> None:
