@@ -13,7 +13,7 @@ from filewallball.backup.workdir import WorkDir
 from filewallball.encryption import mariadb_words
 from filewallball.errors import UserError
 
-_POLL = 1.0
+_POLL_SECONDS = 1.0
 _OWN = ("backup-my.cnf", "xtrabackup_*", "mariadb_backup_*")
 """What the program leaves beside the data."""
 _OLD = (
@@ -73,7 +73,7 @@ def _run(command: list[str], work: WorkDir, check: Callable[[], None]) -> None:
         while process.poll() is None:
             check()
             try:
-                process.wait(_POLL)
+                process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
     finally:

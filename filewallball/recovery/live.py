@@ -18,7 +18,7 @@ from filewallball.recovery.volume import Shared
 _LOCK_SECONDS = 30
 _BACK_SECONDS = 15.0
 _START_SECONDS = 600.0
-_POLL = 0.3
+_POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def wait_writable(settings: DatabaseSettings) -> str:
                 return "The old data is served as before."
         except UserError:
             pass
-        time.sleep(_POLL)
+        time.sleep(_POLL_SECONDS)
     return "The old data is served, and writes are accepted again within a minute."
 
 
@@ -120,6 +120,6 @@ def wait_back(settings: DatabaseSettings, tables: Collection[str]) -> None:
         except UserError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(_POLL)
+            time.sleep(_POLL_SECONDS)
     if lost := sorted(set(tables) - {str(name) for (name,) in found}):
         raise UserError(f"The restarted server lacks tables: {', '.join(lost)}.", "Run the restore again.")

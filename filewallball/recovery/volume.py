@@ -27,7 +27,7 @@ _ANSWER_SECONDS = 90.0
 """The server looks every two seconds, and SQL of ours may wait for half a minute."""
 _RESTART_SECONDS = 1500.0
 """A server writes what it has in memory, ends, and may upgrade what it finds when it starts."""
-_POLL = 0.1
+_POLL_SECONDS = 0.1
 SETTING = "filewallball:mariadb.storage.size"
 
 
@@ -202,7 +202,7 @@ class Shared:
                     f"Look at `kubectl -n {own_namespace()} logs {mariadb.NAME}-0`. A stack that was "
                     "deployed by an older version has no part for restores: run `fwb up` first.",
                 )
-            time.sleep(_POLL)
+            time.sleep(_POLL_SECONDS)
 
     def _keep(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
