@@ -31,9 +31,9 @@ def newest_verified(store: Store) -> Manifest | None:
 
 
 def newest(store: Store) -> Manifest | None:
-    """The newest backup that was restored on trial, whatever the verdict."""
+    """The newest backup that was restored on trial, whatever the verdict; none that a restore has saved."""
     found = (entry.manifest for entry in _SHELF.entries(store))
-    return next((manifest for manifest in found if manifest and manifest.verdict), None)
+    return next((each for each in found if each and each.verdict and not each.before_restore), None)
 
 
 def find(store: Store, name: str) -> Manifest:

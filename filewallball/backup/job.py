@@ -102,7 +102,7 @@ def run(settings: Settings, log: Log, store: Store | None = None, *, before_rest
 def _prune(settings: Settings, store: Store, made: Manifest, log: Log) -> None:
     try:
         with log.step("prune") as done:
-            gone = retention.prune(store, settings.keep_days, keep=[made.name])
+            gone = retention.prune(store, settings.keep_days, keep=[made.name, made.before_restore])
             done += [f"{', '.join(gone)} removed" if gone else f"none older than {settings.keep_days} days"]
     except StoreError as error:
         # The new one is whole. That old ones pile up is no reason to call it failed.

@@ -14,9 +14,9 @@ from typing import IO, cast
 
 from filewallball.backup import inventory
 from filewallball.backup.database import connect, quote
-from filewallball.backup.dump import client_environment, login
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.packed import unpacked
+from filewallball.backup.program import client_environment, login
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human
@@ -107,7 +107,6 @@ def _feed(
                 "--comments",
                 "--default-character-set=utf8mb4",
                 "--max-allowed-packet=1G",
-                "--init-command=SET TIMESTAMP=1",
                 into,
             ],
             stdin=subprocess.PIPE,

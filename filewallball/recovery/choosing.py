@@ -50,7 +50,7 @@ class Target:
 
 def restorable(manifest: Manifest) -> bool:
     """Whether a trial restore has brought it back, with or without differences that the manifest tells."""
-    return manifest.verified or bool(getattr(manifest, "differences", ()))
+    return manifest.verdict is not None
 
 
 def choose(store: Store, wanted: Wanted, target: Target) -> Manifest:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from filewallball.backup.dump import client_environment
+from filewallball.backup.program import client_environment
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir
 from filewallball.encryption import mariadb_words

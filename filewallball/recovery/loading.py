@@ -48,9 +48,13 @@ def load(
             server.empty(cursor, copy, manifest.database)
             strangers = server.missing(cursor, owners)
             server.lend(cursor, strangers, manifest.database)
-            running.load(dump, _as(manifest, live), manifest.database, told(log, manifest.sql_bytes, check))
+            refused = running.load(
+                dump, _as(manifest, live), manifest.database, told(log, manifest.sql_bytes, check)
+            )
             server.take_back(cursor, strangers)
             done += [f"{human(manifest.sql_bytes)} of SQL"]
+        for line in refused:
+            log.say(line)
         for user, host in strangers:
             log.say(
                 f"something in it is defined by '{user}'@'{host}', whom this server doesn't know: it will "

@@ -13,8 +13,8 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from filewallball.backup.database import quote, rows
-from filewallball.backup.dump import client_environment
 from filewallball.backup.packed import unpacked
+from filewallball.backup.program import client_environment
 from filewallball.backup.restore import Throwaway
 from filewallball.backup.workdir import WorkDir
 from filewallball.errors import UserError
