@@ -44,9 +44,13 @@ take_restored() {
 
 # Beside the server, every two seconds. help_restore PID
 help_restore() {
+    # This first: a folder that comes a moment later has `alive` in it from the beginning.
+    if [ ! -e "$restoring" ]; then
+        end_help
+        return 0
+    fi
     if ! young; then
-        [ -n "$helping" ] || [ -e "$restoring" ] || return 0
-        [ ! -e "$restoring" ] || say "the restore's Job is gone: it is called off, and the data stays as it is"
+        say "the restore's Job is gone: it is called off, and the data stays as it is"
         drop_restoring
         end_help
         return 0
