@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,6 +34,10 @@ def restore(
     tables: Annotated[
         str | None, typer.Option("--tables", help="With --into: only these tables, with commas between them.")
     ] = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option("--identity", help="File of the private key that opens encrypted backups."),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Put a backup in the place of the database; asks first, and backs up what is there."""
@@ -43,4 +48,4 @@ def restore(
         if latest or yes or any(option is not None for option in (name, at, into, tables)):
             raise ConfigError("--list shows what there is, and restores nothing.", "Give it alone.")
         raise typer.Exit(remote.show(cwd, stack))
-    raise typer.Exit(remote.restore(cwd, stack, remote.Asked(latest, name, at, into, tables, yes)))
+    raise typer.Exit(remote.restore(cwd, stack, remote.Asked(latest, name, at, into, tables, yes, identity)))

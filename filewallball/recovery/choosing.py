@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from filewallball.backup import catalogue
+from filewallball.backup import age, catalogue
 from filewallball.backup.catalogue import Entry
 from filewallball.backup.database import series
 from filewallball.backup.manifest import Manifest
@@ -16,6 +16,8 @@ from filewallball.backup.shelf import Damaged
 from filewallball.backup.store import Store
 from filewallball.errors import ConfigError, UserError, nearest
 
+_CHUNK = 2**20
+"""Bytes that are read at a time."""
 LIST = "`fwb restore STACK --list` shows all backups."
 
 
@@ -108,17 +110,29 @@ def newest_good(store: Store, target: Target, but: str) -> str:
 
 
 def fetch(
-    store: Store, manifest: Manifest, target: Target, path: Path, progress: Callable[[int], None]
+    store: Store,
+    manifest: Manifest,
+    target: Target,
+    path: Path,
+    keys: Sequence[age.Identity],
+    progress: Callable[[int], None],
 ) -> None:
-    """Download the backup to `path`, proven to be the one that the manifest tells of.
+    """Download the backup to `path`, proven to be the one that the manifest tells of, and decrypted by `keys`.
 
     `progress` hears bytes so far. Raises Damaged with the name of a better one, StoreError.
     """
     kept = _Kept(store, path, progress)
     try:
-        catalogue.check_stored(cast("Store", kept), manifest)
+        catalogue.check_stored(cast("Store", kept), manifest, keys)
     except Damaged as error:
         raise Damaged(error.message, newest_good(store, target, manifest.name)) from error
+
+    if manifest.recipients:
+        sealed = path.rename(path.with_suffix(".age"))
+        with sealed.open("rb") as packed, path.open("wb") as file:
+            for piece in age.decrypted(iter(lambda: packed.read(_CHUNK), b""), keys):
+                file.write(piece)
+        sealed.unlink()
 
 
 class _Kept:
@@ -138,7 +152,7 @@ class _Kept:
                 yield piece
 
 
-def age(manifest: Manifest) -> str:
+def how_old(manifest: Manifest) -> str:
     """How old it is, in words."""
     minutes = int((datetime.now(UTC) - manifest.created).total_seconds()) // 60
     return f"{minutes} minutes old" if minutes < 180 else f"{minutes // 60} hours old"

@@ -44,6 +44,7 @@ class Asked:
     into: str | None = None
     tables: str | None = None
     yes: bool = False
+    identity: Path | None = None
 
     def check(self) -> None:
         """Raise ConfigError unless they make sense together."""
@@ -86,6 +87,7 @@ def restore(project: Path, stack_name: str, asked: Asked) -> int:
     place = stack.find(project, stack_name)
     schedule = _schedule(place)
     moment = moments.parse(asked.at, schedule["spec"]["timeZone"], datetime.now(UTC)) if asked.at else None
+    key = _key(asked.identity)
     if moment:
         print(f"--at means {moment:%Y-%m-%d %H:%M:%S} UTC.")
     _check_idle(place)
@@ -99,8 +101,18 @@ def restore(project: Path, stack_name: str, asked: Asked) -> int:
             return 1
     words = ["--name", name] if name else ["--at", moment.isoformat()] if moment else ["--latest"]
     if asked.into is not None:
-        return _run(place, ["into", *words, "--into", asked.into, *_tables(asked)], schedule)
-    return _run(place, ["swap", *words], schedule)
+        return _run(place, ["into", *words, "--into", asked.into, *_tables(asked)], schedule, key)
+    return _run(place, ["swap", *words], schedule, key)
+
+
+def _key(file: Path | None) -> bytes | None:
+    """The private key in a file. Raises ConfigError if it holds none."""
+    if file is None:
+        return None
+    from filewallball.backup import age  # pyrage is loaded only where it is needed
+
+    age.identities(file)
+    return file.read_bytes()
 
 
 def _tables(asked: Asked) -> list[str]:
@@ -161,22 +173,28 @@ def _chosen(place: Place, asked: Asked) -> Object:
     raise UserError("There is no verified backup in the store.", hint)
 
 
-def _run(place: Place, words: list[str], schedule: Object) -> int:
+def _run(place: Place, words: list[str], schedule: Object, key: bytes | None) -> int:
     template = place.kube.get("v1", "PodTemplate", facts.NAME, place.namespace)
     if template is None:
         raise UserError(
             f"There is no PodTemplate {facts.NAME} in {place}.", f"Run `fwb up {place.stack}` first."
         )
+    name = manifests.unique(f"{facts.NAME}-")
     told = manifests.told(template["template"], command=["python3", "-m", facts.MODULE, *words])
+    if key:
+        variable = backup.Variables.IDENTITY_FILE
+        told = manifests.with_secret(told, name, backup.IDENTITY_PATH, backup.IDENTITY, variable)
     manifest = manifests.job(
-        manifests.unique(f"{facts.NAME}-"),
+        name,
         place.namespace,
         told,
         labels=told["metadata"]["labels"],
         ttlSecondsAfterFinished=_KEEP_SECONDS,
     )
     # The nightly backup then waits for its turn.
-    with made(place.kube, manifests.counted(manifest, schedule), keep=True) as job:
+    with made(place.kube, manifests.counted(manifest, schedule), keep=not key) as job:
+        if key:
+            place.kube.create(manifests.secret_of(job, backup.IDENTITY, key))
         pod = JobPod(place.kube, place.namespace, job, WORK)
         for line in pod.lines():
             print(line, flush=True)

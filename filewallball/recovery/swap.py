@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facts.recovery import KEPT
-from filewallball.backup import job
+from filewallball.backup import age, job
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.store import Store
@@ -76,7 +76,7 @@ def choose(settings: Settings, log: Log, store: Store, wanted: Wanted) -> Chosen
         loading.check_series(server.version)
         manifest = choosing.choose(store, wanted, Target(database.name, server.version))
         rows = sum(table.rows for table in manifest.tables.values())
-        done += [manifest.name, choosing.age(manifest), f"{len(manifest.tables)} tables, {rows} rows"]
+        done += [manifest.name, choosing.how_old(manifest), f"{len(manifest.tables)} tables, {rows} rows"]
     ahead = forward.plan(store, manifest, wanted.at, log) if wanted.at else None
     return Chosen(manifest, server, ahead)
 
@@ -96,11 +96,18 @@ def work_folder(settings: Settings) -> Generator[WorkDir]:
 def fetch(settings: Settings, log: Log, store: Store, chosen: Chosen, path: Path) -> None:
     """Download the backup to `path`, proven. Raises Damaged, StoreError."""
     manifest = chosen.manifest
+    keys = age.identities(settings.identity) if settings.identity else []
     with log.step("download") as done:
+        age.check_opens(keys, manifest.recipients, manifest.name)
         target = Target(settings.backup.database.name, chosen.server.version)
         of = human(manifest.bytes)
         choosing.fetch(
-            store, manifest, target, path, lambda size: log.progress(f"{human(size)} of {of} downloaded")
+            store,
+            manifest,
+            target,
+            path,
+            keys,
+            lambda size: log.progress(f"{human(size)} of {of} downloaded"),
         )
         done += [of, "SHA-256 as in the manifest"]
 
