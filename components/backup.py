@@ -1,4 +1,7 @@
-"""The nightly backup: a CronJob that dumps, restores on trial and uploads, and what it may reach."""
+"""The nightly backup: a CronJob that dumps, restores on trial and uploads, and what it may reach.
+
+Beside it the pod in which a backup takes the place of the database, for `fwb restore` to start.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from components.described import Checked, Described, Description, Right
 from components.endpoints import Bucket, Database, lease_rights, trusted
 from components.kube import Object, fingerprint, labels, metadata, selector
 from components.values import quantity_bytes
-from facts import store
+from facts import mariadb, recovery, store
 from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
 from facts.checks import NAME as CHECKS
 from facts.checks.backups import BackupTarget
@@ -21,6 +24,8 @@ from facts.pods import WORK_PATH, secret_file, secret_folder
 from facts.policy import BACKS_UP
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from components import kinds
 
 _LABELS = labels(NAME, "backup")
@@ -58,6 +63,7 @@ class Backup(Described):
         )
         needed = pulumi.ResourceOptions(depends_on=[args.database.server, *args.bucket.needed()])
         Object(f"{name}-schedule", _cron_job(args, job), pulumi.ResourceOptions.merge(child, needed))
+        Object(f"{name}-restore", _restoring(args), pulumi.ResourceOptions.merge(child, needed))
         if not args.bucket.server:
             # 443 also for the role's token service
             ports = sorted({443, _port(args.bucket.endpoint)})
@@ -127,39 +133,82 @@ def _packing(settings: schema.Backup) -> dict[str, str]:
 
 
 def _job(args: BackupArgs) -> kinds.JobSpec:
-    database = args.database
-    mounts = {"work": WORK_PATH, "database": secret_folder(database.secret)}
-    volumes = [
-        pods.scratch_volume("work", args.settings.work_size),
-        pods.secret_volume("database", database.secret, [database.key]),
-    ]
-    for each in (*args.bucket.files(), *trusted(database.tls)[0]):
-        mounts[each.volume] = each.path
-        volumes.append(each.source())
-    container = pods.container(
-        CONTAINER,
-        args.image,
-        args.settings.resources,
-        ["python3", "-m", MODULE, "run"],
-        mounts,
-        env=_environment(args),
-        writable=["work"],
-    )
-    template = pods.template(
-        _LABELS | network.access(database.access, *args.bucket.access()),
-        [container],
-        volumes,
-        service_account=NAME,
-        token=args.bucket.may_lack_guard,
-        grace_seconds=30,
-        restartPolicy="Never",
-    )
     return {
         # A second try mends what passes by itself; a third would only delay the alarm.
         "backoffLimit": 1,
         "activeDeadlineSeconds": args.settings.deadline_minutes * 60,
+        "template": _template(args, CONTAINER, [MODULE, "run"], {}, {}, restartPolicy="Never"),
+    }
+
+
+def _restoring(args: BackupArgs) -> kinds.PodTemplate:
+    """The backup's pod with the server's volume, which can only be had where the server is."""
+    template = _template(
+        args,
+        recovery.CONTAINER,
+        [recovery.MODULE, "--help"],
+        {"data": recovery.VOLUME_PATH},
+        {recovery.Variables.VOLUME: recovery.VOLUME_PATH},
+        restartPolicy="Never",
+        # It makes two backups, and loads one.
+        activeDeadlineSeconds=4 * args.settings.deadline_minutes * 60,
+        affinity={
+            "podAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "labelSelector": {"matchLabels": selector(mariadb.NAME)},
+                        "topologyKey": "kubernetes.io/hostname",
+                    }
+                ]
+            }
+        },
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "PodTemplate",
+        "metadata": metadata(recovery.NAME, args.namespace, _LABELS),
         "template": template,
     }
+
+
+def _template(
+    args: BackupArgs,
+    container: str,
+    words: list[str],
+    claimed: dict[str, str],
+    told: dict[str, str],
+    **more: Unpack[kinds.PodSpecMore],
+) -> kinds.PodTemplateSpec:
+    """`claimed`: where the server's volume is, in a pod that has it. `told`: more of its environment."""
+    database = args.database
+    mounts = {"work": WORK_PATH, "database": secret_folder(database.secret), **claimed}
+    volumes = [
+        pods.scratch_volume("work", args.settings.work_size),
+        pods.secret_volume("database", database.secret, [database.key]),
+        *(pods.claim_volume(name, mariadb.CLAIM) for name in claimed),
+    ]
+    for each in (*args.bucket.files(), *trusted(database.tls)[0]):
+        mounts[each.volume] = each.path
+        volumes.append(each.source())
+    return pods.template(
+        _LABELS | network.access(database.access, *args.bucket.access()),
+        [
+            pods.container(
+                container,
+                args.image,
+                args.settings.resources,
+                ["python3", "-m", *words],
+                mounts,
+                env=_environment(args) | told,
+                writable=["work", *claimed],
+            )
+        ],
+        volumes,
+        service_account=NAME,
+        token=args.bucket.may_lack_guard,
+        grace_seconds=30,
+        **more,
+    )
 
 
 def _cron_job(args: BackupArgs, job: kinds.JobSpec) -> kinds.CronJob:

@@ -15,6 +15,7 @@ ON_THE_SHARED_STACK = tuple(
         "checks/test_checks_in_cluster.py",
         "stability/test_in_stack.py",
         "snapshots/test_snapshots_in_cluster.py",
+        "program/test_restore_in_cluster.py",
         "program/test_strangers.py",
         "program/test_session_set_operations.py",
         "engine/test_benchmarks.py",

@@ -22,14 +22,18 @@ def entries(store: Store) -> list[Entry]:
 
 
 def newest_verified(store: Store) -> Manifest | None:
-    """The newest backup that was restored and found equal. Reads no more manifests than it must."""
-    return next((entry.manifest for entry in _SHELF.entries(store) if entry.verified), None)
+    """The newest backup that was restored and found equal. Reads no more manifests than it must.
+
+    Not what a restore saved before it began: that is the state that somebody wanted to get rid of.
+    """
+    verified = (entry.manifest for entry in _SHELF.entries(store) if entry.verified)
+    return next((each for each in verified if each and not each.before_restore), None)
 
 
 def newest(store: Store) -> Manifest | None:
-    """The newest backup that was restored on trial, whatever the verdict."""
+    """The newest backup that was restored on trial, whatever the verdict; none that a restore has saved."""
     found = (entry.manifest for entry in _SHELF.entries(store))
-    return next((manifest for manifest in found if manifest and manifest.verdict), None)
+    return next((each for each in found if each and each.verdict and not each.before_restore), None)
 
 
 def find(store: Store, name: str) -> Manifest:

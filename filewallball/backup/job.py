@@ -54,8 +54,11 @@ _PROOF = (
 )
 
 
-def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
-    """Make one backup. Raises UserError that names the step; then nothing was left in the store."""
+def run(settings: Settings, log: Log, store: Store | None = None, *, before_restore: str = "") -> Manifest:
+    """Make one backup. Raises UserError that names the step; then nothing was left in the store.
+
+    `before_restore`: the backup that is about to take the place of what this one saves.
+    """
     with work_dir(settings.work_dir, settings.work_size) as work:
         with log.step("preflight") as done:
             store = store or Store(settings.store)
@@ -85,6 +88,7 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
                 taken = replace(taken, dumped=sealed(taken.dumped, settings.packing.recipients, work))
                 done += [f"for {', '.join(settings.packing.recipients)}"]
         manifest = _manifest(settings, server, taken, proof, seconds)
+        manifest = replace(manifest, before_restore=before_restore)
         with log.step("upload") as done:
             manifest = upload(store, taken, manifest)
             done += [
@@ -98,7 +102,7 @@ def run(settings: Settings, log: Log, store: Store | None = None) -> Manifest:
 def _prune(settings: Settings, store: Store, made: Manifest, log: Log) -> None:
     try:
         with log.step("prune") as done:
-            gone = retention.prune(store, settings.keep_days, keep=[made.name])
+            gone = retention.prune(store, settings.keep_days, keep=[made.name, made.before_restore])
             done += [f"{', '.join(gone)} removed" if gone else f"none older than {settings.keep_days} days"]
     except StoreError as error:
         # The new one is whole. That old ones pile up is no reason to call it failed.

@@ -62,6 +62,8 @@ class Manifest:
     differences: tuple[str, ...] = ()
     locked_tables: tuple[str, ...] = ()
     locked_seconds: float = 0.0
+    before_restore: str = ""
+    """The backup that was then restored over it. Nobody wants what was there back unasked."""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -113,6 +115,7 @@ def _parse(fields: Fields) -> Manifest:
         locked_tables=fields.texts("locked_tables"),
         locked_seconds=float(fields.get("locked_seconds", (int, float), 0.0)),
         **_packing(fields),
+        before_restore=str(fields.values.get("before_restore", "")),
     )
 
 

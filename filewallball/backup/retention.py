@@ -2,6 +2,7 @@
 
 A backup goes when its date is more than so many days ago. What stays in any case:
 - the newest verified one, the newest verified one that has rows, and the newest of any verdict;
+- the newest that no restore has saved before it began;
 - of each of these also the one that was made last, if a clock that was set back gave it an old date: the
   store took it in later, and its snapshot stands later in the binary log;
 - what isn't whole, or isn't known: a manifest that can't be read, a file of another name.
@@ -44,7 +45,8 @@ def expendable(found: Sequence[Entry], days: int, now: datetime, keep: Iterable[
     limit = min(now, max(taken_in)) - timedelta(days=days)
     verified = [entry for entry in whole if entry.verified]
     full = [entry for entry in verified if _rows(entry)]
-    stay = {*keep, *(name for some in (whole, verified, full) for name in _newest(some, now))}
+    own = [entry for entry in full if entry.manifest and not entry.manifest.before_restore]
+    stay = {*keep, *(name for some in (whole, verified, full, own) for name in _newest(some, now))}
     return sorted(entry.name for entry in whole if _date(entry) < limit and entry.name not in stay)
 
 

@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from filewallball.cli import backup, drill, engine, images, passwords, policy, redis, sandbox, stack, valkey
+from filewallball.cli import (
+    backup,
+    drill,
+    engine,
+    images,
+    passwords,
+    policy,
+    redis,
+    restore,
+    sandbox,
+    stack,
+    valkey,
+)
 from filewallball.cli.ending import end_in_order
 
 app = typer.Typer(
@@ -20,6 +32,7 @@ app = typer.Typer(
 )
 stack.add_to(app)
 policy.add_to(app)
+restore.add_to(app)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(images.app, name="images")
 app.add_typer(drill.app, name="drill")

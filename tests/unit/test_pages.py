@@ -38,8 +38,10 @@ PROGRAMS = {
         "k3s",
         "kind",
         "kubectl",
+        "mariadb",
         "mkdir",
         "pulumi",
+        "sha256sum",
     ),
     *("python3", "time", ".venv/bin/python"),
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The users' passwords, from the Secret's files: part of start.sh. USER-password is what clients log in with. While
 # passwords are being changed there is USER-password-other, too: the server accepts both.
-# Needs: $config, $secrets, $run, say and die, of start.sh.
+# Needs: $config, $secrets, $run, say, die and help_restore, of start.sh.
 # shellcheck disable=SC2154 # they are start.sh's
 
 users="app backup monitor"
@@ -37,12 +37,14 @@ write_probe_password() {
     mv "$run/probe-password.new" "$run/probe-password.cnf"
 }
 
-# Runs beside the server as long as that lives: users get the passwords of the Secret, when it changes.
+# Runs beside the server as long as that lives: users get the passwords of the Secret, when it changes, and a restore
+# gets help.
 # follow_secret PID CONTENTS: the process that becomes the server, and the files' contents when it was started
 follow_secret() {
     umask 077
     seen=$2
     while sleep 2 && read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = "$1" ]; do
+        help_restore "$1" || true
         moment=$(secret_files)
         now=$(contents "$moment")
         [ "$now" != "$seen" ] || continue

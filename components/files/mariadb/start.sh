@@ -23,6 +23,8 @@ server=
 trap '[ -z "$server" ] || stop_alone; exit 143' TERM INT
 # shellcheck source=passwords.sh
 . "$config/passwords.sh"
+# shellcheck source=restoring.sh
+. "$config/restoring.sh"
 
 check_volume() {
     [ -w "$volume" ] || die "the volume at $volume can't be written by uid $(id -u); give the folder to it (chown 999:999)"
@@ -31,6 +33,9 @@ check_volume() {
     fi
     if [ -d "$data" ] && [ ! -d "$data/mysql" ]; then
         die "$data lacks the system tables; restore a backup into an empty volume, or bring the folder back as it was"
+    fi
+    if [ ! -d "$data" ] && ls -d "$volume"/data-* >/dev/null 2>&1; then
+        die "the volume has no folder 'data', but what a restore has kept of it ($(ls -d "$volume"/data-*)); rename the one that you want to 'data'"
     fi
 }
 
@@ -156,6 +161,7 @@ raise_open_files() {
 }
 
 raise_open_files
+take_restored
 check_volume
 version=$(server_version)
 [ -d "$data" ] || initialise

@@ -42,6 +42,9 @@ EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_monitor''@''%'' IDENTIFIED V
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_monitor'@'%';
 GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO 'filewallball_monitor'@'%';
 
+-- A restore has it made for as long as it works (restoring.sh).
+DROP USER IF EXISTS 'filewallball_restore'@'%';
+
 -- For the rows deleted above. Only here, because after a FLUSH the server no longer logs the error of a statement.
 FLUSH PRIVILEGES;
 -- The mark; start.sh has removed that of an earlier start.

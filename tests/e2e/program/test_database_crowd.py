@@ -13,7 +13,7 @@ import pymysql
 import pytest
 from crowd import crowd
 from local_set import wait_for
-from test_database_users import ENVIRONMENT, Database
+from mariadb_pod import ENVIRONMENT, Database
 
 from facts.checks.mariadb import MariadbTarget
 from filewallball.checks import runner

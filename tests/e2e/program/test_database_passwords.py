@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from changing_passwords import Clients, World, mariadb_login
-from test_database_users import ACCOUNT, Database
+from mariadb_pod import ACCOUNT, Database
 
 from facts.mariadb import PORT, USERS, user
 from filewallball.passwords.change import Change

@@ -62,6 +62,7 @@ def test_beside_its_own_objects_it_changes_those_alone_that_need_it(on: Rendered
         ("ConfigMap", "valkey-config"),
         ("ConfigMap", "filewallball-checks"),
         ("PodTemplate", "filewallball-checks"),
+        ("PodTemplate", "filewallball-restore"),
         ("CronJob", "filewallball-backup-cronjob"),
         ("CronJob", "filewallball-valkey-snapshot-cronjob"),
     }

@@ -1,0 +1,161 @@
+"""A backup becomes a new database beside the present one, on the server that is in use. Nothing else changes.
+
+Its user may do everything in that database alone, and exists as long as the restore works. If anything fails,
+the new database is removed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, cast
+
+from filewallball.backup import inventory
+from filewallball.backup.database import connect, quote
+from filewallball.backup.manifest import Manifest
+from filewallball.backup.packed import unpacked
+from filewallball.backup.program import client_environment, login
+from filewallball.backup.settings import DatabaseSettings
+from filewallball.backup.store import Store
+from filewallball.backup.workdir import WorkDir, human
+from filewallball.errors import ConfigError, UserError
+from filewallball.jobs.joblog import Log
+from filewallball.recovery import live, loading, swap
+from filewallball.recovery.choosing import Wanted
+from filewallball.recovery.comparing import differing
+from filewallball.recovery.settings import Settings
+from filewallball.recovery.swap import Chosen
+from filewallball.recovery.volume import Shared, Volume
+
+
+def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequence[str] = ()) -> Manifest:
+    """Load what is wanted into the new database `into`; of it, only `tables` are kept, if any are named.
+
+    Raises ConfigError if that database exists or there is no such table, UserError.
+    """
+    store, volume = Store(settings.backup.store), Volume(settings.volume)
+    with volume.alone():
+        if wanted.at:
+            raise ConfigError(
+                "--at with --into is not possible: the binary log knows the database by its own name.",
+                "Give --into with -f and a backup from before that moment, or --at alone.",
+            )
+        chosen = swap.choose(settings, log, store, wanted)
+        _check(chosen, tables)
+        volume.need(int(chosen.manifest.sql_bytes * 2) + chosen.manifest.bytes, f"the new database {into}")
+        with swap.work_folder(settings) as work, volume.shared() as shared:
+            dump = volume.folder / "dump"
+            swap.fetch(settings, log, store, chosen, dump)
+            user = live.make(shared, settings.backup.database, into, chosen.manifest)
+            try:
+                _load(user, log, work, shared, dump, chosen.manifest, into)
+                _keep(user, log, chosen.manifest, tables)
+            except BaseException:
+                _remove(user, log, into)
+                raise
+        live.wait_writable(settings.backup.database)
+    return chosen.manifest
+
+
+def _check(chosen: Chosen, tables: Sequence[str]) -> None:
+    if unknown := [table for table in tables if table not in chosen.manifest.tables]:
+        raise ConfigError(
+            f"--tables: {chosen.manifest.name} has no table {', '.join(unknown)}.",
+            f"Choose from {', '.join(sorted(chosen.manifest.tables)) or 'no tables at all'}.",
+        )
+
+
+def _load(
+    user: DatabaseSettings,
+    log: Log,
+    work: WorkDir,
+    shared: Shared,
+    dump: Path,
+    manifest: Manifest,
+    into: str,
+) -> None:
+    with log.step("load") as done:
+        progress = loading.told(log, manifest.sql_bytes, shared.check)
+        _feed(user, work, dump, into, progress)
+        done += [f"{human(manifest.sql_bytes)} of SQL into {into}"]
+    with log.step("compare") as done, connect(user, "Comparing the new database") as connection:
+
+        def step(table: str, number: int, of: int) -> None:
+            shared.check()
+            log.progress(f"comparing table {number} of {of} ({table})")
+
+        lines = differing(manifest, inventory.take(connection.cursor(), into, step))
+        if lines:
+            raise UserError(
+                "\n  - ".join(["The new database is not what the manifest tells:", *lines]),
+                f"Choose another backup than {manifest.name}.",
+            )
+        done += ["all tables and objects are as in the manifest"]
+
+
+def _feed(
+    user: DatabaseSettings, work: WorkDir, dump: Path, into: str, progress: Callable[[int], None]
+) -> None:
+    messages = work.path / "client.err"
+    with messages.open("wb") as errors_to:
+        client = subprocess.Popen(
+            [
+                *login("mariadb", user),
+                "--binary-mode",
+                "--comments",
+                "--default-character-set=utf8mb4",
+                "--max-allowed-packet=1G",
+                into,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors_to,
+            env={**client_environment(work), "MYSQL_PWD": user.password},
+        )
+    fed = 0
+    try:
+        with cast("IO[bytes]", client.stdin) as pipe:
+            for piece in unpacked(dump):
+                pipe.write(piece)
+                fed += len(piece)
+                progress(fed)
+        client.wait()
+    except BrokenPipeError:  # the client stopped at an error, which it has told
+        client.wait()
+    finally:
+        client.kill()
+        client.wait()
+    if client.returncode != 0:
+        said = messages.read_text(encoding="utf-8", errors="replace").strip()
+        raise UserError(
+            f"Loading the backup failed: {said[-2000:]}",
+            "Correct what this says, and run the restore again.",
+        )
+
+
+def _keep(user: DatabaseSettings, log: Log, manifest: Manifest, tables: Sequence[str]) -> None:
+    """Drop all but the named tables: only the whole could be compared."""
+    if not tables:
+        return
+    with log.step("keep") as done, connect(user, "Dropping what was not asked for") as connection:
+        cursor = connection.cursor()
+        cursor.execute("SET SESSION foreign_key_checks = 0")
+        for kind in ("view", "trigger", "event", "sequence"):
+            for name in manifest.objects.get(kind, {}):
+                cursor.execute(f"DROP {kind.upper()} IF EXISTS {quote(name)}")
+        for label in manifest.objects.get("routine", {}):
+            sort, _, name = label.partition(" ")
+            cursor.execute(f"DROP {sort.upper()} IF EXISTS {quote(name)}")
+        for name in sorted({*manifest.tables} - {*tables}):
+            cursor.execute(f"DROP TABLE {quote(name)}")
+        done += [f"only the rows of {', '.join(tables)}, without triggers"]
+
+
+def _remove(user: DatabaseSettings, log: Log, into: str) -> None:
+    try:
+        with connect(replace(user, name="information_schema"), f"Removing {into}") as connection:
+            connection.cursor().execute(f"DROP DATABASE IF EXISTS {quote(into)}")
+    except UserError as error:
+        log.say(f"the unfinished database {into} is still there: {error.message} Remove it by DROP DATABASE.")

@@ -1,0 +1,349 @@
+"""A backup takes the place of the database: what comes back, what stays, and what a fault leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from restore_lab import NAME, Lab, running
+from s3_gateway import S3
+
+from filewallball.backup import job as backup_job
+from filewallball.backup.shelf import Damaged
+from filewallball.errors import ConfigError, UserError
+from filewallball.jobs.joblog import Log
+from filewallball.recovery import beside
+from filewallball.recovery.choosing import Wanted
+
+ROWS = (
+    "CREATE TABLE files (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(80), size DOUBLE)",
+    "CREATE TABLE log (id INT PRIMARY KEY, file INT, FOREIGN KEY (file) REFERENCES files (id))",
+    "INSERT INTO files (name, size) VALUES ('남는 글 🎉', 0.1), ('b', NULL)",
+    "INSERT INTO log VALUES (1, 1)",
+    "CREATE TRIGGER bigger BEFORE INSERT ON files FOR EACH ROW SET NEW.size = NEW.size * 2",
+    "CREATE VIEW large AS SELECT * FROM files WHERE size > 1",
+    "CREATE FUNCTION doubled(x INT) RETURNS INT RETURN 2 * x",
+    "CREATE DEFINER=filewallball_app VIEW called AS SELECT doubled(id) AS twice FROM files",
+    "CREATE DEFINER=somebody@'10.%' VIEW strange AS SELECT doubled(id) AS twice FROM files",
+    "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM files WHERE size < 0",
+)
+OTHERS = (
+    "CREATE DATABASE other", "CREATE TABLE other.kept (id INT)", "INSERT INTO other.kept VALUES (7)",
+    "CREATE DATABASE filewallball_db_2", "CREATE TABLE filewallball_db_2.kept (id INT)",
+    "CREATE USER bob IDENTIFIED BY 'bobs'", "GRANT SELECT ON other.* TO bob",
+    "CREATE USER somebody@'10.%'", "GRANT ALL ON filewallball_db.* TO somebody@'10.%'",
+)  # fmt: skip
+REFERS = (
+    "CREATE TABLE other.refers (id INT, file INT, FOREIGN KEY (file) REFERENCES filewallball_db.files (id))"
+)
+FILES = [("남는 글 🎉", 0.1), ("b", None)]
+
+
+@pytest.fixture(scope="module")
+def lab(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("r"), s3) as found:
+        found.admin(*OTHERS, *ROWS, REFERS)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def backup(lab: Lab) -> str:
+    """The name of a backup with FILES in it; what comes after it is to be lost again."""
+    return lab.back_up()
+
+
+@pytest.fixture
+def unsaved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it isn't the point, neither the safety backup nor the one at the end is made."""
+    made: list[Any] = []
+
+    def run(*_: Any, **__: Any) -> Any:
+        return made[0]
+
+    from filewallball.backup import catalogue
+
+    real = catalogue.entries
+
+    def entries(store: Any) -> Any:
+        found = real(store)
+        made[:] = [entry.manifest for entry in found if entry.manifest]
+        return found
+
+    monkeypatch.setattr(catalogue, "entries", entries)
+    monkeypatch.setattr(backup_job, "run", run)
+
+
+def files(lab: Lab) -> list[tuple[Any, ...]]:
+    return lab.app("SELECT name, size FROM files ORDER BY id")
+
+
+def break_rows(lab: Lab) -> None:
+    """What a restore is to undo."""
+    lab.admin(
+        "DELETE FROM log", "UPDATE files SET name = 'overwritten'", "CREATE TABLE IF NOT EXISTS later (i INT)"
+    )
+
+
+def test_the_backup_comes_back_and_all_else_stays(lab: Lab, backup: str) -> None:
+    before = set(lab.bucket.iterdir())
+    break_rows(lab)
+    lab.admin("DROP USER somebody@'10.%'", "DROP VIEW large")
+    said = "\n".join(lab.restore())
+
+    assert files(lab) == FILES
+    assert lab.app("SHOW TABLES LIKE 'later'") == []
+    lab.app("INSERT INTO files (name, size) VALUES ('c', 3)")  # writes are accepted, the trigger works
+    assert lab.app("SELECT size FROM large") == [(6.0,)]
+    assert lab.app("SELECT twice FROM called LIMIT 1") == [(2,)]
+    assert lab.admin("SELECT EVENT_NAME FROM information_schema.EVENTS") == [("nightly",)]
+    # others
+    assert lab.admin("SELECT id FROM other.kept", "SHOW TABLES FROM filewallball_db_2") == [("kept",)]
+    assert "GRANT SELECT ON `other`.*" in str(lab.admin("SHOW GRANTS FOR bob"))
+    with pytest.raises(pymysql.IntegrityError):
+        lab.admin("INSERT INTO other.refers VALUES (1, 99)")
+    assert lab.admin("SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'filewallball_restore'") == [(0,)]
+    # the owner that is gone was not made again, and is told
+    assert lab.admin("SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'somebody'") == [(0,)]
+    assert "CREATE USER 'somebody'@'10.%'" in said
+    # a safety backup under its own name, and one of what was restored, whose log can be replayed
+    new = {path.name for path in set(lab.bucket.iterdir()) - before if path.name.endswith(".json")}
+    made = [json.loads((lab.bucket / name).read_text()) for name in sorted(new)]
+    assert [each.get("before_restore") for each in made] == [backup, ""]
+    assert made[0]["tables"]["later"] == {**made[0]["tables"]["later"], "rows": 0}
+    assert lab.leftovers() == []
+    lab.admin("DELETE FROM files WHERE name = 'c'")
+    # and the state of before is one restore away; it is never taken unasked
+    assert f"fwb restore STACK -f {made[0]['name']}" in said
+    lab.restore(made[0]["name"])
+    assert files(lab)[0][0] == "overwritten"
+    lab.restore(made[1]["name"])
+    assert files(lab) == FILES
+
+
+def test_reads_go_on_and_writes_are_refused_while_it_works(
+    lab: Lab, backup: str, unsaved: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def looking(line: str) -> None:
+        if " copy: " in line or " compare: " in line:
+            seen.append(files(lab)[0][0])
+            for server, statement in ((lab.app, "INSERT INTO files (name) VALUES ('lost')"),
+                                      (lab.app, "CREATE TABLE lost (i INT)")):  # fmt: skip
+                with pytest.raises(pymysql.OperationalError, match="read-only"):
+                    server(statement)
+
+    break_rows(lab)
+    lab.restore(backup, hears=looking)
+    assert seen == ["overwritten"] * 2
+    assert files(lab) == FILES
+
+
+@pytest.mark.parametrize("step", [
+    "download:",
+    pytest.param("hold:", marks=pytest.mark.nightly),
+    pytest.param("copy:", marks=pytest.mark.nightly),
+    pytest.param("load:", marks=pytest.mark.nightly),
+    "compare:",
+])  # fmt: skip
+def test_killed_before_the_swap_the_old_data_is_served_and_the_next_one_succeeds(
+    lab: Lab, backup: str, step: str, unsaved: None
+) -> None:
+    break_rows(lab)
+    lab.killed_after(step, "swap", "--name", backup)
+    assert files(lab)[0][0] == "overwritten"
+    lab.wait_writable()
+    lab.app("UPDATE files SET size = 7 WHERE id = 1")
+    lab.database.crash()
+    assert lab.app("SELECT size FROM files WHERE id = 1") == [(7.0,)]
+    lab.restore(backup)
+    assert files(lab) == FILES
+    assert lab.leftovers() == []
+
+
+def test_killed_at_the_swap_it_is_one_or_the_other(lab: Lab, backup: str, unsaved: None) -> None:
+    break_rows(lab)
+    lab.killed_after("the server restarts", "swap", "--name", backup)
+    lab.database.wait_served()
+    lab.wait_writable()
+    found = files(lab)
+    assert found == FILES or found[0][0] == "overwritten"
+    lab.restore(backup)
+    assert files(lab) == FILES
+    assert lab.leftovers() == []
+
+
+def test_the_server_is_killed_meanwhile(lab: Lab, backup: str, unsaved: None) -> None:
+    break_rows(lab)
+
+    def crash(line: str) -> None:
+        if " copy: " in line:
+            lab.database.crash()
+
+    with pytest.raises(UserError, match="restarted meanwhile") as raised:
+        lab.restore(backup, hears=crash)
+    assert "The old data is served" in raised.value.hint
+    assert files(lab)[0][0] == "overwritten"
+    lab.app("UPDATE files SET size = 8 WHERE id = 1")
+    assert lab.leftovers() == []
+
+
+def test_what_fails_leaves_the_old_data_and_writes(
+    lab: Lab, backup: str, unsaved: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_rows(lab)
+    monkeypatch.setattr(
+        "filewallball.recovery.loading.differing", lambda *_: ["table files: 2 rows, 3 wanted"]
+    )
+    with pytest.raises(UserError, match="2 rows, 3 wanted") as raised:
+        lab.restore(backup)
+    assert "The old data is served as before." in raised.value.hint
+    lab.app("UPDATE files SET size = 9 WHERE id = 1")
+    assert lab.leftovers() == []
+
+
+def test_told_to_end_it_cleans_up(lab: Lab, backup: str) -> None:
+    break_rows(lab)
+    process = lab.start("swap", "--name", backup)
+    assert process.stdout
+    for line in process.stdout:
+        if "hold:" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    rest = process.stdout.read()
+    assert process.wait() == 1, rest
+    assert "Stopped by SIGTERM" in rest
+    lab.app("UPDATE files SET size = 9 WHERE id = 1")
+    assert lab.leftovers() == []
+
+
+def test_what_cannot_be_backed_up_is_kept_as_a_folder(
+    lab: Lab, backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_rows(lab)
+    real = backup_job.run
+
+    def refused(*arguments: Any, before_restore: str = "") -> Any:
+        if before_restore:
+            raise UserError("a table is damaged")
+        return real(*arguments)
+
+    monkeypatch.setattr(backup_job, "run", refused)
+    said = "\n".join(lab.restore(backup))
+    [kept] = lab.leftovers()
+    assert kept.startswith("data-before-restore-")
+    assert kept in said
+    assert "a table is damaged" in said
+    assert (lab.database.volume / kept / NAME / "later.ibd").exists()
+    for path in sorted((lab.database.volume / kept).rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (lab.database.volume / kept).rmdir()
+
+
+def test_a_dropped_database_comes_back(lab: Lab, backup: str, unsaved: None) -> None:
+    lab.admin("SET foreign_key_checks = 0", f"DROP DATABASE {NAME}", database="mysql")
+    lab.restore(backup)
+    assert files(lab) == FILES
+    assert lab.leftovers() == []
+
+
+def test_a_second_one_is_refused_at_once(lab: Lab, backup: str, unsaved: None) -> None:
+    def second(line: str) -> None:
+        if "hold:" in line:
+            with pytest.raises(UserError, match="Another restore is at work"):
+                lab.restore(backup)
+
+    lab.restore(backup, hears=second)
+    assert files(lab) == FILES
+
+
+def damage(lab: Lab, backup: str, how: str) -> Path:
+    """A copy of the backup under another name, damaged."""
+    name = "filewallball_backup_20200101_000000.sql.gz"
+    data = (lab.bucket / backup).read_bytes()
+    about = json.loads((lab.bucket / f"{backup}.manifest.json").read_text()) | {"name": name}
+    if how == "flipped":
+        data = data[:200] + bytes([data[200] ^ 1]) + data[201:]
+    if how == "truncated":
+        data = data[:-9]
+        about["bytes"] = len(data)
+    if how == "of another":
+        about["name"] = backup
+    if how == "of another database":
+        about["database"] = "elsewhere"
+    if how == "of another version":
+        about["server_version"] = "11.4.2-MariaDB"
+    if how == "never tried":
+        about["verified"] = False
+    (lab.bucket / name).write_bytes(data)
+    if how != "without a manifest":
+        (lab.bucket / f"{name}.manifest.json").write_text(json.dumps(about))
+    return lab.bucket / name
+
+
+@pytest.mark.parametrize(("how", "told"), [
+    ("flipped", "damaged"),
+    ("truncated", "damaged"),
+    ("without a manifest", "has no manifest"),
+    ("of another", "the manifest is about"),
+    ("of another database", "is of the database elsewhere"),
+    ("of another version", "was made by MariaDB 11.4, and the server is 10.11"),
+    ("never tried", "nobody has restored it"),
+])  # fmt: skip
+def test_what_is_no_good_is_refused_before_anything_is_touched(
+    lab: Lab, backup: str, how: str, told: str
+) -> None:
+    bad = damage(lab, backup, how)
+    process_id = lab.admin("SELECT @@pid_file, @@hostname")
+    try:
+        with pytest.raises(Damaged, match=told) as raised:
+            lab.restore(bad.name)
+    finally:
+        for path in lab.bucket.glob(f"{bad.name}*"):
+            path.unlink()
+    assert "fwb restore STACK -f filewallball_backup_2" in raised.value.hint
+    assert bad.name not in raised.value.hint
+    assert lab.admin("SELECT @@pid_file, @@hostname") == process_id
+    assert lab.admin("SELECT @@read_only") == [(0,)]
+    assert lab.leftovers() == []
+
+
+def test_an_unknown_name_is_wrong_usage(lab: Lab, backup: str) -> None:
+    with pytest.raises(ConfigError, match="There is no backup") as raised:
+        lab.restore(backup.replace(".sql", "x.sql"))
+    assert backup in raised.value.hint
+
+
+def into(lab: Lab, database: str, *tables: str, name: str | None = None) -> None:
+    beside.run(lab.settings(), Log(lambda _: None), Wanted(name), database, tables)
+
+
+def test_into_a_new_database(lab: Lab, backup: str) -> None:
+    break_rows(lab)
+    with pytest.raises(ConfigError, match="has a database of that name"):
+        into(lab, "other", name=backup)
+    with pytest.raises(ConfigError, match="no table nothing"):
+        into(lab, "fresh", "nothing", name=backup)
+    into(lab, "fresh", name=backup)
+    assert lab.admin("SELECT name FROM fresh.files ORDER BY id") == [(name,) for name, _ in FILES]
+    assert lab.admin("SELECT fresh.doubled(4)") == [(8,)]
+    assert files(lab)[0][0] == "overwritten"
+    into(lab, "partly", "log", name=backup)
+    assert lab.admin("SHOW TABLES FROM partly") == [("log",)]
+    assert lab.admin("SELECT id FROM partly.log") == [(1,)]
+    assert lab.admin("SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'filewallball_restore'") == [(0,)]
+    assert lab.leftovers() == []
+
+
+def test_into_a_new_database_that_fails_is_removed(
+    lab: Lab, backup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("filewallball.recovery.beside.differing", lambda *_: ["table files differs"])
+    with pytest.raises(UserError, match="table files differs"):
+        into(lab, "failed", name=backup)
+    assert lab.admin("SHOW DATABASES LIKE 'failed'") == []

@@ -1,0 +1,36 @@
+"""Which options of `fwb restore` make sense together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filewallball.errors import ConfigError
+from filewallball.recovery.remote import Asked
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    ({}, "Which backup"),
+    ({"latest": True, "name": "a"}, "Which backup"),
+    ({"latest": True, "tables": "a"}, "--tables needs --into"),
+    ({"latest": True, "tables": "a,,b", "into": "b"}, "names an empty table"),
+    ({"at": "2026-11-21 10:15", "into": "b"}, "--at with --into"),
+    ({"latest": True, "into": ""}, "is no name for a database"),
+    ({"latest": True, "into": "x" * 65}, "is no name for a database"),
+    ({"latest": True, "yes": False}, "nobody to ask"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_wrong_usage(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as raised:
+        Asked(**{"yes": True, **options}).check()
+    assert raised.value.hint
+
+
+def test_the_scripts_are_thin_calls() -> None:
+    for name, words in (("backup", "backup now"), ("restore", "restore")):
+        script = ROOT / "scripts" / f"{name}-database.sh"
+        assert f'exec .venv/bin/fwb {words} "${{STACK:-dev}}" "$@"\n' in script.read_text(encoding="utf-8")
+        assert script.stat().st_mode & 0o111
