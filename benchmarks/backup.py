@@ -91,7 +91,7 @@ def measure(megabytes: int, work: Path) -> list[Result]:
         found.sql(f"CREATE DATABASE {COPY}")
         client = " ".join(found.client())
         restored = timed(lambda: _shell(f"gunzip < {packed} | {client} {COPY}"))
-        peer = "mariadb-dump --single-transaction | gzip"
+        peer = "mariadb-dump --single-transaction to gzip"
         million = 1e6
         return [
             Result("backup, not yet verified", "s", [ours["dump"]], 0.6, peer, [dumped]),
@@ -101,7 +101,7 @@ def measure(megabytes: int, work: Path) -> list[Result]:
                 "s",
                 [ours["dump"] + ours["verify"]],
                 1.2,
-                f"{peer}, then gunzip | mariadb",
+                f"{peer}, then gunzip to mariadb",
                 [dumped + restored],
             ),
             Result("peak memory of our process", "MiB", [ours["peak"] / 2**20], 256.0),
