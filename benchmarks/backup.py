@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 from benchmarks.measure import Result, run, timed
 
@@ -90,7 +91,7 @@ def measure(megabytes: int, work: Path) -> list[Result]:
         found.sql(f"CREATE DATABASE {COPY}")
         client = " ".join(found.client())
         restored = timed(lambda: _shell(f"gunzip < {packed} | {client} {COPY}"))
-        peer = "mariadb-dump --single-transaction | gzip"
+        peer = "mariadb-dump --single-transaction to gzip"
         million = 1e6
         return [
             Result("backup, not yet verified", "s", [ours["dump"]], 0.6, peer, [dumped]),
@@ -100,7 +101,7 @@ def measure(megabytes: int, work: Path) -> list[Result]:
                 "s",
                 [ours["dump"] + ours["verify"]],
                 1.2,
-                f"{peer}, then gunzip | mariadb",
+                f"{peer}, then gunzip to mariadb",
                 [dumped + restored],
             ),
             Result("peak memory of our process", "MiB", [ours["peak"] / 2**20], 256.0),
@@ -132,7 +133,7 @@ def server(work: Path) -> Generator[Server]:
         process = subprocess.Popen(
             ["mariadbd", "--no-defaults", *options.split(), *user], stdout=log, stderr=log
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server ends as well
+    signal.signal(signal.SIGTERM, _stop)  # so that the server ends as well
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -171,7 +172,8 @@ def fill(found: Server, megabytes: int) -> None:
     )
     rows = megabytes * _ROWS
     found.sql(
-        f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} FROM seq_1_to_{min(rows, _CHUNK)}",  # noqa: S608 - ours alone
+        f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} "  # noqa: S608 - ours
+        f"FROM seq_1_to_{min(rows, _CHUNK)}",
         DATABASE,
     )
     # The same texts again are further away than a compressor looks back.
@@ -218,6 +220,10 @@ def _one(port: int, folder: Path) -> None:
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     figures = {"dump": dumped - started, "verify": verified - dumped, "peak": peak * 1024}
     print(json.dumps({**figures, "bytes": taken.dumped.bytes, "sql": taken.dumped.sql_bytes}))
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(1)
 
 
 def _nothing(_table: str, _number: int, _of: int, _bytes: int) -> None:
