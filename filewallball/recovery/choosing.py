@@ -117,7 +117,7 @@ def fetch(
     keys: Sequence[age.Identity],
     progress: Callable[[int], None],
 ) -> None:
-    """Download the backup to `path`, proven to be the one that the manifest tells of, and decrypted by `keys`.
+    """Download the backup to `path`, proven to be what the manifest tells of, and decrypted by `keys`.
 
     `progress` hears bytes so far. Raises Damaged with the name of a better one, StoreError.
     """

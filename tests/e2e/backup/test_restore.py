@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+import pyrage
 import pytest
 from restore_lab import NAME, Lab, running
 from s3_gateway import S3
@@ -317,6 +319,32 @@ def test_an_unknown_name_is_wrong_usage(lab: Lab, backup: str) -> None:
     with pytest.raises(ConfigError, match="There is no backup") as raised:
         lab.restore(backup.replace(".sql", "x.sql"))
     assert backup in raised.value.hint
+
+
+def test_an_encrypted_one_needs_its_key(
+    lab: Lab, backup: str, unsaved: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = pyrage.x25519.Identity.generate()
+    (tmp_path / "key").write_text(str(key))
+    plain = (lab.bucket / backup).read_bytes()
+    sealed = pyrage.encrypt(plain, [key.to_public()])
+    name = backup.replace(".sql.gz", ".sql.gz.age")
+    about = json.loads((lab.bucket / f"{backup}.manifest.json").read_text())
+    about |= {"name": name, "bytes": len(sealed), "sha256": hashlib.sha256(sealed).hexdigest()}
+    about |= {"recipients": [str(key.to_public())]}
+    (lab.bucket / name).write_bytes(sealed)
+    (lab.bucket / f"{name}.manifest.json").write_text(json.dumps(about))
+    break_rows(lab)
+    try:
+        with pytest.raises(UserError, match="no private key was given"):
+            lab.restore(name)
+        assert files(lab)[0][0] == "overwritten"
+        monkeypatch.setitem(lab.environment, "FWB_BACKUP_IDENTITY_FILE", str(tmp_path / "key"))
+        lab.restore(name)
+    finally:
+        for path in lab.bucket.glob(f"{name}*"):
+            path.unlink()
+    assert files(lab) == FILES
 
 
 def into(lab: Lab, database: str, *tables: str, name: str | None = None) -> None:
