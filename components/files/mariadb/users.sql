@@ -26,7 +26,8 @@ EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED VI
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_backup'@'%';
 -- RELOAD: for the moment at which the snapshot starts (BACKUP STAGE).
 GRANT RELOAD ON *.* TO 'filewallball_backup'@'%';
--- EXECUTE: without it mariadb-dump can't look at a view that calls a function.
+-- EXECUTE: without it the backup can't look at a view that calls a function.
+-- LOCK TABLES: for tables that are in no snapshot.
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE, LOCK TABLES ON `filewallball\_db`.* TO 'filewallball_backup'@'%';
 -- Bodies of stored routines, for --routines.
 GRANT SELECT ON mysql.proc TO 'filewallball_backup'@'%';
