@@ -178,6 +178,8 @@ def test_identity_files(tmp_path: Path) -> None:
         ("age-encryption.org/v1\n-> scrypt x 18\n", "is itself encrypted"),
         ("\x00\xff", "holds no private key"),
     ],
+    # a key is another one in each worker, and stands in no name
+    ids=["public", "ssh-public", "comment", "empty", "cut", "openssh", "passphrase", "bytes"],
 )
 def test_a_file_that_holds_no_private_key_is_named_and_not_shown(
     tmp_path: Path, content: str, said: str
