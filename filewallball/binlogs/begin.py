@@ -13,7 +13,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Begin:
-    """`time`: when it was begun. `broken`: whether another one was before it, which ended there. `why`: a sentence."""
+    """`time`: when it was begun. `broken`: whether another one ended there. `why`: a sentence."""
 
     time: datetime
     broken: bool

@@ -1,4 +1,4 @@
-"""The log's pieces in a store: which timelines there are, how far each goes, and from when to when `--at` works."""
+"""The log's pieces in a store: which timelines there are, and from when to when `--at` works."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 
 from facts.binlogs import FOLDER
 from filewallball.backup import catalogue as backups
@@ -182,7 +183,7 @@ def _merged(spans: Iterable[Window]) -> list[Window]:
 
 
 def _gaps(merged: list[Window], logs: Store) -> Iterator[Gap]:
-    for before, after in zip(merged, merged[1:], strict=False):
+    for before, after in pairwise(merged):
         begin = None if before.timeline == after.timeline else begin_of(logs, after.timeline)
         why = begin.why if begin else "Pieces of the log are missing in the store."
         yield Gap(before.until, after.since, why)
@@ -212,4 +213,3 @@ def _chain(pieces: Iterable[Piece], place: Place) -> Iterator[Piece]:
         if at not in ends:
             return
         number, at = number + 1, 0
-

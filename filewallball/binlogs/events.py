@@ -50,7 +50,7 @@ class LogError(UserError):
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `stamp`: when its statement began, in seconds since 1970. `end`: where the next one stands."""
+    """One event. `stamp`: when its statement began, seconds since 1970. `end`: where the next one stands."""
 
     stamp: int
     kind: int
@@ -120,7 +120,7 @@ class Gtid:
 
 
 def gtid_of(event: Event) -> Gtid:
-    """The id in an event of kind GTID. `alone`: one statement that commits by itself, such as CREATE TABLE."""
+    """The id in an event of kind GTID. `alone`: one statement that commits by itself."""
     sequence, domain, flags = struct.unpack_from("<QIB", event.raw, _HEADER_SIZE)
     (server,) = struct.unpack_from("<I", event.raw, 5)
     return Gtid(domain, server, sequence, bool(flags & 1))

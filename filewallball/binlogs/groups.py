@@ -29,7 +29,7 @@ _SERVER_WIDE = re.compile(
     rb"|GRANT\b|REVOKE\b|SET\s+(?:PASSWORD|DEFAULT\s+ROLE)\b|FLUSH\b|INSTALL\b|UNINSTALL\b)",
     re.IGNORECASE | re.DOTALL,
 )
-"""Statements about the server and its accounts: they change no database, and a restore leaves accounts alone."""
+"""Statements about the server and its accounts. They change no database, and a restore leaves them alone."""
 _CONTROL = re.compile(rb"\s*(?:BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
 _BETWEEN = frozenset((Kind.ROTATE, Kind.STOP, Kind.FORMAT, Kind.GTID_LIST, 161))
 """What stands between groups; 161 marks how far a crash recovery would have to read."""
@@ -77,7 +77,9 @@ class Groups:
             control = _CONTROL.match(text)
             if not control:
                 group.statements.append((database, text))
-            ended = group.gtid.alone or bool(control and control[0].strip().upper() in (b"COMMIT", b"ROLLBACK"))
+            ended = group.gtid.alone or bool(
+                control and control[0].strip().upper() in (b"COMMIT", b"ROLLBACK")
+            )
         if ended:
             self._group = None
             return group
@@ -116,7 +118,9 @@ def _may_change(where: str, text: bytes, database: str) -> bool:
 def _names(text: bytes, database: str) -> bool:
     name = re.escape(database.encode())
     quoted = re.escape(database.replace("`", "``").encode())
-    return re.search(rb"(?<![\w$])" + name + rb"(?![\w$])|`" + quoted + rb"`", text, re.IGNORECASE) is not None
+    return (
+        re.search(rb"(?<![\w$])" + name + rb"(?![\w$])|`" + quoted + rb"`", text, re.IGNORECASE) is not None
+    )
 
 
 def own(group: Group, database: str, *, checksummed: bool) -> Iterator[Event]:

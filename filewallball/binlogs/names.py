@@ -18,8 +18,12 @@ from dataclasses import dataclass
 from functools import total_ordering
 
 BEGIN = "begin.json"
-_FILE = re.compile(r"(?P<timeline>\d{6,})/(?P<file>[^/@]+\.\d{6,})@(?P<created>\d{1,12})/(?P<rest>[^/]+)", re.A)
-_PIECE = re.compile(r"(?P<start>\d{10,})-(?P<end>\d{10,})(?:\.(?P<time>\d{1,12}))?(?P<last>\.last)?\.gz", re.A)
+_FILE = re.compile(
+    r"(?P<timeline>\d{6,})/(?P<file>[^/@]+\.\d{6,})@(?P<created>\d{1,12})/(?P<rest>[^/]+)", re.A
+)
+_PIECE = re.compile(
+    r"(?P<start>\d{10,})-(?P<end>\d{10,})(?:\.(?P<time>\d{1,12}))?(?P<last>\.last)?\.gz", re.A
+)
 _MARK = re.compile(r"(?P<end>\d{10,})\.(?P<time>\d{1,12})\.mark", re.A)
 _BEGIN = re.compile(r"(\d{6,})/" + re.escape(BEGIN), re.A)
 

@@ -17,8 +17,8 @@ SPARE_SECONDS = 3600
 def prune(store: Store, say: Callable[[str], None]) -> int:
     """Remove whole files of the log that ended before the oldest backup; return how many objects went.
 
-    The oldest backup is the oldest by name, whether it is whole or not. Without any backup nothing is removed,
-    and nothing ever whose name isn't one of a piece or mark. Raises StoreError.
+    The oldest backup is the oldest by name, whether it is whole or not. Without any backup nothing is
+    removed, and nothing ever whose name isn't one of a piece or mark. Raises StoreError.
     """
     oldest = _oldest_backup(store)
     if oldest is None:

@@ -1,13 +1,13 @@
-"""Bringing a restored backup forward, to one second: what `fwb restore STACK --at TIME` does after the backup.
+"""Bringing a restored backup forward, to one second: what `fwb restore STACK --at TIME` does after that.
 
-The state at TIME is the log's order up to the first commit that is stamped later. The log stamps a commit with
-the second in which the statement began that committed: COMMIT, or a statement that commits by itself. So a
-statement that took long is left out if anything stamped later was committed before it. What was committed within
-the second TIME is in.
+The state at TIME is the log's order up to the first commit that is stamped later. The log stamps a commit
+with the second in which the statement began that committed: COMMIT, or a statement that commits by itself.
+So a statement that took long is left out if anything stamped later was committed before it. What was
+committed within the second TIME is in.
 
 Stamps are the clients' to set (SET TIMESTAMP). So they decide only between two looks of the shipper at the
-server's clock and log: what was in the log at a look until TIME is in, what came after a look later than TIME is
-not.
+server's clock and log: what was in the log at a look until TIME is in, and what came after a look later than
+TIME is not.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _LATER = "Choose a moment after the next backup, or one before. " + _LIST
 class Plan:
     """What is replayed: from `start` on, at most up to `stop`. `reaches`: the second whose state comes out.
 
-    `sure`: what stands before this place was committed until then, whatever its stamp. `bytes`: packed, of all
-    the pieces.
+    `sure`: what stands before this place was committed until then, whatever its stamp. `bytes`: packed, of
+    all the pieces.
     """
 
     logs: Store
@@ -78,7 +78,7 @@ def plan(store: Store, manifest: Manifest, until: datetime) -> Plan:
     second = int(until.timestamp() // 1)
     if second < int(manifest.created.timestamp()):
         raise UserError(
-            f"{_told(second)} is before {manifest.name}, which was made at {_told(manifest.created.timestamp())}.",
+            f"{_told(second)} is before {manifest.name}, which is of {_told(manifest.created.timestamp())}.",
             "Choose an older backup, or leave the choice to `fwb restore STACK --at`.",
         )
     logs, start = catalogue.below(store), place_of(manifest)
@@ -99,7 +99,7 @@ def plan(store: Store, manifest: Manifest, until: datetime) -> Plan:
     ]
     pieces = tuple(piece for piece in timeline.chain(start) if piece.begins < stop)
     form = _format_event(logs, timeline, start)
-    _check_start(logs, pieces, start, manifest, form)
+    _check_start(logs, pieces, start, manifest)
     return Plan(
         logs,
         timeline,
@@ -119,8 +119,8 @@ def _too_late(second: int, timeline: Timeline, reach: Place, logs: Store) -> Use
     latest = timeline.latest
     if latest and latest.place > reach:
         return UserError(
-            f"{_told(second)} can't be reached: a piece of the binary log is missing in the store after {reach},"
-            f" that is after {up_to}.",
+            f"{_told(second)} can't be reached: a piece of the binary log is missing in the store after"
+            f" {reach}, that is after {up_to}.",
             _LATER,
         )
     after = catalogue.begin_of(logs, timeline.number + 1)
@@ -150,9 +150,7 @@ def _format_event(logs: Store, timeline: Timeline, start: Place) -> bytes:
     return event.raw
 
 
-def _check_start(
-    logs: Store, pieces: Sequence[Piece], start: Place, manifest: Manifest, form: bytes
-) -> None:
+def _check_start(logs: Store, pieces: Sequence[Piece], start: Place, manifest: Manifest) -> None:
     """Raise UserError unless a transaction can begin at the place, and what stands before it is older."""
     if not pieces or pieces[0].begins.number != start.number:
         return
@@ -165,7 +163,7 @@ def _check_start(
             groups_before.checksummed = checksums(event)
         if group := groups_before.add(event):
             latest = group.stamp
-        at += event.size  # noqa: PLW2901 - where the piece ends, if this was its last event
+        at += event.size  # where the piece ends, if this was its last event
     if at != start.position or groups_before.open:
         raise UserError(
             f"{start}, where {manifest.name} stands, lies within "
@@ -174,7 +172,7 @@ def _check_start(
         )
     if latest > manifest.created.timestamp() + catalogue.SKEW and start.position > FIRST:
         raise UserError(
-            f"What stands before {start} in the binary log is from {_told(latest)}, and {manifest.name} is older.",
+            f"What stands before {start} in the binary log is of {_told(latest)}, and the backup is older.",
             "It is another server's log, in which names are used again. Choose another backup.",
         )
 

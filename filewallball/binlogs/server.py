@@ -20,7 +20,16 @@ from pymysql.cursors import Cursor
 
 from filewallball.backup.database import errors
 from filewallball.backup.settings import DatabaseSettings
-from filewallball.binlogs.events import FIRST, Event, Kind, check_place, check_sum, checksums, parse, rotated_to
+from filewallball.binlogs.events import (
+    FIRST,
+    Event,
+    Kind,
+    check_place,
+    check_sum,
+    checksums,
+    parse,
+    rotated_to,
+)
 from filewallball.binlogs.names import LogFile, Place
 from filewallball.encryption import mariadb_options
 from filewallball.errors import UserError
@@ -28,8 +37,11 @@ from filewallball.errors import UserError
 LOOK_SECONDS = 4.0
 """The most time that may pass between the two questions of `Server.look`."""
 _REPLICA = 4_294_901_761
-"""The number under which the server knows this reader. Replicas of people have small ones."""
-_SILENCE_SECONDS = 30
+"""The number under which the server knows this reader. Replicas of people have small ones.
+
+The server ends an older connection of the same number. What is left of a shipper that was killed goes that way.
+"""
+_SILENCE_SECONDS = 15
 """For so long the server may be silent while it has something to send."""
 _WITH_ANNOTATIONS = 0x02
 """Without it the server leaves events out, and what comes is no whole file."""
@@ -43,8 +55,8 @@ _LIKE_A_REPLICA = (
 _NO_SUCH_LOG = 1236
 _DENIED = (1045, 1227)
 _RIGHTS = (
-    "The backup's user needs REPLICATION SLAVE and BINLOG MONITOR, which the server grants when it starts. Run "
-    "`fwb up`."
+    "The backup's user needs REPLICATION SLAVE and BINLOG MONITOR, which the server grants when it starts. "
+    "Run `fwb up`."
 )
 
 
@@ -68,7 +80,7 @@ class Server:
         self._asking: Connection[Cursor] | None = None
 
     def look(self) -> Seen:
-        """Where the log ends now. Raises UserError if the server can't be asked, or takes too long to answer."""
+        """Where the log ends now. Raises UserError if the server can't be asked, or takes too long."""
         with self._errors("Asking the server for the end of its binary log"):
             cursor = self._connection().cursor()
             began = time.monotonic()
@@ -95,10 +107,10 @@ class Server:
             cursor.execute("SHOW BINARY LOGS")
             return str(cursor.fetchall()[0][0])
 
-    def follow(self, place: Place) -> Feed:
-        """The log from there on. Raises LogGone, UserError."""
+    def follow(self, place: Place, *, beside: bool = False) -> Feed:
+        """The log from there on; `beside` another feed, which stays. Raises LogGone, UserError."""
         with self._errors("Reading the server's binary log"):
-            return Feed(self._new(), place)
+            return Feed(self._new(), place, _REPLICA + beside)
 
     def close(self) -> None:
         """End the connection by which the server is asked; the next question makes a new one."""
@@ -152,18 +164,21 @@ def told(doing: str) -> Generator[None]:
 
 
 class Feed:
-    """The events of a log, one after another. `place` is where the next one stands, `file` what it stands in."""
+    """The events of a log, one after another. `place`: where the next one stands; `file`: in what."""
 
-    def __init__(self, connection: Connection[Cursor], place: Place) -> None:
+    def __init__(self, connection: Connection[Cursor], place: Place, replica: int) -> None:
         self._connection: Any = connection
         self.place = place
         self.file: LogFile | None = None
-        self.checksummed = False
         self._next = place.file
         cursor = connection.cursor()
         for statement in _LIKE_A_REPLICA:
             cursor.execute(statement)
-        asked = struct.pack("<IHI", place.position, _WITH_ANNOTATIONS, _REPLICA) + place.file.encode()
+        # What the server says before it describes the format of the file has its present checksums.
+        cursor.execute("SELECT @@global.binlog_checksum")
+        ((method,),) = cursor.fetchall()
+        self.checksummed = method != "NONE"
+        asked = struct.pack("<IHI", place.position, _WITH_ANNOTATIONS, replica) + place.file.encode()
         self._connection._execute_command(COMMAND.COM_BINLOG_DUMP, asked)
 
     def read(self) -> tuple[Place, Event]:
@@ -197,7 +212,8 @@ class Feed:
             return False
         if self.file is None:
             raise UserError(
-                "The server sent events before the description of their format.", "It is tried again by itself."
+                "The server sent events before the description of their format.",
+                "It is tried again by itself.",
             )
         if self.file.name != self.place.file:
             self.place = Place(self.file.name, FIRST)

@@ -53,8 +53,6 @@ def read_database(read: Reader) -> DatabaseSettings:
 def _seconds(read: Reader) -> int:
     text = read.environment.get(Own.EVERY_SECONDS) or "10"
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 60):
-        read.wrong(
-            Own.EVERY_SECONDS, f"{text!r} is not a number of seconds from 1 to 60"
-        )
+        read.wrong(Own.EVERY_SECONDS, f"{text!r} is not a number of seconds from 1 to 60")
         return 0
     return int(text)

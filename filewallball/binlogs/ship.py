@@ -1,8 +1,8 @@
-"""The shipper: copies the server's binary log into the store, piece by piece, and never bridges a gap silently.
+"""The shipper: copies the server's binary log into the store, piece by piece, and bridges no gap silently.
 
-Each connection begins at the last event that the store has, and that event must come again, byte for byte, from a
-file that the server began at the same second. If it doesn't, the log is another one, whatever its files are
-called: a new timeline begins.
+Each connection begins at the last event that the store has, and that event must come again, byte for byte,
+from a file that the server began at the same second. If it doesn't, the log is another one, whatever its
+files are called: a new timeline begins.
 """
 
 from __future__ import annotations
@@ -115,17 +115,15 @@ class Shipper:
         if not filled:
             return
         last = max(filled, key=lambda piece: piece.ends)
-        at, event = max(
-            events_in(last, unpacked(last, self._logs.get(last.key))), key=lambda found: found[0]
-        )
+        at, event = max(events_in(last, unpacked(last, self._logs.get(last.key))), key=lambda found: found[0])
         whole = any(piece.last and piece.ends == last.ends for piece in newest.pieces)
         self._shipped = _Shipped(last.file, last.end, Place(last.file.name, at), _digest(event), whole)
         self._say(f"The store has the log up to {last.ends}, in timeline {newest.number}.")
 
-    def _same(self, shipped: _Shipped) -> Feed:
+    def _same(self, shipped: _Shipped, *, beside: bool = False) -> Feed:
         """A feed that goes on after what was shipped. Raises Broken if the server's log is another one."""
         try:
-            feed = self._server.follow(shipped.tail)
+            feed = self._server.follow(shipped.tail, beside=beside)
             start, event = feed.read()
         except (LogGone, LogError) as error:
             raise Broken(f"The server no longer has {shipped.tail} of its log ({error.message}).") from error
@@ -183,7 +181,9 @@ class Shipper:
         self._file = file
         if self._writer is None:
             goes_on = self._shipped is not None and self._shipped.file == file
-            self._writer = Writer(self._work / "piece.gz", self._shipped.end if self._shipped and goes_on else 0)
+            self._writer = Writer(
+                self._work / "piece.gz", self._shipped.end if self._shipped and goes_on else 0
+            )
         return self._writer
 
     def _finish_file(self) -> None:
@@ -191,7 +191,7 @@ class Shipper:
         if not (self._shipped and self._shipped.whole and self._writer is None):
             self._ship(last=True)
         if self._shipped:
-            self._same(self._shipped).close()
+            self._same(self._shipped, beside=True).close()
 
     def _ship(self, *, time: int | None = None, last: bool = False) -> None:
         """Put what was written into the store."""
@@ -201,7 +201,7 @@ class Shipper:
         writer = self._writer or Writer(self._work / "piece.gz", self._shipped.end if self._shipped else 0)
         writer.finish()
         piece = Piece(self._timeline, file, writer.start, writer.end, time, last)
-        # The name says it all: what is there under it was put by an answer that was lost, or by another shipper.
+        # Under the same name is the same piece: its answer was lost, or another shipper put it there.
         with suppress(AlreadyThere):
             self._logs.put_file(writer.path, piece.key)
         self._writer = None
@@ -222,7 +222,9 @@ class Shipper:
         if mark == self._mark:
             return
         with suppress(AlreadyThere):
-            self._logs.put(f"{datetime.fromtimestamp(seen.time, UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode(), mark.key)
+            self._logs.put(
+                f"{datetime.fromtimestamp(seen.time, UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode(), mark.key
+            )
         # The new one tells all that the old one told, if nothing was written between the two.
         if self._mark and self._mark.place == mark.place:
             self._logs.delete(self._mark.key)

@@ -19,7 +19,7 @@ _AGAIN = "Begin with a fresh copy of the backup: run the restore again."
 
 
 class Target:
-    """A server that holds a restored backup. `client`: the words that start `mariadb` as its administrator."""
+    """A server that holds a restored backup. `client`: the words that start `mariadb` as its root."""
 
     def __init__(self, client: Sequence[str]) -> None:
         self._client = list(client)
@@ -74,13 +74,13 @@ class Feed:
         """Note a transaction of the log. Raises UserError if the server has had it."""
         if self._applied.get(gtid.domain, (0, 0))[1] >= gtid.sequence:
             raise UserError(
-                f"The transaction {gtid} has been replayed into this server before: nothing is replayed twice.",
+                f"The transaction {gtid} was replayed into this server before: nothing is replayed twice.",
                 _AGAIN,
             )
         self._now[gtid.domain] = (gtid.server, gtid.sequence)
 
     def know(self, databases: Iterable[str]) -> None:
-        """Make the databases from which statements were given, empty: a session must be able to stand there."""
+        """Make the databases from which statements were given, empty, so that a session can use them."""
         for name in sorted(set(databases) - self._databases):
             self._target.ask(f"CREATE DATABASE {quote(name)}")
             self._databases.add(name)
@@ -130,7 +130,7 @@ class Feed:
         said = [(self._folder / name).read_text("utf-8", "replace").strip() for name in ("client", "reader")]
         return UserError(
             f"Replaying the binary log failed: {' '.join(filter(None, said))[-1500:] or 'without a message'}",
-            "The moment can't be restored from this backup. Choose one before it, or one after the next backup.",
+            "That moment can't be restored from this backup. Choose one before it, or after the next backup.",
         )
 
 

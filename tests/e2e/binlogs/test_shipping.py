@@ -1,0 +1,212 @@
+"""What the shipper puts into the store is the server's log, byte for byte, and a gap is never bridged."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections import defaultdict
+
+import pytest
+from conftest import DATABASE, RIGHTS, USER, Lab
+
+from filewallball.binlogs import catalogue, names
+from filewallball.binlogs.names import Mark, Piece
+from filewallball.binlogs.prune import prune
+from filewallball.errors import UserError
+
+TABLE = f"CREATE TABLE {DATABASE}.rows_ (id INT PRIMARY KEY, v LONGTEXT)"
+
+
+def rows(lab: Lab, first: int, count: int, size: int = 10) -> None:
+    lab.server.run(
+        *(f"INSERT INTO {DATABASE}.rows_ VALUES ({first + n}, REPEAT('x', {size}))" for n in range(count))
+    )
+
+
+@pytest.fixture
+def shipped(lab: Lab) -> Lab:
+    """The database, with its log in the store."""
+    lab.server.run(f"CREATE DATABASE {DATABASE}", TABLE)
+    rows(lab, 0, 3)
+    lab.shipper.turn()
+    return lab
+
+
+def pieces(lab: Lab) -> list[Piece]:
+    return [piece for timeline in catalogue.timelines(lab.logs) for piece in timeline.pieces]
+
+
+def marks(lab: Lab) -> list[Mark]:
+    return [mark for timeline in catalogue.timelines(lab.logs) for mark in timeline.loose]
+
+
+def as_stored(lab: Lab) -> dict[str, bytes]:
+    """The log's files as their pieces in the store, put together and unpacked, make them."""
+    found: dict[str, bytes] = defaultdict(bytes)
+    for piece in pieces(lab):
+        assert len(found[piece.file.name]) == piece.start
+        found[piece.file.name] += gzip.decompress(lab.logs.get(piece.key))
+    return dict(found)
+
+
+def as_served(lab: Lab) -> dict[str, bytes]:
+    files = {path.name: path.read_bytes() for path in (lab.server.folder / "data").glob("binlog.[0-9]*")}
+    # The file in use has a flag that says so, which no replica is sent.
+    return {name: data[:21] + bytes([data[21] & ~1]) + data[22:] for name, data in files.items()}
+
+
+def test_the_pieces_are_the_files(shipped: Lab) -> None:
+    shipped.server.run("FLUSH BINARY LOGS")
+    rows(shipped, 10, 50, 5000)
+    shipped.shipper.turn()
+    shipped.server.run("FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+    rows(shipped, 100, 3)
+    shipped.shipper.turn()
+    assert as_stored(shipped) == as_served(shipped)
+    assert sum(piece.last for piece in pieces(shipped)) == len(as_served(shipped)) - 1
+
+
+def test_a_new_shipper_goes_on_where_the_store_ends(shipped: Lab) -> None:
+    rows(shipped, 10, 3)
+    shipped.new_shipper().turn()
+    shipped.server.run("FLUSH BINARY LOGS")
+    shipped.new_shipper().turn()
+    rows(shipped, 20, 3)
+    shipped.new_shipper().turn()
+    assert as_stored(shipped) == as_served(shipped)
+    assert {piece.timeline for piece in pieces(shipped)} == {1}
+
+
+def test_a_restart_of_the_server_is_no_gap(shipped: Lab) -> None:
+    for kill in (False, True):
+        shipped.server.stop(kill=kill)
+        with pytest.raises(UserError, match="failed"):
+            shipped.shipper.turn()
+        shipped.server.start()
+        rows(shipped, 10 + 10 * kill, 3)
+        shipped.shipper.turn()
+    assert as_stored(shipped) == as_served(shipped)
+    assert {piece.timeline for piece in pieces(shipped)} == {1}
+
+
+def test_on_a_quiet_server_the_store_knows_up_to_when(shipped: Lab) -> None:
+    before = len(shipped.keys())
+    for _ in range(2):
+        now = time.time()
+        while shipped.shipper.turn().time < now:  # the next second
+            time.sleep(0.1)
+    (mark,) = marks(shipped)
+    assert mark.time >= int(now)
+    assert len(shipped.keys()) == before + 1
+    (timeline,) = catalogue.timelines(shipped.logs)
+    assert timeline.latest == mark
+
+
+def test_a_large_row_is_shipped(shipped: Lab) -> None:
+    shipped.server.run("SET GLOBAL max_allowed_packet = 64 * 1024 * 1024")
+    rows(shipped, 10, 1, 20 * 2**20)
+    shipped.shipper.turn()
+    assert as_stored(shipped) == as_served(shipped)
+
+
+def reset(lab: Lab) -> None:
+    lab.server.run("RESET MASTER")
+
+
+def reset_and_grow(lab: Lab) -> None:
+    lab.server.run("RESET MASTER")
+    rows(lab, 1000, 60)
+
+
+def reset_and_rotate(lab: Lab) -> None:
+    lab.server.run("RESET MASTER", "FLUSH BINARY LOGS")
+    rows(lab, 1000, 2)
+
+
+def replace(lab: Lab) -> None:
+    lab.server.stop()
+    lab.server.new_volume()
+    lab.server.start()
+    lab.server.run(
+        f"CREATE DATABASE {DATABASE}", TABLE, f"CREATE USER {USER} IDENTIFIED BY 'p'", RIGHTS
+    )
+    rows(lab, 0, 60)
+
+
+def purge(lab: Lab) -> None:
+    # A shipper that is connected keeps the server from it, even one that has been killed, for some time.
+    lab.shipper.close()
+    for (thread,) in lab.server.run(
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"
+    ):
+        lab.server.run(f"KILL {thread}")
+    rows(lab, 1000, 3)
+    lab.server.run("FLUSH BINARY LOGS", "PURGE BINARY LOGS TO 'binlog.000002'")
+
+
+NIGHTLY = pytest.mark.nightly
+
+
+@pytest.mark.parametrize(
+    ("harm", "connected"),
+    [
+        pytest.param(reset, True, marks=NIGHTLY),
+        (reset_and_grow, True),
+        (reset_and_rotate, True),
+        (replace, True),
+        pytest.param(purge, True, marks=NIGHTLY),
+        (reset, False),
+        pytest.param(reset_and_grow, False, marks=NIGHTLY),
+        pytest.param(reset_and_rotate, False, marks=NIGHTLY),
+        pytest.param(replace, False, marks=NIGHTLY),
+        (purge, False),
+    ],
+)
+def test_a_log_that_does_not_go_on_begins_a_timeline(shipped: Lab, harm: object, connected: bool) -> None:
+    assert callable(harm)
+    harm(shipped)
+    shipper = shipped.shipper if connected else shipped.new_shipper()
+    for _ in range(2):
+        try:
+            shipper.turn()
+            break
+        except UserError:  # the server was silent; the next turn connects anew
+            continue
+    assert any("GAP" in line for line in shipped.said), shipped.said
+    assert {piece.timeline for piece in pieces(shipped)} == {1, 2}
+    begin = catalogue.begin_of(shipped.logs, 2)
+    assert begin is not None
+    assert begin.broken
+    second = {name: data for name, data in as_served(shipped).items()}
+    found: dict[str, bytes] = defaultdict(bytes)
+    for piece in pieces(shipped):
+        if piece.timeline == 2:
+            found[piece.file.name] += gzip.decompress(shipped.logs.get(piece.key))
+    assert dict(found) == second
+    shipper.close()
+
+
+def test_what_no_backup_needs_is_removed_and_nothing_else(shipped: Lab) -> None:
+    shipped.store.put(b"mine", "binlogs/000001/notes.txt")
+    shipped.server.run("FLUSH BINARY LOGS")
+    rows(shipped, 10, 3)
+    shipped.shipper.turn()
+    shipped.server.run("FLUSH BINARY LOGS")
+    shipped.shipper.turn()
+    every = shipped.keys()
+    assert prune(shipped.store, shipped.said.append) == 0  # there is no backup
+    shipped.back_up(time.time())
+    assert prune(shipped.store, shipped.said.append) == 0  # not yet old enough
+    for item in list(shipped.store.list()):
+        if item.key.startswith("filewallball_backup_"):
+            shipped.store.delete(item.key)
+    shipped.back_up(time.time() + 7200)
+    removed = prune(shipped.store, shipped.said.append)
+    assert removed
+    left = shipped.keys()
+    gone = [names.read(key) for key in set(every) - set(left)]
+    assert {each.file.name for each in gone if each} == {"binlog.000001", "binlog.000002"}
+    assert "000001/notes.txt" in left
+    rows(shipped, 20, 3)
+    shipped.new_shipper().turn()
+    assert {piece.file.name for piece in pieces(shipped)} == {"binlog.000003"}
