@@ -39,7 +39,7 @@ LOOK_SECONDS = 4.0
 _REPLICA = 4_294_901_761
 """The number under which the server knows this reader. Replicas of people have small ones.
 
-The server ends an older connection of the same number. What is left of a shipper that was killed goes that way.
+The server ends an older connection of the same number, such as that of a shipper that was killed.
 """
 _SILENCE_SECONDS = 15
 """For so long the server may be silent while it has something to send."""

@@ -1,8 +1,9 @@
-"""A real MariaDB whose log is shipped into a real S3 store, and a throw-away server into which it is replayed."""
+"""A real MariaDB whose log is shipped into a real S3 store, and a throw-away server to replay it into."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ START_SECONDS = 60
 DATABASE = "files"
 USER = "shipper"
 RIGHTS = f"GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO {USER}"
+UTF8 = "--character-set-server=utf8mb4"
 _SMALL = (
     "--innodb-buffer-pool-size=16M",
     "--innodb-log-file-size=8M",
@@ -123,7 +125,7 @@ def running(folder: Path, installed: Path, *options: str) -> Iterator[Process]:
 @pytest.fixture(scope="module")
 def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The server whose log is shipped."""
-    options = ("--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--sync-binlog=1")
+    options = ("--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--sync-binlog=1", UTF8)
     with running(tmp_path_factory.mktemp("server"), installed, *options) as found:
         yield found
 
@@ -131,7 +133,7 @@ def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def empty(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The throw-away server. Each test leaves it without the database."""
-    options = ("--skip-log-bin", "--event-scheduler=OFF", "--max-allowed-packet=1G")
+    options = ("--skip-log-bin", UTF8, "--event-scheduler=OFF", "--max-allowed-packet=1G")
     with running(tmp_path_factory.mktemp("throwaway"), installed, *options) as found:
         yield found
 
@@ -178,27 +180,31 @@ class Lab:
         settings = DatabaseSettings("127.0.0.1", self.server.port, DATABASE, USER, "p")
         return Shipper(Server(lambda: settings), self.logs, self.work, self.said.append)
 
+    def settle(self) -> int:
+        """Ship until the store knows all that was committed until now; the second in which that was."""
+        second = int(time.time())
+        while self.shipper.turn().time <= second:
+            time.sleep(0.1)
+        return second
+
     def keys(self) -> list[str]:
         return [item.key for item in self.logs.list()]
 
     def back_up(self, at: float | None = None) -> Manifest:
-        """A backup: its manifest in the store, and its data in the throw-away server. `at`: the time it tells."""
+        """A backup, made `at` that time: its manifest in the store, its data in the throw-away server."""
         dump = subprocess.run(
             ["mariadb-dump", "--no-defaults", f"--socket={self.server.socket}", "--user=root",
              "--single-transaction", "--master-data=2", "--routines", "--events", "--databases", DATABASE],
             check=True, capture_output=True,
         ).stdout  # fmt: skip
         made = datetime.fromtimestamp(time.time() if at is None else at, UTC)
-        ((file, position),) = [
-            line.split(b"'")[1::2][0:1] + [line.split(b"=")[-1].rstrip(b";\n")]
-            for line in dump.splitlines()
-            if b"CHANGE MASTER TO" in line
-        ]
+        found = re.search(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+)", dump)
+        assert found
         subprocess.run(self.empty.client, input=dump, check=True, capture_output=True)
         manifest = Manifest(
             name=backup_name(made), created=made, bytes=4, sha256="", sql_bytes=len(dump), database=DATABASE,
             charset="utf8mb4", collation="utf8mb4_general_ci", server_version="10.11",
-            snapshot=Position(file.decode(), int(position)), tables={}, objects={}, verified=True,
+            snapshot=Position(found[1].decode(), int(found[2])), tables={}, objects={}, verified=True,
             verified_at=made, restore_seconds=0,
         )  # fmt: skip
         self.store.put(b"dump", manifest.name)
