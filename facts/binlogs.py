@@ -12,6 +12,8 @@ FOLDER: Final = "binlogs/"
 """The keys of the log's pieces in the store begin with this, after the store's own prefix."""
 READY: Final = "shipped"
 """The file in the work directory that is touched whenever the store has all that the log had."""
+ALIVE: Final = "alive"
+"""The file there that is touched whenever the shipper has tried, whatever came of it."""
 MAX_LAG_SECONDS: Final = 60
 """How old the newest moment may be to which the database can be brought back."""
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
+from facts.binlogs import ALIVE
 from filewallball.errors import UserError
 
 PRUNE_SECONDS = 900.0
@@ -53,6 +54,7 @@ def _ship(stopping: threading.Event) -> None:
     shipper = Shipper(server, catalogue.below(store), checked.work_dir, _say)
     failed, prune_at = "", time.monotonic()
     while not stopping.is_set():
+        (checked.work_dir / ALIVE).touch()
         try:
             seen = shipper.turn()
             if failed:
