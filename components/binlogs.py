@@ -102,7 +102,7 @@ def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
             **trusted(database.tls)[1],
         },
         writable=["work"],
-        # Ready: the store has what the log had a minute ago. Alive: the program goes round, whatever it meets.
+        # Ready: the store has what the log had a minute ago. Alive: it goes round, whatever it meets.
         readinessProbe=_touched(READY, minutes=2, period=2, failures=3),
         livenessProbe=_touched(ALIVE, minutes=15, period=60, failures=3),
     )

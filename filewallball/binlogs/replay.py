@@ -1,4 +1,4 @@
-"""Bringing a restored backup forward, to one second: what `fwb restore STACK --at TIME` does after that.
+"""Bringing a restored backup forward, to one second: what a restore `--at` a TIME does after that.
 
 The state at TIME is the log's order up to the first commit that is stamped later. The log stamps a commit
 with the second in which the statement began that committed: COMMIT, or a statement that commits by itself.
@@ -29,7 +29,7 @@ from filewallball.binlogs.server import LOOK_SECONDS
 from filewallball.binlogs.target import Target
 from filewallball.errors import UserError
 
-_LIST = "Run `fwb restore STACK --list`, which shows from when to when it works."
+_LIST = "The list of a restore (`--list`) shows from when to when it works."
 _LATER = "Choose a moment after the next backup, or one before. " + _LIST
 
 
@@ -79,7 +79,7 @@ def plan(store: Store, manifest: Manifest, until: datetime) -> Plan:
     if second < int(manifest.created.timestamp()):
         raise UserError(
             f"{_told(second)} is before {manifest.name}, which is of {_told(manifest.created.timestamp())}.",
-            "Choose an older backup, or leave the choice to `fwb restore STACK --at`.",
+            "Choose an older backup, or name none, so that the restore chooses it.",
         )
     logs, start = catalogue.below(store), place_of(manifest)
     found = catalogue.timelines(logs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from facts import binlogs as facts
@@ -14,6 +15,8 @@ from filewallball.checks.result import CheckFailed, CheckWarned
 from filewallball.checks.runner import Check, Suite
 from filewallball.checks.suites import scheduled
 
+PATIENCE_SECONDS = 40.0
+POLL_SECONDS = 2.0
 WARNED_FOR = timedelta(days=1)
 BACKUP = "Run `fwb backup now STACK`: from that backup on every moment can be restored again."
 
@@ -22,13 +25,16 @@ def recovery_point(config: ChecksConfig) -> str:
     """The store has the binary log up to a minute ago or less, and a backup to begin with."""
     target = config[BinlogsTarget]
     store = scheduled.open_store_at(target.store)
-    found = catalogue.timelines(catalogue.below(store))
-    latest = found[-1].latest if found else None
-    if latest is None:
+    found, lag = _found(store)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (lag is None or lag > target.max_lag_seconds) and time.monotonic() < deadline:
+        # The server may have been restarted just now, by another check for one.
+        time.sleep(POLL_SECONDS)
+        found, lag = _found(store)
+    if lag is None:
         raise CheckFailed(
             f"nothing of the binary log is in {store.settings.where}", "the shipper at work", _look(config)
         )
-    lag = datetime.now(UTC).timestamp() - latest.time
     if lag > target.max_lag_seconds:
         raise CheckFailed(
             f"the store has the binary log up to {lag:.0f} s ago: what was written since then would be lost "
@@ -37,6 +43,13 @@ def recovery_point(config: ChecksConfig) -> str:
             _look(config),
         )
     return _covered(store, found[-1], lag)
+
+
+def _found(store: Store) -> tuple[list[Timeline], float | None]:
+    """The timelines, and how many seconds ago the newest was known to the last; None: there is nothing."""
+    found = catalogue.timelines(catalogue.below(store))
+    latest = found[-1].latest if found else None
+    return found, datetime.now(UTC).timestamp() - latest.time if latest else None
 
 
 def _covered(store: Store, newest: Timeline, lag: float) -> str:
@@ -56,8 +69,8 @@ def _covered(store: Store, newest: Timeline, lag: float) -> str:
             f"moments from {gap.since:%Y-%m-%d %H:%M:%S} to {gap.until:%Y-%m-%d %H:%M:%S} UTC can't be "
             f"restored: {gap.why}",
             "a log without gaps",
-            "All moments after the gap can be restored. See whether somebody meant what broke the log. If so, "
-            "there is nothing to do: the warning ends a day after the gap.",
+            "All moments after the gap can be restored. See whether somebody meant what broke the log. "
+            "If so, there is nothing to do: the warning ends a day after the gap.",
         )
     return f"every second from {window.since:%Y-%m-%d %H:%M:%S} UTC to {lag:.0f} s ago can be restored"
 

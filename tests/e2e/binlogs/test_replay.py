@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from conftest import DATABASE, Lab
+from log_lab import DATABASE, Lab
 
 from filewallball.backup.manifest import Manifest
 from filewallball.binlogs import catalogue

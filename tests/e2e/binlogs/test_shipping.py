@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 
 import pytest
-from conftest import DATABASE, RIGHTS, USER, Lab
+from log_lab import DATABASE, RIGHTS, USER, Lab
 
 from filewallball.binlogs import catalogue, names
 from filewallball.binlogs.names import Mark, Piece
