@@ -5,12 +5,18 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from log_lab import DATABASE, RIGHTS, USER, Lab
 
+from filewallball.backup.store import StoreError
 from filewallball.binlogs import catalogue, names
 from filewallball.binlogs.names import Mark, Piece
 from filewallball.binlogs.prune import prune
@@ -45,9 +51,8 @@ def marks(lab: Lab) -> list[Mark]:
 def as_stored(lab: Lab, timeline: int = 1) -> dict[str, bytes]:
     """The log's files as their pieces in the store, put together and unpacked, make them."""
     found: dict[str, bytes] = defaultdict(bytes)
-    for piece in pieces(lab):
-        if piece.timeline != timeline:
-            continue
+    (whole,) = [each for each in catalogue.timelines(lab.logs) if each.number == timeline]
+    for piece in whole.chain(min(each.begins for each in whole.pieces)):
         assert len(found[piece.file.name]) == piece.start
         found[piece.file.name] += gzip.decompress(lab.logs.get(piece.key))
     return dict(found)
@@ -111,6 +116,95 @@ def test_a_large_row_is_shipped(shipped: Lab) -> None:
     rows(shipped, 10, 1, 20 * 2**20)
     shipped.shipper.turn()
     assert as_stored(shipped) == as_served(shipped)
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["refused", "answer lost"])
+def test_an_upload_that_fails_is_made_up_for(
+    shipped: Lab, monkeypatch: pytest.MonkeyPatch, arrives: bool
+) -> None:
+    put_file = shipped.logs.put_file
+    fails = iter([True, True, False, True, False])
+
+    def put(path: Path, key: str) -> None:
+        failing = next(fails, False)
+        if arrives or not failing:
+            put_file(path, key)
+        if failing:
+            raise StoreError("The store does not answer.")
+
+    monkeypatch.setattr(shipped.logs, "put_file", put)
+    for number in range(6):
+        rows(shipped, 100 * number + 10, 2)
+        if number % 2:
+            shipped.server.run("FLUSH BINARY LOGS")
+        with suppress(StoreError):
+            shipped.shipper.turn()
+    shipped.shipper.turn()
+    assert as_stored(shipped) == as_served(shipped)
+    assert {piece.timeline for piece in pieces(shipped)} == {1}
+
+
+def test_as_a_program_it_ships_until_it_is_stopped(shipped: Lab, tmp_path: Path) -> None:
+    shipped.shipper.close()
+    work, settings = tmp_path / "pod", shipped.store.settings
+    work.mkdir()
+    secrets = {"db": "p", "access": settings.access_key, "secret": settings.secret_key}
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    environment = {
+        "FWB_DB_HOST": "127.0.0.1",
+        "FWB_DB_PORT": str(shipped.server.port),
+        "FWB_DB_NAME": DATABASE,
+        "FWB_DB_USER": USER,
+        "FWB_DB_PASSWORD_FILE": str(tmp_path / "db"),
+        "FWB_STORE_BUCKET": settings.bucket,
+        "FWB_STORE_PREFIX": settings.prefix,
+        "FWB_STORE_ENDPOINT": str(settings.endpoint),
+        "FWB_STORE_REGION": "us-east-1",
+        "FWB_STORE_ACCESS_KEY_FILE": str(tmp_path / "access"),
+        "FWB_STORE_SECRET_KEY_FILE": str(tmp_path / "secret"),
+        "FWB_WORK_DIR": str(work),
+        "FWB_BINLOGS_EVERY_SECONDS": "1",
+    }
+    call = [sys.executable, "-m", "filewallball.binlogs", "ship"]
+    program = subprocess.Popen(
+        call, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        rows(shipped, 10, 3)
+        deadline = time.monotonic() + 60
+        while as_stored(shipped) != as_served(shipped):
+            assert time.monotonic() < deadline
+            assert program.poll() is None
+            time.sleep(0.1)
+        # Another password: the next connection takes it from the file.
+        shipped.server.run("SET sql_log_bin = 0", f"ALTER USER {USER} IDENTIFIED BY 'q'")
+        (tmp_path / "db").write_text("q\n")
+        shipped.server.stop()
+        shipped.server.start()
+        rows(shipped, 20, 3)
+        while as_stored(shipped) != as_served(shipped):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        program.terminate()
+        said, _ = program.communicate(timeout=30)
+    finally:
+        program.kill()
+        program.wait()
+        shipped.server.run("SET sql_log_bin = 0", f"ALTER USER {USER} IDENTIFIED BY 'p'")
+    assert program.returncode == 0
+    assert "Traceback" not in said
+    assert "It works again" in said or "FAILED" not in said
+
+
+def test_what_is_wrong_with_the_environment_is_told_at_once() -> None:
+    call = [sys.executable, "-m", "filewallball.binlogs", "ship"]
+    done = subprocess.run(
+        call, env={"PATH": "", "FWB_BINLOGS_EVERY_SECONDS": "0"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "FWB_BINLOGS_EVERY_SECONDS: '0' is not a number of seconds from 1 to 60" in done.stderr
+    assert "FWB_DB_HOST: not set" in done.stderr
 
 
 def reset(lab: Lab) -> None:
