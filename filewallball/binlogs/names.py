@@ -1,14 +1,14 @@
 """The names of the log's objects in the store: what they hold can be told without reading them.
 
     TIMELINE/begin.json                             why a timeline begins
-    TIMELINE/FILE@CREATED/START-END.gz              a piece of a file, from one event's start to another's
-    TIMELINE/FILE@CREATED/START-END.TIME.gz         the same; at TIME the log ended there
-    TIMELINE/FILE@CREATED/START-END[.TIME].last.gz  the last piece of the file
+    TIMELINE/FILE@CREATED/START-END.TAIL-DIGEST[.TIME][.last].gz
+                                                    a piece of a file, from one event's start to another's
     TIMELINE/FILE@CREATED/END.TIME.mark             nothing new: at TIME the log still ended there
 
 A timeline is one unbroken log of one server. CREATED is when the server began the file; times are seconds
 since 1970, by the server's clock. The first piece of a file starts at 0: pieces, put together and unpacked,
-are the file.
+are the file. The last event of a piece begins at TAIL, and DIGEST begins its SHA-256. At TIME the log ended
+with the piece. With `.last` the file does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _FILE = re.compile(
     r"(?P<timeline>\d{6,})/(?P<file>[^/@]+\.\d{6,})@(?P<created>\d{1,12})/(?P<rest>[^/]+)", re.A
 )
 _PIECE = re.compile(
-    r"(?P<start>\d{10,})-(?P<end>\d{10,})(?:\.(?P<time>\d{1,12}))?(?P<last>\.last)?\.gz", re.A
+    r"(?P<start>\d{10,})-(?P<end>\d{10,})\.(?P<tail>\d+)-(?P<digest>[0-9a-f]{16})"
+    r"(?:\.(?P<time>\d{1,12}))?(?P<last>\.last)?\.gz",
+    re.A,
 )
 _MARK = re.compile(r"(?P<end>\d{10,})\.(?P<time>\d{1,12})\.mark", re.A)
 _BEGIN = re.compile(r"(\d{6,})/" + re.escape(BEGIN), re.A)
@@ -60,7 +62,8 @@ class LogFile:
 class Piece:
     """A piece of a file. `time`: the log ended at its end then. `last`: the file ends with it.
 
-    `size`: bytes in the store.
+    `tail` and `digest`: where the last event until its end stands, and what it is known by. `size`: bytes in
+    the store.
     """
 
     timeline: int
@@ -69,6 +72,8 @@ class Piece:
     end: int
     time: int | None = None
     last: bool = False
+    tail: int = 0
+    digest: str = "0" * 16
     size: int = 0
 
     @property
@@ -76,7 +81,8 @@ class Piece:
         """Its name in the store."""
         time = "" if self.time is None else f".{self.time}"
         last = ".last" if self.last else ""
-        return f"{_folder(self.timeline, self.file)}{self.start:010d}-{self.end:010d}{time}{last}.gz"
+        place = f"{_folder(self.timeline, self.file)}{self.start:010d}-{self.end:010d}"
+        return f"{place}.{self.tail}-{self.digest}{time}{last}.gz"
 
     @property
     def begins(self) -> Place:
@@ -129,8 +135,10 @@ def read(key: str, size: int = 0) -> Piece | Mark | None:
     timeline, file = int(found["timeline"]), LogFile(found["file"], int(found["created"]))
     if piece := _PIECE.fullmatch(found["rest"]):
         time = int(piece["time"]) if piece["time"] else None
-        start, end = int(piece["start"]), int(piece["end"])
-        return Piece(timeline, file, start, end, time, bool(piece["last"]), size) if start <= end else None
+        start, end, tail = int(piece["start"]), int(piece["end"]), int(piece["tail"])
+        if start > end:
+            return None
+        return Piece(timeline, file, start, end, time, bool(piece["last"]), tail, piece["digest"], size)
     if mark := _MARK.fullmatch(found["rest"]):
         return Mark(timeline, file, int(mark["end"]), int(mark["time"]))
     return None

@@ -18,7 +18,7 @@ from facts.binlogs import READY
 from filewallball.backup.store import AlreadyThere, Store
 from filewallball.binlogs import catalogue, names
 from filewallball.binlogs.begin import Begin
-from filewallball.binlogs.content import Writer, events_in, unpacked
+from filewallball.binlogs.content import Writer
 from filewallball.binlogs.events import FIRST, Event, LogError
 from filewallball.binlogs.names import LogFile, Mark, Piece, Place
 from filewallball.binlogs.server import Feed, LogGone, Seen, Server
@@ -34,7 +34,7 @@ class Broken(UserError):
 
 @dataclass(frozen=True)
 class _Shipped:
-    """How far the store has the log: `end` of `file`. `tail`: where its last event stands, with its SHA-256.
+    """How far the store has the log: `end` of `file`. `tail`: where its last event stands, with its digest.
 
     `whole`: the store has the last piece of the file.
     """
@@ -42,7 +42,7 @@ class _Shipped:
     file: LogFile
     end: int
     tail: Place
-    digest: bytes
+    digest: str
     whole: bool = False
 
 
@@ -115,9 +115,8 @@ class Shipper:
         if not filled:
             return
         last = max(filled, key=lambda piece: piece.ends)
-        at, event = max(events_in(last, unpacked(last, self._logs.get(last.key))), key=lambda found: found[0])
         whole = any(piece.last and piece.ends == last.ends for piece in newest.pieces)
-        self._shipped = _Shipped(last.file, last.end, Place(last.file.name, at), _digest(event), whole)
+        self._shipped = _Shipped(last.file, last.end, Place(last.file.name, last.tail), last.digest, whole)
         self._say(f"The store has the log up to {last.ends}, in timeline {newest.number}.")
 
     def _same(self, shipped: _Shipped, *, beside: bool = False) -> Feed:
@@ -200,16 +199,21 @@ class Shipper:
             return
         writer = self._writer or Writer(self._work / "piece.gz", self._shipped.end if self._shipped else 0)
         writer.finish()
-        piece = Piece(self._timeline, file, writer.start, writer.end, time, last)
+        shipped = self._shipped
+        if self._last:
+            tail, event = self._last
+            shipped = _Shipped(file, writer.end, tail, _digest(event), last)
+        elif shipped:
+            shipped = replace(shipped, whole=last)
+        else:
+            return
+        piece = Piece(
+            self._timeline, file, writer.start, writer.end, time, last, shipped.tail.position, shipped.digest
+        )
         # Under the same name is the same piece: its answer was lost, or another shipper put it there.
         with suppress(AlreadyThere):
             self._logs.put_file(writer.path, piece.key)
-        self._writer = None
-        if self._last:
-            tail, event = self._last
-            self._shipped = _Shipped(file, piece.end, tail, _digest(event), last)
-        elif self._shipped:
-            self._shipped = replace(self._shipped, whole=last)
+        self._writer, self._shipped = None, shipped
 
     def _ship_moment(self, seen: Seen) -> None:
         """Put into the store that the log ended here at that time."""
@@ -231,5 +235,5 @@ class Shipper:
         self._mark = mark
 
 
-def _digest(event: Event) -> bytes:
-    return hashlib.sha256(event.raw).digest()
+def _digest(event: Event) -> str:
+    return hashlib.sha256(event.raw).hexdigest()[:16]

@@ -36,7 +36,7 @@ files = st.builds(LogFile, st.from_regex(r"[a-z-]{1,9}\.[0-9]{6,8}", fullmatch=T
 def test_a_name_says_what_the_piece_is(
     file: LogFile, start: int, size: int, time: int | None, last: bool, number: int
 ) -> None:
-    piece = Piece(number, file, start, start + size, time, last, 7)
+    piece = Piece(number, file, start, start + size, time, last, start, "00ff" * 4, 7)
     assert names.read(piece.key, 7) == piece
     mark = Mark(number, file, start, 7)
     assert names.read(mark.key) == mark
@@ -49,12 +49,12 @@ def test_a_name_says_what_the_piece_is(
         "notes.txt",
         "000001/notes.txt",
         "000001/binlog.000001@1/notes.gz",
-        "000001/binlog.000001@1/0000000500-0000000400.gz",
-        "000001/binlog.000001@1/0000000000-0000000400.gz.old",
-        "1/binlog.000001@1/0000000000-0000000400.gz",
-        "000001/binlog.000001/0000000000-0000000400.gz",
-        "x/000001/binlog.000001@1/0000000000-0000000400.gz",
-        "000001/binlog.000001@1/０000000000-0000000400.gz",
+        "000001/binlog.000001@1/0000000500-0000000400.356-0123456789abcdef.gz",
+        "000001/binlog.000001@1/0000000000-0000000400.356-0123456789abcdef.gz.old",
+        "1/binlog.000001@1/0000000000-0000000400.356-0123456789abcdef.gz",
+        "000001/binlog.000001/0000000000-0000000400.356-0123456789abcdef.gz",
+        "x/000001/binlog.000001@1/0000000000-0000000400.356-0123456789abcdef.gz",
+        "000001/binlog.000001@1/０000000000-0000000400.356-0123456789abcdef.gz",
     ],
 )
 def test_other_names_are_none(key: str) -> None:
