@@ -146,7 +146,7 @@ def windows(store: Store) -> Reach:
     spans: list[Window] = []
     for entry in reversed(backups.entries(store)):
         manifest = entry.manifest
-        if manifest and entry.verified and (span := _span(manifest, found)):
+        if manifest and manifest.verdict and (span := _span(manifest, found)):
             spans.append(span)
     merged = _merged(spans)
     return Reach(tuple(merged), tuple(_gaps(merged, logs)))
