@@ -250,7 +250,9 @@ def test_a_hole_is_never_bridged(then: Then) -> None:
     assert then.numbers() == [2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("harm", ["cut off", "one bit", "another's"])
+@pytest.mark.parametrize(
+    "harm", ["one bit", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("cut off", "another's"))]
+)
 def test_a_damaged_piece_is_refused(then: Then, harm: str) -> None:
     backup = then.back_up(1)
     for second in (2, 3, 4):
@@ -267,7 +269,10 @@ def test_a_damaged_piece_is_refused(then: Then, harm: str) -> None:
         then.lab.replay(backup, until)
 
 
-@pytest.mark.parametrize(("moved", "why"), [(1, "an event"), (42, "a transaction"), (-31, "a transaction")])
+@pytest.mark.parametrize(
+    ("moved", "why"),
+    [(1, "an event"), (42, "a transaction"), pytest.param(-31, "a transaction", marks=pytest.mark.nightly)],
+)
 def test_a_position_that_is_none_is_refused(then: Then, moved: int, why: str) -> None:
     then.add(1, 1)
     backup = then.back_up(1)
@@ -292,7 +297,8 @@ def test_moments_that_cannot_be_reached(then: Then) -> None:
         then.lab.replay(backup, time.time() + 60)
 
 
-def test_from_when_to_when_it_works(then: Then) -> None:
+def test_from_when_to_when_it_works(then: Then, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "SKEW", 0)  # there is one clock here
     first = then.back_up(1)
     then.add(2, 2)
     second = then.back_up(3)
@@ -305,7 +311,7 @@ def test_from_when_to_when_it_works(then: Then) -> None:
     then.lab.shipper.turn()
     assert len(catalogue.windows(then.lab.store).windows) == 1
     then.lab.empty.run(f"DROP DATABASE {DATABASE}")
-    while time.time() < window.until.timestamp() + catalogue.SKEW + 2:
+    while time.time() < window.until.timestamp() + 2:
         time.sleep(0.2)
     third = then.lab.back_up()
     while then.lab.shipper.turn().time < third.created.timestamp() + 2:
