@@ -15,6 +15,7 @@ from filewallball.binlogs.events import (
     Event,
     Gtid,
     Kind,
+    LogError,
     ending_statement,
     gtid_of,
     query_of,
@@ -31,6 +32,7 @@ _SERVER_WIDE = re.compile(
 )
 """Statements about the server and its accounts. They change no database, and a restore leaves them alone."""
 _CONTROL = re.compile(rb"\s*(?:BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+_NOT_OVER_IT = "Restore a moment before it, or one after the next backup."
 _BETWEEN = frozenset((Kind.ROTATE, Kind.STOP, Kind.FORMAT, Kind.GTID_LIST, 161))
 """What stands between groups; 161 marks how far a crash recovery would have to read."""
 
@@ -48,10 +50,14 @@ class Group:
 
 
 class Groups:
-    """Events, one after another, into groups. `open`: whether one has begun and not yet ended."""
+    """Events, one after another, into groups. `open`: whether one has begun and not yet ended.
 
-    def __init__(self, *, checksummed: bool = True) -> None:
+    `begun`: the first event may stand within a group that has begun before; it is left out.
+    """
+
+    def __init__(self, *, checksummed: bool = True, begun: bool = False) -> None:
         self.checksummed = checksummed
+        self._begun = begun
         self._group: Group | None = None
 
     @property
@@ -59,9 +65,16 @@ class Groups:
         return self._group is not None
 
     def add(self, event: Event) -> Group | None:
-        """The group that ends with this event, if one does."""
+        """The group that ends with this event, if one does. Raises LogError for what is in none."""
         group = self._group
+        if event.kind == Kind.GTID and group:
+            raise LogError(f"The transaction {group.gtid} has no end in the binary log.", _NOT_OVER_IT)
+        if group is None and event.kind not in _BETWEEN and event.kind != Kind.GTID and not self._begun:
+            raise LogError(
+                f"An event of kind {event.kind} stands in no transaction of the binary log.", _NOT_OVER_IT
+            )
         if event.kind == Kind.GTID:
+            self._begun = False
             self._group = Group(gtid_of(event), event.stamp, [event])
             return None
         if group is None or event.kind in _BETWEEN:
@@ -74,12 +87,10 @@ class Groups:
         group.prepared = group.prepared or event.kind == Kind.XA_PREPARE
         if event.kind in (Kind.QUERY, Kind.QUERY_COMPRESSED):
             database, text = query_of(event, self.checksummed)
-            control = _CONTROL.match(text)
-            if not control:
+            if not _CONTROL.match(text):
                 group.statements.append((database, text))
-            ended = group.gtid.alone or bool(
-                control and control[0].strip().upper() in (b"COMMIT", b"ROLLBACK")
-            )
+            # Not a prefix: ROLLBACK TO a savepoint ends nothing.
+            ended = group.gtid.alone or text.strip().upper() in (b"COMMIT", b"ROLLBACK")
         if ended:
             self._group = None
             return group
@@ -128,7 +139,7 @@ def own(group: Group, database: str, *, checksummed: bool) -> Iterator[Event]:
     if group.prepared:
         raise UserError(
             f"The transaction {group.gtid} is one of XA (XA PREPARE), which can't be replayed.",
-            "Restore a moment before it, or one after the next backup.",
+            _NOT_OVER_IT,
         )
     held: Event | None = None
     for event in group.events:

@@ -22,7 +22,7 @@ from filewallball.backup.workdir import human
 from filewallball.binlogs import catalogue, groups
 from filewallball.binlogs.catalogue import Timeline, place_of
 from filewallball.binlogs.content import events_in, fetched, unpacked
-from filewallball.binlogs.events import FIRST, Event, Kind, checksums, parse
+from filewallball.binlogs.events import FIRST, Event, Kind, LogError, checksums, parse
 from filewallball.binlogs.groups import Groups
 from filewallball.binlogs.names import Piece, Place
 from filewallball.binlogs.server import LOOK_SECONDS
@@ -155,7 +155,7 @@ def _check_start(logs: Store, pieces: Sequence[Piece], start: Place, manifest: M
     if not pieces or pieces[0].begins.number != start.number:
         return
     first = pieces[0]
-    groups_before, at, latest = Groups(), first.start, 0
+    groups_before, at, latest = Groups(begun=True), first.start, 0
     for at, event in events_in(first, unpacked(first, logs.get(first.key))):
         if at >= start.position:
             break
@@ -205,6 +205,10 @@ def apply(plan: Plan, target: Target, database: str, say: Callable[[str], None])
                 feed.commits += groups.commits(group)
                 done += 1
             say(f"{done} transactions replayed, up to {_told(group.stamp)}")
+        if found.open:
+            raise LogError(
+                f"The binary log in the store ends within a transaction, before {plan.stop}.", _LATER
+            )
         feed.finish()
     return Replayed(done, end)
 

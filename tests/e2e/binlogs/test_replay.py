@@ -183,10 +183,27 @@ def test_all_that_a_schema_change_does(then: Then) -> None:
         "DELETE FROM parent WHERE n = 1",
         "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM numbers",
         "RENAME TABLE parent TO parents",
+        "CREATE TABLE history (n INT) WITH SYSTEM VERSIONING",
+        "INSERT INTO history VALUES (1)",
+        "UPDATE history SET n = 2",
+        "CREATE TABLE plain (n INT) ENGINE=MyISAM",
+        "INSERT INTO plain VALUES (1), (2)",
+        "BEGIN",
+        "INSERT INTO child VALUES (NULL)",
+        "SAVEPOINT a",
+        "INSERT INTO plain VALUES (3)",
+        "INSERT INTO child VALUES (NULL)",
+        "ROLLBACK TO a",
+        "COMMIT",
+        "SET GLOBAL log_bin_compress = ON, GLOBAL log_bin_compress_min_len = 10",
+        "INSERT INTO numbers (n, t) VALUES (5, REPEAT('packed', 1000))",
+        "CREATE TABLE packed (n INT COMMENT 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx')",
+        "SET GLOBAL log_bin_compress = OFF",
     )
     then.lab.shipper.turn()
     then.lab.replay(backup, BEGAN + 2)
-    for table in ("numbers", "copied", "parents", "child"):
+    tables = ("numbers", "copied", "parents", "child", "plain", "packed", "history FOR SYSTEM_TIME ALL")
+    for table in tables:
         served = then.lab.server.run(f"USE {DATABASE}", f"SELECT * FROM {table} ORDER BY 1")
         assert tuple(then.lab.restored(f"SELECT * FROM {table} ORDER BY 1")) == tuple(served), table
     for what in ("TABLE numbers", "VIEW v", "PROCEDURE p", "TRIGGER tr", "EVENT e", "SEQUENCE s"):
