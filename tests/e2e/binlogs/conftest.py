@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_lab import UTF8, Lab, Process, running
+from log_lab import DATABASE, UTF8, Lab, Process, running
+from past import Then
 from s3_gateway import S3, Recorded, gateway, recording
+from shipped_log import TABLE, rows
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The server whose log is shipped."""
     options = ("--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--sync-binlog=1", UTF8)
@@ -34,7 +36,7 @@ def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def empty(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The throw-away server. Each test leaves it without the database."""
     options = ("--skip-log-bin", UTF8, "--event-scheduler=OFF", "--max-allowed-packet=1G")
@@ -60,3 +62,18 @@ def lab(server: Process, empty: Process, s3: S3, tmp_path: Path) -> Iterator[Lab
     found = Lab(server, empty, s3, tmp_path)
     yield found
     found.shipper.close()
+
+
+@pytest.fixture
+def then(lab: Lab) -> Then:
+    """The database, with a past of its own."""
+    return Then(lab)
+
+
+@pytest.fixture
+def shipped(lab: Lab) -> Lab:
+    """The database, with its log in the store."""
+    lab.server.run(f"CREATE DATABASE {DATABASE}", TABLE)
+    rows(lab, 0, 3)
+    lab.shipper.turn()
+    return lab

@@ -1,76 +1,22 @@
-"""What the shipper puts into the store is the server's log, byte for byte, and a gap is never bridged."""
-
-# ruff: noqa: S608 (names of tables are made here)
+"""What the shipper puts into the store is the server's log, byte for byte, whatever happens."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from log_lab import DATABASE, RIGHTS, USER, Lab
+from log_lab import DATABASE, USER, Lab
+from shipped_log import as_served, as_stored, assert_shipped, marks, pieces, rows
 
 from filewallball.backup.store import StoreError
 from filewallball.binlogs import catalogue, names
-from filewallball.binlogs.names import Mark, Piece
 from filewallball.binlogs.prune import prune
 from filewallball.errors import UserError
-
-TABLE = f"CREATE TABLE {DATABASE}.rows_ (id INT PRIMARY KEY, v LONGTEXT)"
-
-
-def rows(lab: Lab, first: int, count: int, size: int = 10) -> None:
-    lab.server.run(
-        *(f"INSERT INTO {DATABASE}.rows_ VALUES ({first + n}, REPEAT('x', {size}))" for n in range(count))
-    )
-
-
-@pytest.fixture
-def shipped(lab: Lab) -> Lab:
-    """The database, with its log in the store."""
-    lab.server.run(f"CREATE DATABASE {DATABASE}", TABLE)
-    rows(lab, 0, 3)
-    lab.shipper.turn()
-    return lab
-
-
-def pieces(lab: Lab) -> list[Piece]:
-    return [piece for timeline in catalogue.timelines(lab.logs) for piece in timeline.pieces]
-
-
-def marks(lab: Lab) -> list[Mark]:
-    return [mark for timeline in catalogue.timelines(lab.logs) for mark in timeline.loose]
-
-
-def as_stored(lab: Lab, timeline: int = 1) -> dict[str, bytes]:
-    """The log's files as their pieces in the store, put together and unpacked, make them."""
-    found: dict[str, bytes] = defaultdict(bytes)
-    (whole,) = [each for each in catalogue.timelines(lab.logs) if each.number == timeline]
-    for piece in whole.chain(min(each.begins for each in whole.pieces)):
-        assert len(found[piece.file.name]) == piece.start
-        found[piece.file.name] += gzip.decompress(lab.logs.get(piece.key))
-    return dict(found)
-
-
-def as_served(lab: Lab) -> dict[str, bytes]:
-    files = {path.name: path.read_bytes() for path in (lab.server.folder / "data").glob("binlog.[0-9]*")}
-    # The file in use has a flag that says so, which no replica is sent.
-    return {name: data[:21] + bytes([data[21] & ~1]) + data[22:] for name, data in files.items()}
-
-
-def assert_shipped(lab: Lab, timeline: int = 1) -> None:
-    """The store has the log. The server may write a checkpoint into it by itself, after all else."""
-    deadline = time.monotonic() + 30
-    while as_stored(lab, timeline) != (served := as_served(lab)):
-        if time.monotonic() > deadline:
-            assert as_stored(lab, timeline) == served
-        lab.shipper.turn()
 
 
 def test_the_pieces_are_the_files(shipped: Lab) -> None:
@@ -214,81 +160,6 @@ def test_what_is_wrong_with_the_environment_is_told_at_once() -> None:
     assert done.returncode == 2
     assert "FWB_BINLOGS_EVERY_SECONDS: '0' is not a number of seconds from 1 to 60" in done.stderr
     assert "FWB_DB_HOST: not set" in done.stderr
-
-
-def reset(lab: Lab) -> None:
-    lab.server.run("RESET MASTER")
-
-
-def reset_and_grow(lab: Lab) -> None:
-    lab.server.run("RESET MASTER")
-    rows(lab, 1000, 60)
-
-
-def reset_and_rotate(lab: Lab) -> None:
-    lab.server.run("RESET MASTER", "FLUSH BINARY LOGS")
-    rows(lab, 1000, 2)
-
-
-def replace(lab: Lab) -> None:
-    lab.server.stop()
-    lab.server.new_volume()
-    lab.server.start()
-    lab.server.run(f"CREATE DATABASE {DATABASE}", TABLE, f"CREATE USER {USER} IDENTIFIED BY 'p'", RIGHTS)
-    rows(lab, 0, 60)
-
-
-def purge(lab: Lab) -> None:
-    # A shipper that is connected keeps the server from it, even one that has been killed, for some time.
-    lab.shipper.close()
-    for (thread,) in lab.server.run(
-        "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"
-    ):
-        lab.server.run(f"KILL {thread}")
-    rows(lab, 1000, 3)
-    lab.server.run("FLUSH BINARY LOGS")
-    deadline = time.monotonic() + 30
-    while lab.server.run("PURGE BINARY LOGS TO 'binlog.000002'", "SHOW BINARY LOGS")[0][0] != "binlog.000002":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-NIGHTLY = pytest.mark.nightly
-
-
-@pytest.mark.parametrize(
-    ("harm", "connected"),
-    [
-        pytest.param(reset, True, marks=NIGHTLY),
-        (reset_and_grow, True),
-        (reset_and_rotate, True),
-        (replace, True),
-        pytest.param(purge, True, marks=NIGHTLY),
-        (reset, False),
-        pytest.param(reset_and_grow, False, marks=NIGHTLY),
-        pytest.param(reset_and_rotate, False, marks=NIGHTLY),
-        pytest.param(replace, False, marks=NIGHTLY),
-        (purge, False),
-    ],
-)
-def test_a_log_that_does_not_go_on_begins_a_timeline(shipped: Lab, harm: object, connected: bool) -> None:
-    assert callable(harm)
-    harm(shipped)
-    if not connected:
-        shipped.shipper.close()
-        shipped.shipper = shipped.new_shipper()
-    for _ in range(2):
-        try:
-            shipped.shipper.turn()
-            break
-        except UserError:  # the server was silent; the next turn connects anew
-            continue
-    assert any("GAP" in line for line in shipped.said), shipped.said
-    assert {piece.timeline for piece in pieces(shipped)} == {1, 2}
-    begin = catalogue.begin_of(shipped.logs, 2)
-    assert begin is not None
-    assert begin.broken
-    assert_shipped(shipped, 2)
 
 
 def test_what_no_backup_needs_is_removed_and_nothing_else(shipped: Lab) -> None:
