@@ -135,8 +135,8 @@ def _deployment(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec) -
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": selector(NAME)},
-            # Two at once would do no harm, and would only take the log from each other.
-            "strategy": {"type": "Recreate"},
+            # Two at once do no harm: what both put into the store is the same.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "revisionHistoryLimit": 5,
             "progressDeadlineSeconds": 240,
             "template": template,

@@ -6,6 +6,7 @@ which `mariadb-binlog --raw` can't do from within a file.
 
 from __future__ import annotations
 
+import secrets
 import struct
 import time
 from collections.abc import Callable, Generator
@@ -39,7 +40,7 @@ LOOK_SECONDS = 4.0
 _REPLICA = 4_294_901_761
 """The number under which the server knows this reader. Replicas of people have small ones.
 
-The server ends an older connection of the same number, such as that of a shipper that was killed.
+The server ends an older connection of the same number. So each process has one of its own, from here on.
 """
 _SILENCE_SECONDS = 15
 """For so long the server may be silent while it has something to send."""
@@ -77,6 +78,7 @@ class Server:
 
     def __init__(self, settings: Callable[[], DatabaseSettings]) -> None:
         self._settings = settings
+        self._replica = _REPLICA + 2 * secrets.randbelow(30_000)
         self._asking: Connection[Cursor] | None = None
 
     def look(self) -> Seen:
@@ -110,7 +112,7 @@ class Server:
     def follow(self, place: Place, *, beside: bool = False) -> Feed:
         """The log from there on; `beside` another feed, which stays. Raises LogGone, UserError."""
         with self._errors("Reading the server's binary log"):
-            return Feed(self._new(), place, _REPLICA + beside)
+            return Feed(self._new(), place, self._replica + beside)
 
     def close(self) -> None:
         """End the connection by which the server is asked; the next question makes a new one."""
