@@ -29,7 +29,7 @@ from filewallball.binlogs.server import LOOK_SECONDS
 from filewallball.binlogs.target import Target
 from filewallball.errors import UserError
 
-_LIST = "The list of a restore (`--list`) shows from when to when it works."
+_LIST = "Run `fwb restore STACK --list`, which shows what can be restored."
 _LATER = "Choose a moment after the next backup, or one before. " + _LIST
 
 
