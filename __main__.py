@@ -9,6 +9,7 @@ import pulumi
 
 import settings
 from components.backup import Backup, BackupArgs
+from components.binlogs import Binlogs, BinlogsArgs
 from components.bucket import AwsBucket, AwsBucketArgs
 from components.certificates import Certificates, CertificatesArgs
 from components.checks import Checks, ChecksArgs
@@ -52,8 +53,13 @@ parts = [
     ),
     Redis("redis", RedisArgs(where, stack.redis, stack.checks, agent, stack.disposable, tls), in_cluster),
     valkey := Valkey("valkey", ValkeyArgs(where, stack.valkey, cluster.keeping, agent, tls), in_cluster),
-    Backup(
+    backup := Backup(
         "backup", BackupArgs(where, stack.backup, mariadb.login("backup"), bucket, toolkit, zone), in_cluster
+    ),
+    *Binlogs.where_wanted(
+        "binlogs",
+        BinlogsArgs(where, stack.backup.point_in_time, mariadb.login("backup"), bucket, toolkit, backup),
+        in_cluster,
     ),
     Snapshots(
         "snapshots",

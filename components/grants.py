@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import schema
-from facts import backup, checks, snapshots
+from facts import backup, binlogs, checks, snapshots
 
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 """Where the agent of EKS Pod Identity answers on each node, at port 80."""
@@ -45,9 +45,14 @@ class Grant:
 
 
 GRANTS = (
-    Grant(backup.NAME, (("", backup.OBJECTS),), writes=True),
+    # The shipper of the binary log runs under the backup's account: it needs to know which backups there are.
+    Grant(backup.NAME, (("", backup.OBJECTS), (binlogs.FOLDER, "")), writes=True),
     Grant(snapshots.NAME, ((snapshots.FOLDER, snapshots.OBJECTS),), writes=True),
-    Grant(checks.NAME, (("", backup.OBJECTS), (snapshots.FOLDER, snapshots.OBJECTS)), writes=False),
+    Grant(
+        checks.NAME,
+        (("", backup.OBJECTS), (snapshots.FOLDER, snapshots.OBJECTS), (binlogs.FOLDER, "")),
+        writes=False,
+    ),
 )
 
 

@@ -4,7 +4,7 @@ Pure: nothing here declares a resource or needs a cluster. A component takes its
 """
 
 from components.schema.aws import Aws, ObjectLock
-from components.schema.backup import Backup, CaBundle, Store
+from components.schema.backup import Backup, CaBundle, PointInTime, Store
 from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
 from components.schema.settings import PROJECT, Settings
@@ -24,6 +24,7 @@ __all__ = [
     "Mariadb",
     "Model",
     "ObjectLock",
+    "PointInTime",
     "Redis",
     "Resources",
     "SetStorage",

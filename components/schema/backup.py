@@ -158,6 +158,18 @@ class Store(Model):
         return self.aws.region if self.aws else self.region
 
 
+class PointInTime(Model):
+    """The binary log goes to the store all the time: every second since the oldest backup can come back."""
+
+    enabled: bool = Field(default=True, description="Ship the binary log.")
+    every_seconds: Annotated[int, Field(ge=1, le=30)] = Field(
+        default=10,
+        description="Seconds between two looks at the log. At most so much, and what an upload takes, can be"
+        " lost.",
+    )
+    resources: Resources = resources_field("20m", "96Mi", "512Mi")
+
+
 class Backup(Scheduled):
     """The nightly backup of the database. Each backup is restored and compared before it is uploaded."""
 
@@ -192,5 +204,8 @@ class Backup(Scheduled):
         default={},
         description="Annotations of the ServiceAccount. eks.amazonaws.com/role-arn names a role that may"
         " write to the store.",
+    )
+    point_in_time: PointInTime = Field(
+        default=PointInTime(), description="Restoring a moment between two backups."
     )
     store: Store = Field(description="Where backups are stored.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from facts import checks
+from facts import binlogs, checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,20 @@ class BackupTarget(ScheduledTarget):
 
     SECTION: ClassVar[str] = "backup"
     PLACE: ClassVar[int] = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinlogsTarget(checks.Section):
+    """The binary log in the store; it must not be behind the server by more than `max_lag_seconds`."""
+
+    SECTION: ClassVar[str] = "binlogs"
+    PLACE: ClassVar[int] = 85
+
+    max_lag_seconds: float = binlogs.MAX_LAG_SECONDS
+    store: StoreTarget
+
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        return self.store.addresses()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

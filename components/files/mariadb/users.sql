@@ -24,8 +24,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CR
 CREATE USER IF NOT EXISTS 'filewallball_backup'@'%';
 EXECUTE IMMEDIATE CONCAT('ALTER USER ''filewallball_backup''@''%'' IDENTIFIED VIA mysql_native_password USING PASSWORD(', QUOTE(@backup_password), ')', IF(@backup_other IS NULL, '', CONCAT(' OR mysql_native_password USING PASSWORD(', QUOTE(@backup_other), ')')));
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'filewallball_backup'@'%';
--- RELOAD: for the moment at which the snapshot starts (BACKUP STAGE).
-GRANT RELOAD ON *.* TO 'filewallball_backup'@'%';
+-- RELOAD: for the moment at which the snapshot starts (BACKUP STAGE). The others: for shipping the binary log.
+GRANT RELOAD, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO 'filewallball_backup'@'%';
 -- EXECUTE: without it the backup can't look at a view that calls a function.
 -- LOCK TABLES: for tables that are in no snapshot.
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE, LOCK TABLES ON `filewallball\_db`.* TO 'filewallball_backup'@'%';

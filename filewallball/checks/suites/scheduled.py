@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from facts.checks.backups import ScheduledTarget
+from facts.checks.backups import ScheduledTarget, StoreTarget
 from filewallball.backup.names import MANIFEST_SUFFIX
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
@@ -58,7 +58,11 @@ def cronjob(kube: Kube, namespace: str, target: ScheduledTarget) -> Object:
 
 def open_store(target: ScheduledTarget) -> Store:
     """The bucket of the stack, by the checks' own mounted credentials."""
-    store = target.store
+    return open_store_at(target.store)
+
+
+def open_store_at(store: StoreTarget) -> Store:
+    """The same, by what the checks are told of it."""
     return Store(
         StoreSettings(
             bucket=store.bucket,

@@ -33,6 +33,10 @@ from filewallball.backup.publish import publish
 from filewallball.backup.settings import StoreSettings
 from filewallball.backup.snapshot import Snapshot
 from filewallball.backup.store import Store, StoreError
+from filewallball.binlogs import catalogue as binlogs
+from filewallball.binlogs import names
+from filewallball.binlogs.begin import Begin
+from filewallball.binlogs.names import LogFile, Piece
 from filewallball.snapshots import catalogue as snapshots
 from filewallball.snapshots.manifest import Content
 from filewallball.snapshots.manifest import Manifest as SnapshotManifest
@@ -40,6 +44,8 @@ from filewallball.snapshots.names import NAMING as SNAPSHOTS
 
 TIME = datetime(2026, 3, 1, 2, 0, 0, tzinfo=UTC)
 PREFIX = "team/"
+BEGIN = Begin(TIME, broken=False, why="It is the first.")
+PIECE = Piece(1, LogFile("binlog.000001", 1), 0, 9, size=6 * 2**20)
 BY_PURPOSE = {grant.purpose: grant for grant in grants.GRANTS}
 
 
@@ -180,6 +186,13 @@ def back_up(settings: StoreSettings, things: Things) -> None:
     unproven(store, things.file, replace(things.manifest, name="filewallball_backup_20260304_020000.sql.gz"))
     interrupted(store, "filewallball_backup_20260305_020000.sql.gz", things)
     assert_swept(store, NAMING)
+    # The shipper of the binary log has the same role.
+    logs = at_aws(binlogs.below(store).settings)
+    logs.put(BEGIN.to_json(), names.begin_key(1))
+    logs.put_file(things.file, PIECE.key)
+    assert [timeline.pieces for timeline in binlogs.timelines(logs)] == [(PIECE,)]
+    assert binlogs.begin_of(logs, 1) == BEGIN
+    logs.delete(PIECE.key)
 
 
 def take_snapshots(settings: StoreSettings, things: Things) -> None:
@@ -205,6 +218,8 @@ def check(settings: StoreSettings, things: Things) -> None:
     things.recorded.calls.clear()
     store = at_aws(settings)
     assert catalogue.newest_verified(store)
+    assert binlogs.windows(store).windows == ()
+    assert binlogs.begin_of(binlogs.below(store), 1) is None
     catalogue.check_stored(store, catalogue.find(store, made.name))
     assert snapshots.newest_verified(at_aws(replace(settings, prefix=f"{PREFIX}valkey/")))
 

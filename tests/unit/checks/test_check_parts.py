@@ -33,6 +33,7 @@ QUICK = [
     "valkey-tls",
     "backup-schedule",
     "backup-freshness",
+    "recovery-point",
     "valkey-snapshot-schedule",
     "valkey-snapshot-freshness",
 ]
@@ -41,7 +42,7 @@ QUICK = [
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 30
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 31
 
 
 def test_percentiles():

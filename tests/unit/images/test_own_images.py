@@ -147,6 +147,7 @@ OURS = {"facts", "filewallball"}
 PROGRAMS = [
     ("agent", "filewallball.valkey"),
     ("toolkit", "filewallball.backup"),
+    ("toolkit", "filewallball.binlogs"),
     ("toolkit", "filewallball.checks"),
     ("toolkit", "filewallball.drill.load"),
     # where a stack names no image for its agents, they run in the toolkit's

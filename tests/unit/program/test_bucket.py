@@ -120,10 +120,11 @@ def test_each_account_may_touch_its_own_objects_alone(made: Rendered) -> None:
     writing = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     backups = "arn:aws:s3:::some-bucket/team/filewallball_backup_*"
     snapshots = "arn:aws:s3:::some-bucket/team/valkey/valkey_snapshot_*"
+    log = "arn:aws:s3:::some-bucket/team/binlogs/*"
     for account, actions, objects in (
-        ("filewallball-backup", writing, [backups]),
+        ("filewallball-backup", writing, [log, backups]),
         ("filewallball-valkey-snapshot", writing, [snapshots]),
-        ("filewallball-checks", ["s3:GetObject"], [backups, snapshots]),
+        ("filewallball-checks", ["s3:GetObject"], [log, backups, snapshots]),
     ):
         listing, touching, *more = rights(made, account)
         # To find what broke off; AWS lets nobody hold this to some names.

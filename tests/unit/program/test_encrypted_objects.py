@@ -64,6 +64,7 @@ def test_beside_its_own_objects_it_changes_those_alone_that_need_it(on: Rendered
         ("PodTemplate", "filewallball-checks"),
         ("PodTemplate", "filewallball-restore"),
         ("CronJob", "filewallball-backup-cronjob"),
+        ("Deployment", "filewallball-binlogs"),
         ("CronJob", "filewallball-valkey-snapshot-cronjob"),
     }
 

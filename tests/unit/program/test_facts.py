@@ -95,7 +95,15 @@ def test_every_variable_that_a_script_needs_is_set() -> None:
 
 
 def test_the_sections_are_found_in_order_and_each_has_a_name_of_its_own() -> None:
-    assert list(facts_of_checks.kinds()) == ["redis", "mariadb", "valkey", "tls", "backup", "snapshots"]
+    assert list(facts_of_checks.kinds()) == [
+        "redis",
+        "mariadb",
+        "valkey",
+        "tls",
+        "backup",
+        "binlogs",
+        "snapshots",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,7 @@ KEPT_DEFAULTS = {
     "backup.schedule", "backup.maxAgeHours", "backup.deadlineMinutes", "backup.serviceAccountAnnotations",
     "backup.keepDays",
     "backup.compression", "backup.encryption",
+    "backup.pointInTime",
     "backup.store.inCluster", "backup.store.bucket", "backup.store.endpoint", "backup.store.region",
     "backup.store.credentialsSecret", "backup.store.sessionTokenKey", "backup.store.ca",
     "backup.store.addressing", "backup.store.image", "backup.store.storage", "backup.store.resources",

@@ -195,10 +195,18 @@ def test_the_namespace_admits_restricted_pods_only_and_no_traffic(stack: Rendere
     ("policy", "port", "pods"),
     [
         ("mariadb", 3306, {"checks-template"}),
-        ("mariadb-reserved", 3307, {"backup-restore", "backup-schedule", "checks-template"}),
+        (
+            "mariadb-reserved",
+            3307,
+            {"backup-restore", "backup-schedule", "binlogs-server", "checks-template"},
+        ),
         ("redis", 6379, {"checks-template"}),
         ("valkey", 6379, {"checks-template", "snapshots-schedule", "valkey-members", "valkey-sentinels"}),
-        ("store", 7070, {"backup-restore", "backup-schedule", "checks-template", "snapshots-schedule"}),
+        (
+            "store",
+            7070,
+            {"backup-restore", "backup-schedule", "binlogs-server", "checks-template", "snapshots-schedule"},
+        ),
     ],
 )
 def test_a_server_lets_in_those_that_carry_its_label(

@@ -53,8 +53,8 @@ def test_backup_snapshots_and_checks_reach_it_alike(render: Render) -> None:
         assert told[store.Variables.ADDRESSING] == "virtual"
         assert told[store.Variables.LEASE] == store.LEASE
     text = rendered.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"]
-    assert text.count(f"{store.CA_PATH}/root.pem") == 2
-    assert text.count("/secrets/keys/token") == 2
+    assert text.count(f"{store.CA_PATH}/root.pem") == 3
+    assert text.count("/secrets/keys/token") == 3
 
 
 def test_a_secret_may_hold_the_authority(render: Render) -> None:

@@ -1,0 +1,80 @@
+"""The command of the shipper's pod: `python3 -m filewallball.binlogs ship`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import FrameType
+
+from facts.binlogs import ALIVE
+from filewallball.errors import UserError
+
+PRUNE_SECONDS = 900.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: it was told to end; 2: wrong usage or environment. Whatever else fails is tried again."""
+    parser = argparse.ArgumentParser(prog="python3 -m filewallball.binlogs", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("ship", help="copy the server's binary log into the store, until it is stopped")
+    parser.parse_args(arguments)
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        _ship(stopping)
+    except UserError as error:
+        print(f"binlogs: FAILED {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+def _ship(stopping: threading.Event) -> None:
+    from filewallball.backup.store import Store
+    from filewallball.binlogs import catalogue, settings
+    from filewallball.binlogs.prune import prune
+    from filewallball.binlogs.server import Server
+    from filewallball.binlogs.ship import Shipper
+    from filewallball.network import addresses, wait_admitted
+
+    checked = settings.from_environment(os.environ)
+    wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
+    store = Store(checked.store)
+    server = Server(lambda: settings.database_from_environment(os.environ))
+    shipper = Shipper(server, catalogue.below(store), checked.work_dir, _say)
+    failed, prune_at = "", time.monotonic()
+    while not stopping.is_set():
+        (checked.work_dir / ALIVE).touch()
+        try:
+            seen = shipper.turn()
+            if failed:
+                _say(f"It works again: the store has the log up to {seen.place}.")
+            failed = ""
+            if time.monotonic() >= prune_at:
+                prune_at = time.monotonic() + PRUNE_SECONDS
+                prune(store, _say)
+        except (UserError, OSError) as error:
+            # Once, not at each try: what was said before would be lost in the log.
+            if str(error) != failed:
+                _say(f"FAILED {error}")
+            failed = str(error)
+        stopping.wait(checked.every)
+    shipper.close()
+
+
+def _say(line: str) -> None:
+    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

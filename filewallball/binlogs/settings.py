@@ -1,0 +1,58 @@
+"""What the shipper reads from its environment, checked all together before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from facts import tls
+from facts.backup import Variables
+from facts.binlogs import Variables as Own
+from filewallball.backup.settings import DatabaseSettings, Reader, StoreSettings, read_store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that shipping needs. `every`: seconds from one look at the log to the next."""
+
+    database: DatabaseSettings
+    store: StoreSettings
+    work_dir: Path
+    every: int
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings of the shipper. Raises ConfigError that names all that is wrong."""
+    read = Reader(environment)
+    database = read_database(read)
+    settings = Settings(database, read_store(read), read.directory(Variables.WORK_DIR), _seconds(read))
+    read.finish()
+    return settings
+
+
+def database_from_environment(environment: Mapping[str, str]) -> DatabaseSettings:
+    """The database's part, read again: its password may have changed. Raises ConfigError."""
+    read = Reader(environment)
+    database = read_database(read)
+    read.finish()
+    return database
+
+
+def read_database(read: Reader) -> DatabaseSettings:
+    return DatabaseSettings(
+        host=read.text(Variables.HOST),
+        port=read.port(Variables.PORT),
+        name=read.text(Variables.DATABASE),
+        user=read.text(Variables.USER),
+        password=read.secret(Variables.PASSWORD_FILE) or "",
+        ca_file=read.file(tls.Variables.CA_FILE),
+    )
+
+
+def _seconds(read: Reader) -> int:
+    text = read.environment.get(Own.EVERY_SECONDS) or "10"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 60):
+        read.wrong(Own.EVERY_SECONDS, f"{text!r} is not a number of seconds from 1 to 60")
+        return 0
+    return int(text)

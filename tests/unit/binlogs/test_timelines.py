@@ -1,0 +1,127 @@
+"""What the names of the log's objects tell: which pieces go together, and how far."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filewallball.backup.manifest import Manifest, Position
+from filewallball.binlogs import names
+from filewallball.binlogs.catalogue import SKEW, Timeline, last_second
+from filewallball.binlogs.names import LogFile, Mark, Piece, Place
+
+ONE, TWO, THREE = (LogFile(f"binlog.00000{n}", 1000 * n) for n in (1, 2, 3))
+PIECES = (
+    Piece(1, ONE, 0, 500, 1010),
+    Piece(1, ONE, 500, 900),
+    Piece(1, ONE, 900, 950, 1030, last=True),
+    Piece(1, TWO, 0, 400, 2010),
+    Piece(1, TWO, 400, 400, last=True),
+    Piece(1, THREE, 0, 300, 3010),
+)
+
+
+def timeline(*pieces: Piece, loose: tuple[Mark, ...] = ()) -> Timeline:
+    return Timeline(1, tuple(sorted(pieces, key=lambda each: (each.begins, each.end))), loose)
+
+
+positions = st.integers(0, 10**12)
+files = st.builds(LogFile, st.from_regex(r"[a-z-]{1,9}\.[0-9]{6,8}", fullmatch=True), st.integers(0, 10**10))
+
+
+@given(files, positions, positions, st.none() | st.integers(0, 10**10), st.booleans(), st.integers(1, 10**7))
+def test_a_name_says_what_the_piece_is(
+    file: LogFile, start: int, size: int, time: int | None, last: bool, number: int
+) -> None:
+    piece = Piece(number, file, start, start + size, time, last, start, "00ff" * 4, 7)
+    assert names.read(piece.key, 7) == piece
+    mark = Mark(number, file, start, 7)
+    assert names.read(mark.key) == mark
+    assert names.begun(names.begin_key(number)) == number
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "notes.txt",
+        "000001/notes.txt",
+        "000001/binlog.000001@1/notes.gz",
+        "000001/binlog.000001@1/0000000500-0000000400.356-0123456789abcdef.gz",
+        "000001/binlog.000001@1/0000000000-0000000400.356-0123456789abcdef.gz.old",
+        "1/binlog.000001@1/0000000000-0000000400.356-0123456789abcdef.gz",
+        "000001/binlog.000001/0000000000-0000000400.356-0123456789abcdef.gz",
+        "x/000001/binlog.000001@1/0000000000-0000000400.356-0123456789abcdef.gz",
+        "000001/binlog.000001@1/０000000000-0000000400.356-0123456789abcdef.gz",
+    ],
+)
+def test_other_names_are_none(key: str) -> None:
+    assert names.read(key) is None
+    assert names.begun(key) is None
+
+
+def test_pieces_follow_each_other_through_the_files() -> None:
+    found = timeline(*PIECES)
+    assert [piece for piece in found.chain(Place("binlog.000001", 700)) if piece.end > piece.start] == [
+        PIECES[1], PIECES[2], PIECES[3], PIECES[5],
+    ]  # fmt: skip
+    assert found.reach(Place("binlog.000001", 4)) == Place("binlog.000003", 300)
+    assert found.reach(Place("binlog.000003", 300)) == Place("binlog.000003", 300)
+    assert found.reach(Place("binlog.000003", 301)) is None
+    assert found.reach(Place("binlog.000004", 4)) is None
+
+
+@pytest.mark.parametrize("missing", range(5))
+def test_the_chain_ends_where_a_piece_is_missing(missing: int) -> None:
+    found = timeline(*(piece for piece in PIECES if piece is not PIECES[missing]))
+    reach = found.reach(Place("binlog.000001", 4))
+    wanted = None if missing == 0 else PIECES[missing].begins
+    if wanted and wanted.position == 0:
+        wanted = PIECES[missing - 1].ends
+    assert reach == wanted
+
+
+def test_what_two_shippers_put_there_is_one_log() -> None:
+    found = timeline(
+        Piece(1, ONE, 0, 500), Piece(1, ONE, 500, 800), Piece(1, ONE, 500, 900), Piece(1, ONE, 800, 950)
+    )
+    assert found.reach(Place(ONE.name, 4)) == Place(ONE.name, 950)
+
+
+def test_files_are_ordered_by_their_numbers() -> None:
+    assert Place("binlog.999999", 900) < Place("binlog.1000000", 4)
+
+
+def manifest(file: str, position: int, created: float) -> Manifest:
+    when = datetime.fromtimestamp(created, UTC)
+    return Manifest(
+        "n", when, 1, "", 1, "files", "utf8mb4", "utf8mb4_bin", "10.11", Position(file, position), {}, {},
+        verified=True, verified_at=when, restore_seconds=1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "position", "created", "held"),
+    [
+        (ONE.name, 500, 1011, True),
+        (ONE.name, 900, 1020, True),
+        # The log was further already, or had not come so far: it is another one with the same names.
+        (ONE.name, 500, 1030 + SKEW + 1, False),
+        (ONE.name, 900, 1010 - SKEW - 1, False),
+        # Its file was begun after the backup.
+        (TWO.name, 100, 2000 - SKEW - 1, False),
+        (TWO.name, 401, 2005, False),
+        ("binlog.000004", 4, 4000, False),
+    ],
+)
+def test_which_backups_stand_in_a_log(file: str, position: int, created: float, held: bool) -> None:
+    assert timeline(*PIECES).may_hold(manifest(file, position, created)) is held
+
+
+def test_up_to_when_all_is_known() -> None:
+    loose = (Mark(1, THREE, 300, 3020), Mark(1, THREE, 350, 3040))
+    found = timeline(*PIECES, loose=loose)
+    assert last_second(found, Place(THREE.name, 300)) == 3019
+    assert last_second(found, Place(ONE.name, 400)) is None
