@@ -13,6 +13,7 @@ from restore_lab import Lab, running
 from s3_gateway import S3
 
 from filewallball.errors import UserError
+from filewallball.recovery import forward
 
 
 @pytest.fixture
@@ -58,6 +59,7 @@ def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab) -> No
     lab.app("DELETE FROM counted")
     shipped()
 
+    assert any(line.startswith("--at works from") for line in forward.reach(lab.store()))
     said = "\n".join(lab.restore(at=moment))
     assert "replay: " in said
     assert lab.app("SELECT id FROM seen ORDER BY id") == [(1,), (2,)]
