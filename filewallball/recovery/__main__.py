@@ -70,6 +70,7 @@ def _list(*, as_json: bool) -> int:
     from filewallball.backup.store import Store
     from filewallball.backup.workdir import human
     from filewallball.network import addresses, wait_admitted
+    from filewallball.recovery import forward
     from filewallball.recovery.choosing import restorable
 
     store = Store(settings.store_from_environment(os.environ))
@@ -91,8 +92,12 @@ def _list(*, as_json: bool) -> int:
         state = "verified" if entry.verified else "restored, but differs" if good else entry.problem
         saved = f", saved before {before} was restored" if before else ""
         _say(f"{entry.name}  {human(entry.bytes):>10}  {rows:>12} rows  {state or 'not verified'}{saved}")
-    if not found and not as_json:
+    if as_json:
+        return 0
+    if not found:
         _say(f"No backups in {store.settings.where}.")
+    for line in forward.reach(store):
+        _say(line)
     return 0
 
 

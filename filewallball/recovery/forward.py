@@ -40,3 +40,20 @@ def plan(store: Store, manifest: Manifest, moment: datetime, log: Log) -> Forwar
         made = import_module("filewallball.binlogs.replay").plan(store, manifest, moment)
         done += [made.summary]
         return Forward(made, moment)
+
+
+def reach(store: Store) -> list[str]:
+    """From when to when `--at` works, and what lies between, a line each. Raises StoreError."""
+    try:
+        catalogue = import_module("filewallball.binlogs.catalogue")
+    except ModuleNotFoundError:  # this version doesn't ship the log
+        return []
+    found = catalogue.windows(store)
+    lines = [f"--at works from {_told(each.since)} to {_told(each.until)}" for each in found.windows]
+    for each in found.gaps:
+        lines += [f"--at doesn't work from {_told(each.since)} to {_told(each.until)}: {each.why}"]
+    return lines or ["--at doesn't work yet: no binary log has been shipped after a backup."]
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -48,5 +48,5 @@ class SharedStack(DataStack):
 
     def remove(self) -> None:
         if self.kube.get("v1", "Namespace", NAMESPACE):
-            self.destroy("--purge")
-            assert self.kube.get("v1", "Namespace", NAMESPACE) is None
+            said = self.destroy("--purge")
+            assert self.kube.get("v1", "Namespace", NAMESPACE) is None, said

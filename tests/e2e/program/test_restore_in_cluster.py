@@ -9,8 +9,6 @@ from pathlib import Path
 
 from shared_stack import NAMESPACE, SharedStack
 
-from facts.recovery import NAME as RESTORE
-
 SCRIPT = Path(__file__).parents[3] / "scripts" / "restore-database.sh"
 MADE = (
     "CREATE TABLE restored (id INT PRIMARY KEY, name TEXT); INSERT INTO restored VALUES (1, '남는 글');"
@@ -52,7 +50,3 @@ def test_the_latest_backup_takes_the_place_of_the_database(shared_stack: SharedS
     )  # fmt: skip
     assert "saved before filewallball_backup_" in listed.stdout
     stack.sql(GONE)
-    jobs = [
-        job for job in stack.kube.list("batch/v1", "Job", NAMESPACE) if RESTORE in job["metadata"]["name"]
-    ]
-    assert {job["metadata"]["ownerReferences"][0]["kind"] for job in jobs} == {"CronJob"}

@@ -1,0 +1,82 @@
+"""The database as it was at a second between two backups: a backup, and the log that was shipped since."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
+
+import pytest
+from restore_lab import Lab, running
+from s3_gateway import S3
+
+from filewallball.errors import UserError
+from filewallball.recovery import forward
+
+
+@pytest.fixture
+def lab(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    pytest.importorskip("filewallball.binlogs")
+    with running(tmp_path_factory.mktemp("at"), s3) as found:
+        yield found
+
+
+def wait_second() -> int:
+    """Wait until a new second has begun; that second."""
+    now = int(time.time())
+    while int(time.time()) == now:
+        time.sleep(0.02)
+    return now + 1
+
+
+def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab) -> None:
+    names = ("catalogue", "server", "ship")
+    catalogue, server, ship = (import_module(f"filewallball.binlogs.{name}") for name in names)
+    lab.admin(
+        "CREATE TABLE counted (id INT PRIMARY KEY)", "INSERT INTO counted VALUES (1)",
+        "CREATE DATABASE other", "CREATE TABLE other.kept (id INT)",
+        "SET sql_log_bin = 0", "CREATE USER shipper IDENTIFIED BY 'p'",
+        "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO shipper",
+    )  # fmt: skip
+    settings = replace(lab.settings().backup.database, user="shipper", password="p")
+    logs = catalogue.below(lab.store())
+
+    def shipped() -> None:
+        shipper, second = ship.Shipper(server.Server(lambda: settings), logs, lab.work, len), int(time.time())
+        while shipper.turn().time <= second:
+            time.sleep(0.1)
+
+    shipped()
+    lab.back_up()
+    lab.app("INSERT INTO counted VALUES (2)")
+    lab.admin("INSERT INTO other.kept VALUES (7)")
+    lab.app("CREATE VIEW seen AS SELECT id FROM counted")
+    wait_second()
+    moment = datetime.fromtimestamp(int(time.time()), UTC)
+    wait_second()
+    lab.app("DELETE FROM counted")
+    shipped()
+
+    assert any(line.startswith("--at works from") for line in forward.reach(lab.store()))
+    said = "\n".join(lab.restore(at=moment))
+    assert "replay: " in said
+    assert lab.app("SELECT id FROM seen ORDER BY id") == [(1,), (2,)]
+    assert lab.admin("SELECT id FROM other.kept") == [(7,)]
+
+    # The log has begun anew: what comes after the backup at the restore's end can be replayed as well.
+    shipped()
+    lab.app("INSERT INTO counted VALUES (3)")
+    wait_second()
+    moment = datetime.fromtimestamp(int(time.time()), UTC)
+    wait_second()
+    lab.app("DELETE FROM counted")
+    shipped()
+    lab.restore(at=moment)
+    assert lab.app("SELECT id FROM seen ORDER BY id") == [(1,), (2,), (3,)]
+
+    with pytest.raises(UserError) as raised:
+        lab.restore(at=datetime.fromtimestamp(int(time.time()), UTC))
+    assert raised.value.hint
+    assert lab.app("SELECT COUNT(*) FROM counted") == [(3,)]
