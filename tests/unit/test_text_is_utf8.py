@@ -20,7 +20,8 @@ def careless(source: str) -> Iterator[int]:
         given = {keyword.arg for keyword in node.keywords}
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         whole_file = (name == "read_text" and not node.args) or (name == "write_text" and len(node.args) == 1)
-        if "encoding" not in given and (whole_file or given & {"text", "universal_newlines"}):
+        runs = name in {"run", "Popen", "check_output", "open"} and given & {"text", "universal_newlines"}
+        if "encoding" not in given and (whole_file or runs):
             yield node.lineno
 
 
@@ -31,6 +32,6 @@ def test_every_text_has_its_encoding() -> None:
     assert [f"{path.relative_to(ROOT)}:{line}" for path, line in found] == []
 
 
-@pytest.mark.parametrize("text", ["run(x, text=True)", "a.b.read_text()", "(a / b).write_text(text)"])
+@pytest.mark.parametrize("text", ["subprocess.run(x, text=True)", "a.b.read_text()", "(a / b).write_text(text)"])
 def test_what_is_careless_is_seen(text: str) -> None:
     assert list(careless(text)) == [1]

@@ -168,6 +168,7 @@ def test_killed_before_the_swap_the_old_data_is_served_and_the_next_one_succeeds
     assert lab.leftovers() == []
 
 
+@pytest.mark.nightly
 def test_killed_at_the_swap_it_is_one_or_the_other(lab: Lab, backup: str, unsaved: None) -> None:
     break_rows(lab)
     lab.killed_after("the server restarts", "swap", "--name", backup)
@@ -247,6 +248,7 @@ def test_what_cannot_be_backed_up_is_kept_as_a_folder(
     (lab.database.volume / kept).rmdir()
 
 
+@pytest.mark.nightly
 def test_a_dropped_database_comes_back(lab: Lab, backup: str, unsaved: None) -> None:
     lab.admin("SET foreign_key_checks = 0", f"DROP DATABASE {NAME}", database="mysql")
     lab.restore(backup)

@@ -18,7 +18,6 @@ from filewallball.recovery import forward
 
 @pytest.fixture
 def lab(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    pytest.importorskip("filewallball.binlogs")
     with running(tmp_path_factory.mktemp("at"), s3) as found:
         yield found
 

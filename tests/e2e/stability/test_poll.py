@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis_lab import RedisLab, Server, config, wait_for
 
 FWB = [sys.executable, "-m", "filewallball.cli"]
@@ -68,6 +69,7 @@ def test_a_failover_is_seen_and_the_load_goes_on(lab: RedisLab, tmp_path: Path) 
     assert keys(*servers) == []
 
 
+@pytest.mark.nightly
 def test_moving_slots_are_followed(lab: RedisLab, tmp_path: Path) -> None:
     servers = lab.cluster(2, 0)
     polling = Polling("local", config(tmp_path, "local", servers), 4)
@@ -90,6 +92,7 @@ def test_moving_slots_are_followed(lab: RedisLab, tmp_path: Path) -> None:
     assert keys(*servers) == []
 
 
+@pytest.mark.nightly
 def test_a_sentinel_failover(lab: RedisLab, tmp_path: Path) -> None:
     servers, sentinels = lab.sentinel_set()
     polling = Polling("local", config(tmp_path, "local", sentinels), 8)

@@ -10,7 +10,7 @@ from redis_lab import Server, config
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "redis-maintenance.md").read_text(encoding="utf-8")
-SECONDS = 10
+SECONDS = 3
 
 
 def commands(step: str) -> list[str]:
