@@ -106,7 +106,11 @@ class ThrowAway:
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _why(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
+        lines = (
+            self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            if self._log.exists()
+            else []
+        )
         return lines[-1][-200:] if lines else "no log"
 
 
