@@ -209,3 +209,15 @@ class Backup(Scheduled):
         default=PointInTime(), description="Restoring a moment between two backups."
     )
     store: Store = Field(description="Where backups are stored.")
+
+    @model_validator(mode="after")
+    def _nothing_in_the_clear(self) -> Self:
+        if self.encryption and self.point_in_time.enabled:
+            raise Clash(
+                self.clash(
+                    "encryption",
+                    "the binary log, which pointInTime ships, is not encrypted, and holds what the backups"
+                    " hold; write pointInTime: {enabled: false} beside it, or leave it out",
+                )
+            )
+        return self
