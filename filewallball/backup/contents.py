@@ -29,6 +29,8 @@ _BYTES = frozenset(
 )
 _UNICODE = frozenset(("utf8", "utf8mb3", "utf8mb4", "ascii", "latin1"))
 """Character sets in which all text survives the way through utf8mb4."""
+LONG = 8 * 2**20
+"""Bytes from which on a value is written in pieces: in one, it takes twelve times its length in memory."""
 _EMPTY_MEMBER = re.compile(r"[(,]''[,)]")
 _OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
 """Engines whose rows lie elsewhere."""
@@ -107,7 +109,7 @@ class _Field:
 
 
 def read(cursor: Cursor, database: str) -> Contents:
-    """Look at all tables. Those with DOUBLE columns are searched for -0, which mariadb-dump writes as 0."""
+    """Look at all tables; some are searched for values that mariadb-dump changes, or writes in one piece."""
     listed = rows(cursor, _TABLES, database)
     snapshots = {str(engine) for (engine,) in rows(cursor, _SNAPSHOTS)}
     fields: dict[str, list[_Field]] = {}
@@ -142,7 +144,7 @@ def read(cursor: Cursor, database: str) -> Contents:
         by_transaction = any(field.bounds and field.sort == "bigint" for field in own)
         if by_transaction:
             differences.append(_history_lost(name))
-        if by_transaction or _needs(own) or _has_minus_zero(cursor, name, own, versioned):
+        if by_transaction or _needs(own) or _is_odd(cursor, name, own, versioned):
             exact.append(_exact(name, own, history=versioned and not by_transaction))
         else:
             plain.append(name)
@@ -182,13 +184,18 @@ def _needs(fields: Iterable[_Field]) -> bool:
     )
 
 
-def _has_minus_zero(cursor: Cursor, table: str, fields: Iterable[_Field], versioned: bool) -> bool:
-    reals = [quote(field.name) for field in _stored(fields) if field.sort in ("float", "double")]
-    if not reals:
-        return False
-    where = " OR ".join(f"({real} = 0 AND {real} LIKE '-%')" for real in reals)
+def _is_odd(cursor: Cursor, table: str, fields: Iterable[_Field], versioned: bool) -> bool:
+    """Whether there is a value that mariadb-dump loses or that is too long for one statement."""
+    odd = [
+        f"({quote(field.name)} = 0 AND {quote(field.name)} LIKE '-%')"
+        if field.sort in ("float", "double")
+        else f"OCTET_LENGTH({quote(field.name)}) > {LONG}"
+        for field in _stored(fields)
+        if field.sort in ("float", "double", "longblob", "longtext")
+    ]
     every = " FOR SYSTEM_TIME ALL" if versioned else ""
-    return bool(rows(cursor, f"SELECT 1 FROM {quote(table)}{every} WHERE {where} LIMIT 1"))  # noqa: S608
+    sql = f"SELECT 1 FROM {quote(table)}{every} WHERE {' OR '.join(odd)} LIMIT 1"  # noqa: S608 - quoted
+    return bool(odd) and bool(rows(cursor, sql))
 
 
 def _exact(name: str, fields: Iterable[_Field], *, history: bool) -> Exact:

@@ -18,7 +18,6 @@ from filewallball.backup import definitions, exact
 from filewallball.backup.aside import Aside
 from filewallball.backup.contents import Contents
 from filewallball.backup.database import errors
-from filewallball.backup.manifest import Position
 from filewallball.backup.packed import SUFFIXES, packing
 from filewallball.backup.program import SNAPSHOT, Program
 from filewallball.backup.settings import DatabaseSettings
@@ -75,12 +74,10 @@ class Dump:
         self._aside.close()
         self._thread.join()
 
-    def wait_open(self, timeout: float) -> Position | None:
-        """Wait, up to `timeout` seconds, until mariadb-dump has opened its snapshot; return its position.
-
-        None if no table needs it.
-        """
-        return None if self._snapshot is None else self._snapshot.wait_open(timeout)
+    def wait_open(self, timeout: float) -> None:
+        """Wait, up to `timeout` seconds, until mariadb-dump has opened its snapshot. Raises UserError."""
+        if self._snapshot is not None:
+            self._snapshot.wait_open(timeout)
 
     def go_on(self, connection: Connection[Any]) -> None:
         """Write the file: the definitions, and the rows of some tables, are read by `connection`."""
@@ -127,7 +124,7 @@ class Dump:
 
     def _pieces(self) -> Iterator[bytes]:
         if self._snapshot is not None:
-            self._snapshot.look_for_position()
+            self._snapshot.look_for_beginning()
         self._may_go_on.wait()
         if self._connection is None:
             return  # it ended before it began

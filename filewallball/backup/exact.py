@@ -10,9 +10,11 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
 from filewallball.backup import literals
-from filewallball.backup.contents import Column, Exact
+from filewallball.backup.contents import LONG, Column, Exact
 from filewallball.backup.database import quote
 
+_PIECE = 2 * 2**20
+"""Bytes of a long value in one statement."""
 _STATEMENT = 512 * 1024
 """Bytes after which a statement takes no more rows."""
 
@@ -32,18 +34,41 @@ def insertions(connection: Connection[Any], table: Exact) -> Iterator[bytes]:
         found: list[bytes] = []
         size = 0
         while (row := cursor.fetchone()) is not None:
+            pieces = {at: value for at, value in enumerate(row) if value is not None and len(value) > LONG}
+            for at, value in pieces.items():
+                yield from _kept(at, value)
             values = b",".join(
-                b"NULL" if value is None else write(value) for write, value in zip(writers, row, strict=True)
+                b"NULL"
+                if value is None
+                else _taken(at, table.columns[at])
+                if at in pieces
+                else writers[at](value)
+                for at, value in enumerate(row)
             )
             found.append(b"(" + values + b")")
             size += len(values)
-            if size > _STATEMENT:
+            if size > _STATEMENT or pieces:
                 yield head + b",\n".join(found) + b";\n"
                 found, size = [], 0
+            yield from (f"SET @fwb_{at} = NULL;\n".encode() for at in pieces)
         if found:
             yield head + b",\n".join(found) + b";\n"
     if table.history:
         yield b"SET SESSION system_versioning_insert_history=0;\n"
+
+
+def _kept(at: int, value: bytes) -> Iterator[bytes]:
+    """Statements that put a long value together in a variable."""
+    name = f"@fwb_{at}".encode()
+    yield b"SET " + name + b" = X'';\n"
+    for start in range(0, len(value), _PIECE):
+        piece = literals.hexadecimal(value[start : start + _PIECE])
+        yield b"SET " + name + b" = CONCAT(" + name + b", " + piece + b");\n"
+
+
+def _taken(at: int, column: Column) -> bytes:
+    """The value that `_kept` put together. What was read as text is in the connection's character set."""
+    return (f"CONVERT(@fwb_{at} USING utf8mb4)" if column.form == "text" else f"@fwb_{at}").encode()
 
 
 def as_bytes(connection: Connection[Any]) -> Connection[Any]:

@@ -1,9 +1,8 @@
-"""mariadb-dump, which writes the rows of most tables; its position and its end are looked for."""
+"""mariadb-dump, which writes the rows of most tables; its beginning and its end are looked for."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,20 +10,21 @@ from typing import IO, cast
 
 from facts import mariadb
 from filewallball.backup.lease import own_namespace
-from filewallball.backup.manifest import Position
 from filewallball.backup.packed import TAIL, ends_complete
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir
 from filewallball.encryption import mariadb_words
 from filewallball.errors import UserError
 
-SNAPSHOT = ("--single-transaction", "--master-data=2")
-"""Options for rows out of a snapshot, whose position is told."""
+SNAPSHOT = ("--single-transaction",)
+"""Options for rows out of a snapshot. Its position is not asked for: that kills mariadb-dump if an event of
+the binary log is longer than the max_allowed_packet of the server."""
 LOCKED = ("--skip-lock-tables",)
 """Options for rows of tables on which somebody else holds a lock."""
-_POSITION = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+);")
+_BEGUN = b"\n-- Dumping data for table "
+"""What stands before the first rows, and so after the opening of the snapshot."""
 _HEAD = 64 * 1024
-"""Bytes at the start of a dump in which the position of the binary log must stand."""
+"""Bytes at the start of a dump in which that must stand."""
 _CHUNK = 256 * 1024
 """Bytes that are read at a time."""
 _PIPE = 2**20
@@ -72,28 +72,26 @@ class Program:
         self._process.kill()
         self._process.wait()
 
-    def wait_open(self, timeout: float) -> Position:
-        """Wait, up to `timeout` seconds, until it has opened its snapshot; return that snapshot's position.
+    def wait_open(self, timeout: float) -> None:
+        """Wait, up to `timeout` seconds, until it has opened its snapshot. Raises UserError.
 
-        The program writes the position after it has opened the snapshot; it comes with the first 4 KiB.
+        The program says that it comes to its first table after it has opened the snapshot.
         """
         if not self._opened.wait(timeout):
             raise UserError(
                 f"mariadb-dump opened no snapshot within {timeout:.0f} s.",
                 "The server may be overloaded. Look at its load, and run the backup again.",
             )
-        match = _POSITION.search(self._head)
-        if match is None:
+        if _BEGUN not in self._head:
             self._prove_end(self._head)
-            raise UserError("mariadb-dump wrote no position of the binary log.")
-        return Position(match[1].decode(), int(match[2]))
+            raise UserError("mariadb-dump wrote no table.", "Run the backup again.")
 
-    def look_for_position(self) -> None:
+    def look_for_beginning(self) -> None:
         """Read until `wait_open` can answer. What was read, `pieces` gives later."""
         try:
             while piece := self._read():
                 self._head += piece
-                if _POSITION.search(self._head) or len(self._head) > _HEAD:
+                if _BEGUN in self._head or len(self._head) > _HEAD:
                     break
         finally:
             self._opened.set()

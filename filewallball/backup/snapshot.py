@@ -2,10 +2,10 @@
 
 1. `BACKUP STAGE BLOCK_COMMIT` stops commits. Unlike FLUSH TABLES WITH READ LOCK it does not wait for
    statements that are running.
-2. mariadb-dump starts and opens its snapshot; two more sessions open one of their own.
+2. A session opens its snapshot, then mariadb-dump, then another session.
 3. Commits go on: all this took some hundredths of a second.
-4. The proof: the server says for each snapshot where in the binary log it stands, and all must stand
-   at the same place. A lock that was lost half-way would be seen here.
+4. The proof: the server says for the first and the last snapshot where in the binary log they stand, and both
+   must stand at the same place. Then so does the one between. A lock that was lost half-way would be seen.
 
 Tables that are in no snapshot (MyISAM and the like) are locked before all that, read and counted first, and
 then unlocked. FLUSH TABLES … WITH READ LOCK, not LOCK TABLES: there a writer that waits would hold up those
@@ -32,6 +32,7 @@ from filewallball.errors import UserError
 
 _LOCK_SECONDS = 20
 _OPEN_SECONDS = 20.0
+_OPEN = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
 _LOCKED_SECONDS = 3600
 """How long the server waits for a sign of life of the session that locks tables."""
 _PATIENT = (
@@ -86,16 +87,14 @@ def take(
         lock.take()
         with _commits_blocked(settings) as confirm_block:
             started, created = clock(), datetime.now(UTC)
+            reading.cursor().execute(_OPEN)
             dump = stack.enter_context(Dump(settings, work, held, compression))
-            for session in sessions:
-                session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            dumped_at = dump.wait_open(_OPEN_SECONDS)
+            dump.wait_open(_OPEN_SECONDS)
+            cursor.execute(_OPEN)
             confirm_block()
         blocked = clock() - started
         position = _position(cursor)
         prove_same(_position(reading.cursor()), position)
-        if dumped_at is not None:
-            prove_same(dumped_at, position)
         dump.go_on(reading)
         cursor.execute("SAVEPOINT fwb_table")
 
@@ -129,12 +128,12 @@ def take(
         )
 
 
-def prove_same(dumped: Position, counted: Position) -> None:
-    """Raise UserError unless the dump's snapshot and the counting session's stand at the same place."""
-    if dumped != counted:
+def prove_same(first: Position, last: Position) -> None:
+    """Raise UserError unless the snapshots before and after that of the dump stand at the same place."""
+    if first != last:
         raise UserError(
-            f"The dump's snapshot stands at {dumped.file}:{dumped.position}, the counting session's at"
-            f" {counted.file}:{counted.position}: they are not the same moment.",
+            f"The first snapshot stands at {first.file}:{first.position}, the last one at"
+            f" {last.file}:{last.position}: they are not the same moment.",
             "Run the backup again. If it happens again, look for another tool that uses BACKUP STAGE.",
         )
 

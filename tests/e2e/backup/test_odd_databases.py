@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ def test_all_tables_of_a_server_come_back(job: Any) -> None:
     assert manifest.locked_tables == locked
     assert manifest.locked_seconds > 0
     assert any(f"writers of {', '.join(locked)} waited" in line for line in said)
+
+    # Read in one, a long value takes many times its length in memory: such come in pieces.
+    sql = gzip.decompress(job.store().get(manifest.name))
+    assert max(map(len, sql.split(b"\n"))) < 5_000_000
 
     copy = restore_elsewhere(job, manifest)
     run = job.server.run
