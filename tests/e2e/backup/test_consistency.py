@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from filewallball.backup import catalogue, job, snapshot
+from filewallball.backup import catalogue, job, program, snapshot
 from filewallball.errors import UserError
 
 WRITERS = 4
@@ -216,12 +216,12 @@ def test_a_schema_that_changes_under_the_dump(bank: Any, monkeypatch: pytest.Mon
     """No snapshot holds a table's definition: the backup must fail and say why, not hold what never was."""
     altered = threading.Event()
 
-    class Slow(snapshot.Dump):
-        """Takes no more than a pipe's worth, and so has not come to the last table, until it was altered."""
+    pieces = program.Program.pieces
 
-        def _write(self, file: Any, data: bytes) -> None:
-            altered.wait(30)
-            super()._write(file, data)
+    def slow(self: Any) -> Iterator[bytes]:
+        """Only a pipe is full, and so it has not come to the last table, until that was altered."""
+        altered.wait(30)
+        yield from pieces(self)
 
     take = snapshot.inventory.take
 
@@ -231,7 +231,7 @@ def test_a_schema_that_changes_under_the_dump(bank: Any, monkeypatch: pytest.Mon
             altered.set()
         return take(*arguments, **options)
 
-    monkeypatch.setattr(snapshot, "Dump", Slow)
+    monkeypatch.setattr(program.Program, "pieces", slow)
     monkeypatch.setattr(snapshot.inventory, "take", counting)
     with pytest.raises(UserError) as caught:
         job.run(bank.settings(), job.Log(lambda _: None))
