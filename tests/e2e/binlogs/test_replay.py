@@ -62,8 +62,9 @@ def test_a_long_transaction_counts_when_it_is_committed(lab: Lab) -> None:
         cursor.execute(f"INSERT INTO {DATABASE}.numbers VALUES (-1, 'long')")
         writer.start()
         slow = threading.Thread(
-            target=lab.server.run, args=(f"INSERT INTO {DATABASE}.numbers SELECT -2, SLEEP(2.5)",)
+            target=lab.server.run, args=(f"INSERT INTO {DATABASE}.numbers SELECT -2, SLEEP(3.5)",)
         )
+        slow_ends = time.time() + 3.5
         slow.start()
         slow.join()
         cursor.execute("COMMIT")
@@ -75,7 +76,8 @@ def test_a_long_transaction_counts_when_it_is_committed(lab: Lab) -> None:
     done.set()
     writer.join()
     lab.shipper.turn()
-    second = int(committed) - 1
+    # Both end in a later second, and the writer commits in the one between.
+    second = int(slow_ends) - 2
     lab.replay(backup, second)
     found = {n for (n,) in lab.restored("SELECT n FROM numbers")}
     # The clock's seconds: all that was acknowledged in the second or before is in, nothing of the next one.
