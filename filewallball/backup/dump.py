@@ -82,8 +82,8 @@ class Dump:
     def go_on(self, connection: Connection[Any]) -> None:
         """Write the file: the definitions, and the rows of some tables, are read by `connection`."""
         self._connection = connection
+        self._aside.start()  # first: the thread that goes on waits for it
         self._may_go_on.set()
-        self._aside.start()
 
     def wait_unlocked(self) -> None:
         """Wait until nothing is read any more that is locked. Raises what stopped that."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from facts import binlogs as facts
 from facts.checks.backups import BinlogsTarget
+from filewallball.backup.catalogue import newest_verified
 from filewallball.backup.store import Store, StoreError
 from filewallball.binlogs import catalogue
 from filewallball.binlogs.catalogue import Timeline
@@ -27,8 +28,11 @@ def recovery_point(config: ChecksConfig) -> str:
     store = scheduled.open_store_at(target.store)
     found, lag = _found(store)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (lag is None or lag > target.max_lag_seconds) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
         # The server may have been restarted just now, by another check for one.
+        late = lag is None or lag > target.max_lag_seconds
+        if not late and not _overtaken(store, found[-1], target.max_lag_seconds):
+            break
         time.sleep(POLL_SECONDS)
         found, lag = _found(store)
     if lag is None:
@@ -50,6 +54,15 @@ def _found(store: Store) -> tuple[list[Timeline], float | None]:
     found = catalogue.timelines(catalogue.below(store))
     latest = found[-1].latest if found else None
     return found, datetime.now(UTC).timestamp() - latest.time if latest else None
+
+
+def _overtaken(store: Store, newest: Timeline, seconds: float) -> bool:
+    """Whether the newest backup was made just now, at a place of the log that isn't in the store yet."""
+    backup = newest_verified(store)
+    if backup is None or datetime.now(UTC) - backup.created > timedelta(seconds=seconds):
+        return False
+    windows = catalogue.windows(store).windows
+    return not windows or windows[-1].timeline != newest.number
 
 
 def _covered(store: Store, newest: Timeline, lag: float) -> str:

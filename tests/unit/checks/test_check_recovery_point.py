@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,3 +78,24 @@ def test_a_gap_is_told_for_a_day(check):
                 check(5, reach)
         else:
             assert "can be restored" in check(5, reach)
+
+
+@pytest.mark.parametrize(("age", "reached"), [(1, True), (3600, False)])
+def test_a_backup_of_just_now_is_waited_for(check, monkeypatch: pytest.MonkeyPatch, age: int, reached: bool):
+    """Its place in the log is shipped some seconds later. An old one, whose place never came, is not."""
+    backup = SimpleNamespace(created=datetime.now(UTC) - timedelta(seconds=age))
+    waited: list[float] = []
+
+    def shipped(seconds: float) -> None:
+        waited.append(seconds)
+        monkeypatch.setattr(binlogs.catalogue, "windows", lambda _: Reach((window(2, 0.1),), ()))
+
+    monkeypatch.setattr(binlogs, "PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(binlogs, "newest_verified", lambda _: backup)
+    monkeypatch.setattr(binlogs, "time", SimpleNamespace(sleep=shipped, monotonic=time.monotonic))
+    if reached:
+        assert "can be restored" in check(5, Reach((), ()))
+    else:
+        with pytest.raises(CheckFailed, match="can't be restored"):
+            check(5, Reach((), ()))
+    assert bool(waited) == reached
