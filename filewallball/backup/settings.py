@@ -98,14 +98,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings of `filewallball.backup run`. Raises ConfigError that names all that is wrong."""
     read = Reader(environment)
     settings = Settings(
-        database=DatabaseSettings(
-            host=read.text(Variables.HOST),
-            port=read.port(Variables.PORT),
-            name=read.text(Variables.DATABASE),
-            user=read.text(Variables.USER),
-            password=read.secret(Variables.PASSWORD_FILE) or "",
-            ca_file=read.file(tls.Variables.CA_FILE),
-        ),
+        database=read_database(read),
         store=read_store(read),
         work_dir=read.directory(Variables.WORK_DIR),
         work_size=read.size(Variables.WORK_SIZE),
@@ -117,6 +110,18 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     )
     read.finish()
     return settings
+
+
+def read_database(read: Reader) -> DatabaseSettings:
+    """The database's part; what is wrong with it is kept in `read`."""
+    return DatabaseSettings(
+        host=read.text(Variables.HOST),
+        port=read.port(Variables.PORT),
+        name=read.text(Variables.DATABASE),
+        user=read.text(Variables.USER),
+        password=read.secret(Variables.PASSWORD_FILE) or "",
+        ca_file=read.file(tls.Variables.CA_FILE),
+    )
 
 
 def store_from_environment(environment: Mapping[str, str]) -> StoreSettings:

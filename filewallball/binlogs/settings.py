@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facts import tls
 from facts.backup import Variables
 from facts.binlogs import Variables as Own
-from filewallball.backup.settings import DatabaseSettings, Reader, StoreSettings, read_store
+from filewallball.backup.settings import DatabaseSettings, Reader, StoreSettings, read_database, read_store
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,6 @@ def database_from_environment(environment: Mapping[str, str]) -> DatabaseSetting
     database = read_database(read)
     read.finish()
     return database
-
-
-def read_database(read: Reader) -> DatabaseSettings:
-    return DatabaseSettings(
-        host=read.text(Variables.HOST),
-        port=read.port(Variables.PORT),
-        name=read.text(Variables.DATABASE),
-        user=read.text(Variables.USER),
-        password=read.secret(Variables.PASSWORD_FILE) or "",
-        ca_file=read.file(tls.Variables.CA_FILE),
-    )
 
 
 def _seconds(read: Reader) -> int:
