@@ -41,13 +41,18 @@ class Right:
 
 @dataclass(frozen=True)
 class SecretFiles:
-    """Keys of a Secret (none named: all) as files in a folder, from a volume of this name."""
+    """Keys of a Secret (none named: all) as files in a folder, from a volume of this name.
+
+    `optional`: a pod starts before the Secret is there. It is so with what the user makes in the namespace,
+    which is there only after the first deployment.
+    """
 
     volume: str
     secret: str
     keys: tuple[str, ...] = ()
     folder: str = ""
     """Left out: facts.pods.secret_folder."""
+    optional: bool = False
 
     @property
     def path(self) -> str:
@@ -56,20 +61,21 @@ class SecretFiles:
 
     def source(self) -> kinds.Volume:
         """The pod's volume."""
-        return pods.secret_volume(self.volume, self.secret, self.keys)
+        return pods.secret_volume(self.volume, self.secret, self.keys, optional=self.optional)
 
 
 @dataclass(frozen=True)
 class ConfigFiles:
-    """A ConfigMap as files in a folder, from a volume of this name."""
+    """A ConfigMap as files in a folder, from a volume of this name; `optional` as with SecretFiles."""
 
     volume: str
     config_map: str
     path: str
+    optional: bool = False
 
     def source(self) -> kinds.Volume:
         """The pod's volume."""
-        return pods.config_volume(self.volume, self.config_map)
+        return pods.config_volume(self.volume, self.config_map, optional=self.optional)
 
 
 Mounted = SecretFiles | ConfigFiles

@@ -110,14 +110,15 @@ class Bucket:
 
     def files(self) -> tuple[Mounted, ...]:
         """The keys and certificates that a pod needs."""
-        keys = (SecretFiles("store", self.secret),) if self.secret else ()
+        theirs = self.server is None
+        keys = (SecretFiles("store", self.secret, optional=theirs),) if self.secret else ()
         return (*keys, *self._certificates())
 
     def _certificates(self) -> tuple[Mounted, ...]:
         if self.ca and self.ca.secret:
-            return (SecretFiles(_CA_VOLUME, self.ca.secret, (self.ca.key,), store.CA_PATH),)
+            return (SecretFiles(_CA_VOLUME, self.ca.secret, (self.ca.key,), store.CA_PATH, optional=True),)
         if self.ca and self.ca.config_map:
-            return (ConfigFiles(_CA_VOLUME, self.ca.config_map, store.CA_PATH),)
+            return (ConfigFiles(_CA_VOLUME, self.ca.config_map, store.CA_PATH, optional=True),)
         return ()
 
     def access(self) -> tuple[str, ...]:

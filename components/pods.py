@@ -103,21 +103,31 @@ def template(
     return {"metadata": metadata, "spec": spec}
 
 
-def config_volume(name: str, config_map: str) -> kinds.Volume:
-    return {"name": name, "configMap": {"name": config_map, "defaultMode": 0o444}}
+def config_volume(name: str, config_map: str, *, optional: bool = False) -> kinds.Volume:
+    """A ConfigMap's files. `optional`: the pod starts without it, and gets the files when it is there."""
+    source: kinds.ConfigMapVolumeSource = {"name": config_map, "defaultMode": 0o444}
+    if optional:
+        source["optional"] = True
+    return {"name": name, "configMap": source}
 
 
 def secret_volume(
-    name: str, secret: str, keys: Sequence[str] = (), *, at_times: Sequence[str] = ()
+    name: str,
+    secret: str,
+    keys: Sequence[str] = (),
+    *,
+    at_times: Sequence[str] = (),
+    optional: bool = False,
 ) -> kinds.Volume:
     """A Secret's files, readable by the pod's group alone; with `keys`, only those of them.
 
-    `at_times`: keys beside these that the Secret may lack.
+    `at_times`: keys beside these that the Secret may lack. `optional`: the Secret may be missing when the
+    pod starts; the pod gets the files when it is there.
     """
     source: kinds.SecretVolumeSource = {"secretName": secret, "defaultMode": 0o440}
     if keys:
         source["items"] = [{"key": key, "path": key} for key in (*keys, *at_times)]
-    if at_times:
+    if at_times or optional:
         source["optional"] = True
     return {"name": name, "secret": source}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from botocore.exceptions import (
 )
 
 from filewallball import proxies
-from filewallball.backup.settings import StoreSettings
+from filewallball.backup.settings import NotMade, StoreSettings
 from filewallball.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -126,6 +127,12 @@ def _session() -> Session:
 
 
 def _check_bundle(path: str) -> None:
+    if not Path(path).exists():
+        raise NotMade(
+            f"There is no CA bundle {path} of the store: what {_STORE}.ca names isn't there, "
+            "or has no such key.",
+            f"Make it, or correct {_STORE}.ca. A pod that runs sees it after a minute or two.",
+        )
     try:
         ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:

@@ -36,6 +36,10 @@ SETTINGS = {
 """The setting that each variable is made from."""
 
 
+class NotMade(ConfigError):
+    """What only the user can make in the namespace isn't there, or not yet."""
+
+
 @dataclass(frozen=True)
 class DatabaseSettings:
     """The server and the one database that is backed up.
@@ -159,7 +163,24 @@ def verify_from_environment(environment: Mapping[str, str]) -> VerifySettings:
     return settings
 
 
+def keys_there(*paths: str | None) -> None:
+    """See that each file with a key of the store is there. Raises NotMade."""
+    for path in map(Path, filter(None, paths)):
+        if not path.exists():
+            raise NotMade(
+                f"There is no Secret {path.parent.name} with the key {path.name}, which the store needs "
+                f"({_STORE}.credentialsSecret).",
+                f"Make it: `kubectl -n NAMESPACE create secret generic {path.parent.name} --from-literal="
+                f"{store.ACCESS_KEY}=KEY --from-literal={store.SECRET_KEY}=SECRET`. A pod that runs sees it "
+                "after a minute or two.",
+            )
+
+
 def read_store(read: Reader) -> StoreSettings:
+    names = store.Variables
+    keys_there(
+        *map(read.environment.get, (names.ACCESS_KEY_FILE, names.SECRET_KEY_FILE, names.SESSION_TOKEN_FILE))
+    )
     access_key = read.secret(store.Variables.ACCESS_KEY_FILE, required=False)
     secret_key = read.secret(store.Variables.SECRET_KEY_FILE, required=False)
     if (access_key is None) != (secret_key is None):

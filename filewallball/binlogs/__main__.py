@@ -11,11 +11,17 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from facts.binlogs import ALIVE
+from facts.binlogs import ALIVE, READY
 from filewallball.errors import UserError
 
+if TYPE_CHECKING:
+    from filewallball.backup.store import Store
+    from filewallball.binlogs.settings import Settings
+
 PRUNE_SECONDS = 900.0
+WAIT_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,16 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ship(stopping: threading.Event) -> None:
-    from filewallball.backup.store import Store
     from filewallball.binlogs import catalogue, settings
     from filewallball.binlogs.prune import prune
     from filewallball.binlogs.server import Server
     from filewallball.binlogs.ship import Shipper
     from filewallball.network import addresses, wait_admitted
 
-    checked = settings.from_environment(os.environ)
+    if (found := opened(stopping)) is None:
+        return
+    checked, store = found
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
-    store = Store(checked.store)
     server = Server(lambda: settings.database_from_environment(os.environ))
     shipper = Shipper(server, catalogue.below(store), checked.work_dir, _say)
     failed, prune_at = "", time.monotonic()
@@ -70,6 +76,32 @@ def _ship(stopping: threading.Event) -> None:
             failed = str(error)
         stopping.wait(checked.every)
     shipper.close()
+
+
+def opened(stopping: threading.Event) -> tuple[Settings, Store] | None:
+    """The settings and the store, as soon as the user has made what belongs to them; None: told to end.
+
+    Meanwhile the pod counts as ready: a deployment that waited for it would never end, as the Secret can be
+    made only in a namespace that is there. The check `recovery-point` tells of it.
+    """
+    from filewallball.backup.settings import NotMade
+    from filewallball.backup.store import Store
+    from filewallball.binlogs import settings
+
+    told = ""
+    while not stopping.is_set():
+        try:
+            checked = settings.from_environment(os.environ)
+            return checked, Store(checked.store)
+        except NotMade as error:
+            if str(error) != told:
+                _say(f"Waiting: {error}")
+            told = str(error)
+        work = settings.work_dir(os.environ)
+        (work / ALIVE).touch()
+        (work / READY).touch()
+        stopping.wait(WAIT_SECONDS)
+    return None
 
 
 def _say(line: str) -> None:

@@ -30,6 +30,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+def work_dir(environment: Mapping[str, str]) -> Path:
+    """The work directory alone. Raises ConfigError."""
+    read = Reader(environment)
+    found = read.directory(Variables.WORK_DIR)
+    read.finish()
+    return found
+
+
 def database_from_environment(environment: Mapping[str, str]) -> DatabaseSettings:
     """The database's part, read again: its password may have changed. Raises ConfigError."""
     read = Reader(environment)

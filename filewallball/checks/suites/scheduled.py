@@ -8,10 +8,10 @@ from typing import Any
 
 from facts.checks.backups import ScheduledTarget, StoreTarget
 from filewallball.backup.names import MANIFEST_SUFFIX
-from filewallball.backup.settings import StoreSettings
+from filewallball.backup.settings import StoreSettings, keys_there
 from filewallball.backup.store import Store
 from filewallball.checks.config import read_secret
-from filewallball.checks.result import CheckFailed
+from filewallball.checks.result import CheckFailed, CheckWarned
 from filewallball.kube import Kube
 
 Object = dict[str, Any]
@@ -62,7 +62,8 @@ def open_store(target: ScheduledTarget) -> Store:
 
 
 def open_store_at(store: StoreTarget) -> Store:
-    """The same, by what the checks are told of it."""
+    """The same, by what the checks are told of it. Raises NotMade."""
+    keys_there(store.access_key_file, store.secret_key_file, store.session_token_file)
     return Store(
         StoreSettings(
             bucket=store.bucket,
@@ -90,7 +91,10 @@ class Newest:
 
 
 def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
-    """How old it is. Raises CheckFailed if it is too old, or dated in the future."""
+    """How old it is. Raises CheckFailed if it is too old, or dated in the future.
+
+    CheckWarned, where it is too old since the whole stack was stopped meanwhile.
+    """
     age = datetime.now(UTC) - newest.created
     if age < -CLOCK_GRACE:
         raise CheckFailed(
@@ -103,12 +107,40 @@ def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
         )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
     if age > timedelta(hours=target.max_age_hours):
+        if ago := _started_ago(namespace, target):
+            raise CheckWarned(
+                f"the newest verified {newest.what} {seen}: the stack was stopped meanwhile, and was started "
+                f"{ago.total_seconds() / 60:.0f} min ago",
+                f"younger than {target.max_age_hours:g} h",
+                f"The next one is due by its schedule, {target.schedule} {target.time_zone}. To have one "
+                f"now, run {newest.remedy}.",
+            )
         raise CheckFailed(
             f"the newest verified {newest.what} {seen}",
             f"younger than {target.max_age_hours:g} h",
             why_none(namespace, target, newest.remedy),
         )
     return seen
+
+
+def _started_ago(namespace: str, target: ScheduledTarget) -> timedelta | None:
+    """How long the stack has been running, if it was stopped when one was due, and none has been due since.
+
+    Stopped as a whole: none of its containers has run for longer, and the CronJob has started nothing.
+    """
+    limit = timedelta(hours=target.max_age_hours)
+    with Kube.connect() as kube:
+        last = cronjob(kube, namespace, target).get("status", {}).get("lastScheduleTime")
+        pods = kube.list("v1", "Pod", namespace)
+    if last and _ago(last) < limit:
+        return None
+    states = (each["state"] for pod in pods for each in pod["status"].get("containerStatuses", []))
+    running = max((_ago(each["running"]["startedAt"]) for each in states if "running" in each), default=limit)
+    return running if running < limit else None
+
+
+def _ago(moment: str) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(moment)
 
 
 def none_at_all(

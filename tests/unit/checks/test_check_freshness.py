@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from fake_cluster import Cluster
 from test_checks_config import document
 
 from facts.checks.backups import BackupTarget
 from filewallball.checks import config
 from filewallball.checks.result import CheckFailed, CheckWarned, Result, all_good, to_json, to_junit
-from filewallball.checks.suites import backup
+from filewallball.checks.suites import backup, scheduled
 
 CONFIG = config.parse(json.dumps(document()))
 NAME = "filewallball_backup_20260101_000000.sql.gz"
@@ -30,6 +31,8 @@ def freshness(monkeypatch):
         newest = SimpleNamespace(name=NAME, created=datetime.now(UTC) - age, differences=differences)
         store = SimpleNamespace(settings=SimpleNamespace(where="s3://bucket/"))
         monkeypatch.setattr(backup, "open_store", lambda _config: store)
+        cron = {("CronJob", CONFIG[BackupTarget].cronjob): {"metadata": {}, "spec": {}}}
+        monkeypatch.setattr(scheduled.Kube, "connect", lambda: Cluster(cron))
         other = SimpleNamespace(name=verified) if verified else None
         monkeypatch.setattr(backup.catalogue, "newest", lambda _store: newest)
         monkeypatch.setattr(backup.catalogue, "newest_verified", lambda _store: other)

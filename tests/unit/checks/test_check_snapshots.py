@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from fake_cluster import Cluster
+from fake_cluster import Cluster, container, pod
 from test_checks_config import document
 
 from facts.checks.backups import SnapshotsTarget
 from filewallball.backup.store import StoreError
 from filewallball.checks import config
-from filewallball.checks.result import CheckFailed
+from filewallball.checks.result import CheckFailed, CheckWarned
 from filewallball.checks.suites import scheduled, valkey_snapshots
 
 CONFIG = config.parse(json.dumps(document()))
@@ -24,14 +24,26 @@ LIMIT = timedelta(hours=CONFIG[SnapshotsTarget].max_age_hours)
 
 @pytest.fixture
 def planned(monkeypatch):
-    """`planned(ago, **spec)`: a cluster with the CronJob, made that long ago."""
+    """`planned(ago, **spec)`: a cluster with the CronJob, made that long ago.
 
-    def make(ago: timedelta, **spec: object) -> None:
+    `up`: how long the stack's servers have run; `last`: when the CronJob started something.
+    """
+
+    def make(
+        ago: timedelta, up: timedelta = timedelta(days=9), last: timedelta | None = None, **spec: object
+    ) -> None:
         made = (datetime.now(UTC) - ago).isoformat()
         right = {"schedule": "15 * * * *", "timeZone": "Asia/Seoul", "concurrencyPolicy": "Forbid"}
         name = CONFIG[SnapshotsTarget].cronjob
-        found = {"metadata": {"creationTimestamp": made}, "spec": {**right, **spec}}
-        cluster = Cluster({("CronJob", name): found})
+        found = {"metadata": {"creationTimestamp": made}, "spec": {**right, **spec}, "status": {}}
+        if last is not None:
+            found["status"] = {"lastScheduleTime": (datetime.now(UTC) - last).isoformat()}
+        young = pod(container("running", startedAt=datetime.now(UTC).isoformat()))
+        old = pod(container("running", startedAt=(datetime.now(UTC) - up).isoformat()))
+        ended = pod(container("terminated", startedAt=made))
+        cluster = Cluster(
+            {("CronJob", name): found, ("Pod", "a"): young, ("Pod", "b"): old, ("Pod", "c"): ended}
+        )
         for module in (scheduled, valkey_snapshots):
             monkeypatch.setattr(module, "Kube", SimpleNamespace(connect=lambda: nullcontext(cluster)))
 
@@ -72,6 +84,28 @@ def test_a_snapshot_that_is_too_old(planned, freshness):
         freshness(LIMIT + timedelta(minutes=1))
     assert caught.value.expected == "younger than 3 h"
     assert "fwb valkey backup now" in caught.value.hint
+
+
+def test_a_stack_that_was_stopped_over_night(planned, freshness):
+    planned(timedelta(days=40), up=timedelta(minutes=2), last=timedelta(hours=6))
+    with pytest.raises(CheckWarned) as caught:
+        freshness(timedelta(hours=6))
+    assert "6.0 h old: the stack was stopped meanwhile, and was started 2 min ago" in caught.value.observed
+    assert "due by its schedule, 15 * * * * Asia/Seoul" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("up", "last"),
+    [
+        (LIMIT + timedelta(minutes=1), timedelta(hours=6)),  # one was due since, and not even begun
+        (timedelta(minutes=2), timedelta(minutes=30)),  # the servers are new, but the Jobs run and fail
+    ],
+)
+def test_a_stack_that_was_not_stopped(planned, freshness, up, last):
+    planned(timedelta(days=40), up=up, last=last)
+    with pytest.raises(CheckFailed, match="h old") as caught:
+        freshness(timedelta(hours=6))
+    assert caught.value.status == "failed"
 
 
 def test_no_snapshot_although_some_were_due(planned, freshness):

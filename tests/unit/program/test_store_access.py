@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from program_run import PRD, Rendered, merged
+from program_run import DEV, PRD, Rendered, merged
 
 import settings
 from facts import backup, snapshots, store
@@ -41,6 +41,9 @@ def test_backup_snapshots_and_checks_reach_it_alike(render: Render) -> None:
         volumes = {each["name"]: each for each in template["spec"]["volumes"]}
         assert volumes["store"]["secret"]["secretName"] == "keys", name
         assert volumes["store-ca"]["configMap"]["name"] == "authority", name
+        # The user can make both only in a namespace that is there: the first deployment must not wait.
+        assert volumes["store"]["secret"]["optional"], name
+        assert volumes["store-ca"]["configMap"]["optional"], name
         mounts = {
             each["name"]: each["mountPath"] for each in template["spec"]["containers"][0]["volumeMounts"]
         }
@@ -55,6 +58,12 @@ def test_backup_snapshots_and_checks_reach_it_alike(render: Render) -> None:
     text = rendered.object("ConfigMap", "filewallball-checks").inputs["data"]["checks.json"]
     assert text.count(f"{store.CA_PATH}/root.pem") == 3
     assert text.count("/secrets/keys/token") == 3
+
+
+def test_the_stacks_own_keys_are_waited_for(render: Render) -> None:
+    for name, template in pods(render(DEV)).items():
+        volumes = {each["name"]: each for each in template["spec"]["volumes"]}
+        assert "optional" not in volumes["store"]["secret"], name
 
 
 def test_a_secret_may_hold_the_authority(render: Render) -> None:
