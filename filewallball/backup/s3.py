@@ -18,7 +18,8 @@ from botocore.exceptions import (
 )
 
 from filewallball import proxies
-from filewallball.backup.settings import NotMade, StoreSettings
+from filewallball.backup.environment import NotMade
+from filewallball.backup.settings import StoreSettings
 from filewallball.errors import ConfigError, UserError
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ def opened(stopping: threading.Event) -> tuple[Settings, Store] | None:
     Meanwhile the pod counts as ready: a deployment that waited for it would never end, as the Secret can be
     made only in a namespace that is there. The check `recovery-point` tells of it.
     """
-    from filewallball.backup.settings import NotMade
+    from filewallball.backup.environment import NotMade
     from filewallball.backup.store import Store
     from filewallball.binlogs import settings
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from facts.backup import Variables
 from facts.binlogs import Variables as Own
-from filewallball.backup.settings import DatabaseSettings, Reader, StoreSettings, read_database, read_store
+from filewallball.backup.environment import Reader
+from filewallball.backup.settings import DatabaseSettings, StoreSettings, read_database, read_store
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from facts import tls
 from facts.snapshots import Variables
-from filewallball.backup.settings import Reader, StoreSettings, read_store
+from filewallball.backup.environment import Reader
+from filewallball.backup.settings import StoreSettings, read_store
 
 
 @dataclass(frozen=True, order=True)

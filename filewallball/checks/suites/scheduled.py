@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from facts.checks.backups import ScheduledTarget, StoreTarget
+from filewallball.backup.environment import keys_there
 from filewallball.backup.names import MANIFEST_SUFFIX
-from filewallball.backup.settings import StoreSettings, keys_there
+from filewallball.backup.settings import StoreSettings
 from filewallball.backup.store import Store
 from filewallball.checks.config import read_secret
 from filewallball.checks.result import CheckFailed, CheckWarned

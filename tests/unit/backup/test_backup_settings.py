@@ -7,6 +7,7 @@ import pytest
 from filewallball import network
 from filewallball.backup import __main__ as command
 from filewallball.backup import job, settings
+from filewallball.backup.environment import NotMade
 from filewallball.backup.store import Store
 from filewallball.errors import ConfigError
 
@@ -55,14 +56,14 @@ def test_aws_needs_neither_endpoint_nor_keys(environment: dict[str, str]) -> Non
 
 def test_a_secret_that_is_not_made_yet(environment: dict[str, str], tmp_path: Path) -> None:
     environment["FWB_STORE_SECRET_KEY_FILE"] = str(tmp_path / "backup-keys" / "secret-key")
-    with pytest.raises(settings.NotMade) as caught:
+    with pytest.raises(NotMade) as caught:
         settings.from_environment(environment)
     assert "no Secret backup-keys with the key secret-key" in caught.value.message
     assert "create secret generic backup-keys --from-literal=access-key=KEY" in caught.value.hint
 
 
 def test_an_authority_that_is_not_made_yet() -> None:
-    with pytest.raises(settings.NotMade, match=r"filewallball:backup\.store\.ca"):
+    with pytest.raises(NotMade, match=r"filewallball:backup\.store\.ca"):
         Store(settings.StoreSettings("bucket", endpoint="https://s3", ca_file="/nowhere/ca.crt"))
 
 

@@ -136,7 +136,7 @@ def test_a_private_authority_must_be_named(opened: Any, tmp_path: Path) -> None:
         bad.write_text(content)
         with pytest.raises(ConfigError, match="CA bundle"):
             opened(Odd(), certificate, ca_file=str(bad))
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(ConfigError, match="There is no CA bundle"):
         opened(Odd(), certificate, ca_file=str(tmp_path / "none"))
 
 
