@@ -72,6 +72,9 @@ def test_a_new_cluster_from_the_bucket_alone(tmp_path: Path) -> None:
         assert stack.sql("SELECT twice FROM called ORDER BY 1 LIMIT 1") == "2"
         assert "restore: OK" in stack.fwb("valkey", "restore", NAME, "--latest", "--yes")
         wait_until(lambda: valkey(stack, "GET", "session:1") == "logged in", "the session")
+        # A pod sees a Secret that was made after its start when kubelet looks again, once a minute.
+        shipped = ("check", NAME, "recovery-point")
+        wait_until(lambda: "OK" in stack.run(*shipped).stdout, "the log to be shipped")
         assert "FAILED" not in stack.fwb("check", NAME, "--quick")
 
 
