@@ -24,7 +24,7 @@ from benchmarks.measure import Result, run, timed
 
 DATABASE = "bench"
 COPY = "bench_copy"
-_ROWS = 2850
+ROWS = 2850
 """Rows that give a megabyte of SQL."""
 _CHUNK = 100_000
 _WORDS = [
@@ -82,7 +82,7 @@ def measure(megabytes: int, work: Path) -> list[Result]:
     """Both sides, once each, over about so many megabytes of SQL."""
     with server(work) as found:
         fill(found, megabytes)
-        ours = _ours(found, work)
+        told = ours(found, work)
         packed = work / "peer.sql.gz"
         dump = (
             f"mariadb-dump --no-defaults --socket={found.socket} --user=root --single-transaction {DATABASE}"
@@ -94,18 +94,18 @@ def measure(megabytes: int, work: Path) -> list[Result]:
         peer = "mariadb-dump --single-transaction to gzip"
         million = 1e6
         return [
-            Result("backup, not yet verified", "s", [ours["dump"]], 0.6, peer, [dumped]),
-            Result("size", "MB", [ours["bytes"] / million], 1.15, peer, [packed.stat().st_size / million]),
+            Result("backup, not yet verified", "s", [told["dump"]], 0.6, peer, [dumped]),
+            Result("size", "MB", [told["bytes"] / million], 1.15, peer, [packed.stat().st_size / million]),
             Result(
                 "backup, verified",
                 "s",
-                [ours["dump"] + ours["verify"]],
+                [told["dump"] + told["verify"]],
                 1.2,
                 f"{peer}, then gunzip to mariadb",
                 [dumped + restored],
             ),
-            Result("peak memory of our process", "MiB", [ours["peak"] / 2**20], 256.0),
-            Result("SQL that was dumped", "MB", [ours["sql"] / million], 1e9),
+            Result("peak memory of our process", "MiB", [told["peak"] / 2**20], 256.0),
+            Result("SQL that was dumped", "MB", [told["sql"] / million], 1e9),
         ]
 
 
@@ -170,7 +170,7 @@ def fill(found: Server, megabytes: int) -> None:
         f"seq, SHA2(seq, 256), {path}, CRC32(seq), {made}, CRC32(seq + 2) / 1000003, 1 + seq MOD 3, "
         f"CONCAT_WS(' ', {note}), IF(seq MOD 8, NULL, UNHEX(SHA2(-seq, 512)))"
     )
-    rows = megabytes * _ROWS
+    rows = megabytes * ROWS
     found.sql(
         f"CREATE TABLE base LIKE files; INSERT INTO base SELECT {values} "  # noqa: S608 - ours
         f"FROM seq_1_to_{min(rows, _CHUNK)}",
@@ -191,9 +191,9 @@ def fill(found: Server, megabytes: int) -> None:
     )
 
 
-def _ours(found: Server, work: Path) -> dict[str, float]:
-    """A process of its own, so that its memory is its own."""
-    told = run([sys.executable, "-m", "benchmarks.backup", str(found.port), str(work)])
+def ours(found: Server, work: Path, rate: str = "") -> dict[str, float]:
+    """A process of its own, so that its memory is its own. `rate`: SQL a second at most, such as 20Mi."""
+    told = run([sys.executable, "-m", "benchmarks.backup", str(found.port), str(work), rate])
     return json.loads(told.splitlines()[-1])
 
 
@@ -201,7 +201,8 @@ def _shell(text: str) -> None:
     run(["bash", "-o", "pipefail", "-c", text])
 
 
-def _one(port: int, folder: Path) -> None:
+def _one(port: int, folder: Path, rate: str) -> None:
+    from facts.units import quantity_bytes
     from filewallball.backup import database, job, snapshot
     from filewallball.backup.settings import DatabaseSettings, Settings, StoreSettings
     from filewallball.backup.workdir import work_dir
@@ -211,14 +212,14 @@ def _one(port: int, folder: Path) -> None:
     log = job.Log(lambda line: print(line, flush=True))
     with work_dir(folder, None) as work:
         source = database.preflight(where)
-        started = time.perf_counter()
-        taken = snapshot.take(where, work, log.clock, _nothing)
+        began, started = time.time(), time.perf_counter()
+        taken = snapshot.take(where, work, log.clock, _nothing, rate=quantity_bytes(rate))
         dumped = time.perf_counter()
         job._verify(settings, work, source, taken, log)  # pyright: ignore[reportPrivateUsage]
         verified = time.perf_counter()
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-    figures = {"dump": dumped - started, "verify": verified - dumped, "peak": peak * 1024}
+    figures = {"dump": dumped - started, "verify": verified - dumped, "peak": peak * 1024, "began": began}
     print(json.dumps({**figures, "bytes": taken.dumped.bytes, "sql": taken.dumped.sql_bytes}))
 
 
@@ -238,4 +239,4 @@ def main(megabytes: int) -> list[Result]:
 
 
 if __name__ == "__main__":
-    _one(int(sys.argv[1]), Path(sys.argv[2]))
+    _one(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -118,6 +118,7 @@ def _environment(args: BackupArgs) -> dict[str, str]:
         Variables.WORK_DIR: WORK_PATH,
         Variables.WORK_SIZE: args.settings.work_size,
         Variables.KEEP_DAYS: str(args.settings.keep_days),
+        Variables.RATE: args.settings.rate,
         **_packing(args.settings),
         "HOME": WORK_PATH,
         **args.bucket.way(),
@@ -148,7 +149,8 @@ def _restoring(args: BackupArgs) -> kinds.PodTemplate:
         recovery.CONTAINER,
         [recovery.MODULE, "--help"],
         {"data": recovery.VOLUME_PATH},
-        {recovery.Variables.VOLUME: recovery.VOLUME_PATH},
+        # Whoever restores is in a hurry: its backups read as fast as they can.
+        {recovery.Variables.VOLUME: recovery.VOLUME_PATH, Variables.RATE: "0"},
         restartPolicy="Never",
         # It makes two backups, and loads one.
         activeDeadlineSeconds=4 * args.settings.deadline_minutes * 60,

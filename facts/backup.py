@@ -16,6 +16,8 @@ CHECK_JOB: Final = "filewallball-backup-check"
 
 KEEP_DAYS: Final = 7
 """Days after which a backup is removed, where nothing else is set."""
+RATE: Final = "20Mi"
+"""SQL that is read a second at most, where nothing else is set. Measured: benchmarks/backup_impact.py."""
 COMPRESSIONS: Final = ("gzip", "zstd")
 IDENTITY_PATH: Final = "/etc/filewallball-identity"
 """The folder in a pod with the private key that a command was given."""
@@ -35,6 +37,7 @@ class Variables:
     WORK_SIZE: Final = "FWB_WORK_SIZE"
     KEEP_DAYS: Final = "FWB_BACKUP_KEEP_DAYS"
     COMPRESSION: Final = "FWB_BACKUP_COMPRESSION"
+    RATE: Final = "FWB_BACKUP_RATE"
     RECIPIENTS: Final = "FWB_BACKUP_RECIPIENTS"
     """The public keys for which backups are encrypted, one a line."""
     IDENTITY_FILE: Final = "FWB_BACKUP_IDENTITY_FILE"

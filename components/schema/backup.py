@@ -24,7 +24,7 @@ from components.values import (
     Region,
     image_of,
 )
-from facts.backup import KEEP_DAYS
+from facts.backup import KEEP_DAYS, RATE
 
 _ELSEWHERE = "the bucket that the stack makes at aws needs none; leave it out, or leave aws out"
 _OF_THE_STACK = {
@@ -190,6 +190,11 @@ class Backup(Scheduled):
     )
     deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
         default=120, description="A run that takes longer is stopped."
+    )
+    rate: Quantity = Field(
+        default=RATE,
+        description="SQL that is read from the database in a second, at most. Applications notice less"
+        " of a lower rate.",
     )
     compression: Literal["gzip", "zstd"] = Field(
         default="gzip",

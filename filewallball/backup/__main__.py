@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from facts.backup import Variables
 from filewallball.errors import UserError
 
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument(
         "--allow-empty", action="store_true", help="the database has no rows on purpose, though it had some"
     )
+    run.add_argument("--rate", help="SQL that is read in a second, at most, such as 20Mi; 0: no limit")
     commands.add_parser("list", help="list the backups in the store")
     prune = commands.add_parser("prune", help="remove the backups that are older than they are kept")
     prune.add_argument("--dry-run", action="store_true", help="say which would be removed, and remove none")
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, _stop)
     try:
         if chosen.command == "run":
-            return _run(allow_empty=chosen.allow_empty)
+            return _run(allow_empty=chosen.allow_empty, rate=chosen.rate)
         if chosen.command == "verify":
             return _verify(chosen.name)
         return _list() if chosen.command == "list" else _prune(dry_run=chosen.dry_run)
@@ -53,12 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(*, allow_empty: bool) -> int:
+def _run(*, allow_empty: bool, rate: str | None) -> int:
     from filewallball.backup import failures, job, settings, verdict
     from filewallball.backup.store import Store
     from filewallball.network import addresses, wait_admitted
 
-    checked = replace(settings.from_environment(os.environ), allow_empty=allow_empty)
+    told = {Variables.RATE: rate} if rate is not None else {}
+    checked = replace(settings.from_environment({**os.environ, **told}), allow_empty=allow_empty)
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
     store = Store(checked.store)
     try:

@@ -20,6 +20,7 @@ from filewallball.backup.contents import Contents
 from filewallball.backup.database import errors
 from filewallball.backup.packed import SUFFIXES, packing
 from filewallball.backup.program import SNAPSHOT, Program
+from filewallball.backup.rate import Rate
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
 
@@ -42,9 +43,15 @@ class Dump:
     """
 
     def __init__(
-        self, settings: DatabaseSettings, work: WorkDir, contents: Contents, compression: str = "gzip"
+        self,
+        settings: DatabaseSettings,
+        work: WorkDir,
+        contents: Contents,
+        compression: str = "gzip",
+        rate: int | None = None,
     ) -> None:
         self._settings, self._work, self._contents = settings, work, contents
+        self._rate = Rate(rate)
         self._compression = compression
         self._path = work.path / f"dump{SUFFIXES[compression]}"
         self._error: BaseException | None = None
@@ -121,6 +128,7 @@ class Dump:
                     return
                 self.sql_bytes += len(piece)
                 packer.write(piece)
+                self._rate.wait(len(piece))
 
     def _pieces(self) -> Iterator[bytes]:
         if self._snapshot is not None:

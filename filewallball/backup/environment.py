@@ -28,6 +28,7 @@ SETTINGS = {
     Variables.KEEP_DAYS: "filewallball:backup.keepDays",
     Variables.COMPRESSION: "filewallball:backup.compression",
     Variables.RECIPIENTS: "filewallball:backup.encryption.recipients",
+    Variables.RATE: "filewallball:backup.rate",
     Variables.WORK_SIZE: "filewallball:backup.workSize or filewallball:valkey.snapshots.workSize",
     snapshots.Variables.KEEP: "filewallball:valkey.snapshots.keep",
 }

@@ -70,7 +70,7 @@ def run(settings: Settings, log: Log, store: Store | None = None, *, before_rest
             done += [f"{human(work.room())} of room", settings.store.where]
         with log.step("dump") as done:
             taken = snapshot.take(
-                settings.database, work, log.clock, _dumping(log), settings.packing.compression
+                settings.database, work, log.clock, _dumping(log), settings.packing.compression, settings.rate
             )
             done += [f"{len(taken.inventory.tables)} tables, {taken.inventory.rows} rows"]
             done += [f"{human(taken.dumped.sql_bytes)} of SQL in {human(taken.dumped.bytes)}"]

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from facts import backup as facts
+from facts.units import quantity_bytes
 from filewallball import stack
 from filewallball.backup.work import WORK
+from filewallball.errors import ConfigError
 from filewallball.jobs import cron, following
 from filewallball.jobs.cron import CronPod, SecretFile
 from filewallball.stack import Place
@@ -16,12 +18,19 @@ from filewallball.stack import Place
 POD = CronPod(facts.CRON_JOB, facts.MODULE, facts.NAME, WORK)
 
 
-def now(project: Path, stack_name: str, *, allow_empty: bool = False) -> int:
+def now(project: Path, stack_name: str, *, allow_empty: bool = False, rate: str | None = None) -> int:
     """Make a backup now; `allow_empty`: even if the last one had rows and there are none.
 
-    Returns the job's exit code. Raises UserError if it cannot start.
+    `rate`: SQL that is read in a second, at most; 0: no limit; None: as the stack says.
+    Returns the job's exit code. Raises ConfigError for a wrong rate, UserError if it cannot start.
     """
-    return run(stack.find(project, stack_name), "run", options=["--allow-empty"] if allow_empty else [])
+    if rate is not None and quantity_bytes(rate) is None:
+        raise ConfigError(
+            f"--rate {rate} is not a size.",
+            "Write it as Kubernetes does, such as 20Mi; or 0, which is no limit.",
+        )
+    options = [*(["--allow-empty"] if allow_empty else []), *(["--rate", rate] if rate else [])]
+    return run(stack.find(project, stack_name), "run", options=options)
 
 
 def show(project: Path, stack_name: str) -> int:

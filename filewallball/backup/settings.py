@@ -57,7 +57,8 @@ class StoreSettings:
 class Settings:
     """Everything that one backup needs. `work_size` is the work directory's limit in bytes, if it has one.
 
-    `keep_days`: the age at which a backup is removed. `allow_empty`: a database without a row is backed up
+    `keep_days`: the age at which a backup is removed. `rate`: bytes of SQL that are read a second, at most;
+    None: as fast as can be. `allow_empty`: a database without a row is backed up
     even if the last backup had rows.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     work_size: int | None
     keep_days: int = KEEP_DAYS
     packing: Packing = field(default_factory=Packing)
+    rate: int | None = None
     allow_empty: bool = False
 
 
@@ -83,6 +85,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             read.choice(Variables.COMPRESSION, COMPRESSIONS) or COMPRESSIONS[0],
             read.recipients(Variables.RECIPIENTS),
         ),
+        rate=read.size(Variables.RATE),
     )
     read.finish()
     return settings

@@ -69,8 +69,11 @@ def take(
     clock: Callable[[], float],
     step: Callable[[str, int, int, int], None],
     compression: str = "gzip",
+    rate: int | None = None,
 ) -> Snapshot:
     """Dump and count. `step` hears (table, number, of, SQL bytes dumped so far) before each table is counted.
+
+    `rate`: bytes of SQL a second at most.
 
     Raises UserError if anything fails, and if the two snapshots are not one.
     """
@@ -88,7 +91,7 @@ def take(
         with _commits_blocked(settings) as confirm_block:
             started, created = clock(), datetime.now(UTC)
             reading.cursor().execute(_OPEN)
-            dump = stack.enter_context(Dump(settings, work, held, compression))
+            dump = stack.enter_context(Dump(settings, work, held, compression, rate))
             dump.wait_open(_OPEN_SECONDS)
             cursor.execute(_OPEN)
             confirm_block()

@@ -19,11 +19,19 @@ def now(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="The database has no rows on purpose; back it up so.")
     ] = False,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate",
+            help="SQL that is read in a second, at most, such as 20Mi; 0: no limit. If not given: "
+            "filewallball:backup.rate.",
+        ),
+    ] = None,
 ) -> None:
     """Make a backup now, as the nightly job does, and show its log; exit 1 if it fails."""
     from filewallball.backup import remote
 
-    raise typer.Exit(remote.now(cwd, stack, allow_empty=allow_empty))
+    raise typer.Exit(remote.now(cwd, stack, allow_empty=allow_empty, rate=rate))
 
 
 @app.command("list")

@@ -136,6 +136,27 @@ def test_an_empty_database_is_allowed_only_when_asked(
     assert given == [bool(asked)]
 
 
+@pytest.mark.parametrize(
+    ("asked", "rate"), [([], 20 * 2**20), (["--rate", "3M"], 3_000_000), (["--rate", "0"], 0)]
+)
+def test_the_rate_of_the_command_goes_before_that_of_the_stack(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, asked: list[str], rate: int
+) -> None:
+    given: list[int | None] = []
+
+    def run(found: settings.Settings, *_: object) -> None:
+        given.append(found.rate)
+        raise ConfigError("enough")
+
+    def nothing(_addresses: object) -> None: ...
+
+    monkeypatch.setattr(command.os, "environ", {**environment, "FWB_BACKUP_RATE": "20Mi"})
+    monkeypatch.setattr(network, "wait_admitted", nothing)
+    monkeypatch.setattr(job, "run", run)
+    command.main(["run", *asked])
+    assert given == [rate]
+
+
 @pytest.mark.parametrize(("text", "size"), [("1000", 1000), ("1.5Gi", 1610612736), ("3M", 3_000_000)])
 def test_sizes(environment: dict[str, str], text: str, size: int) -> None:
     assert settings.from_environment({**environment, "FWB_WORK_SIZE": text}).work_size == size

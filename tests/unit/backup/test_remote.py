@@ -141,6 +141,21 @@ def test_an_empty_database_is_asked_for_in_the_jobs_command(monkeypatch: pytest.
     assert cluster.created[0]["metadata"]["ownerReferences"][0]["uid"] == "u-1"
 
 
+def test_a_rate_is_the_jobs_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster([ended(0)], [])
+    monkeypatch.setattr(remote.stack, "find", lambda *_: Place("dev", "files", cluster))  # type: ignore[arg-type]
+    done = CliRunner().invoke(app, ["backup", "now", "dev", "--rate", "1.5Mi"])
+    assert done.exit_code == 0
+    [container] = cluster.created[0]["spec"]["template"]["spec"]["containers"]
+    assert container["command"][-4:] == ["filewallball.backup", "run", "--rate", "1.5Mi"]
+
+
+def test_a_rate_that_is_none_is_refused_before_anything_starts() -> None:
+    done = CliRunner().invoke(app, ["backup", "now", "dev", "--rate", "fast"])
+    assert isinstance(done.exception, ConfigError)
+    assert "--rate fast is not a size" in done.exception.message
+
+
 def test_a_stack_without_the_cronjob() -> None:
     cluster = Cluster([pod()], [])
     cluster.cronjob = None

@@ -1,0 +1,29 @@
+"""How fast a server is read, so that those who use it hardly notice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class Rate:
+    """At most so many bytes a second; None: as fast as can be."""
+
+    def __init__(
+        self,
+        bytes_a_second: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rate, self._clock, self._sleep = bytes_a_second, clock, sleep
+        self._free = clock()
+
+    def wait(self, size: int) -> None:
+        """Wait until so many bytes more are within the rate."""
+        if not self._rate:
+            return
+        now = self._clock()
+        if self._free > now:
+            self._sleep(self._free - now)
+        # What was not used isn't saved up: a stall is no reason to hurry.
+        self._free = max(self._free, now) + size / self._rate
