@@ -204,7 +204,8 @@ class Backup(Scheduled):
         default=None,
         description="Encrypt backups before they leave the cluster. If not set: they are not encrypted.",
     )
-    resources: Resources = resources_field("100m", "256Mi", "768Mi")
+    # A quarter of the server's: where both want the processor, the server goes first.
+    resources: Resources = resources_field("25m", "256Mi", "768Mi")
     service_account_annotations: Annotations = Field(
         default={},
         description="Annotations of the ServiceAccount. eks.amazonaws.com/role-arn names a role that may"

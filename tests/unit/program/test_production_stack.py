@@ -242,7 +242,7 @@ KEPT_DEFAULTS = {
     "valkey.snapshots.deadlineMinutes", "valkey.snapshots.serviceAccountAnnotations",
     "backup.schedule", "backup.maxAgeHours", "backup.deadlineMinutes", "backup.serviceAccountAnnotations",
     "backup.keepDays",
-    "backup.compression", "backup.encryption",
+    "backup.compression", "backup.encryption", "backup.rate",
     "backup.pointInTime",
     "backup.store.inCluster", "backup.store.bucket", "backup.store.endpoint", "backup.store.region",
     "backup.store.credentialsSecret", "backup.store.sessionTokenKey", "backup.store.ca",
