@@ -26,7 +26,6 @@ _A_SECOND = 100
 """Queries a second."""
 _QUIET = 15.0
 """Seconds that are measured without a backup, before and after it."""
-_SLICE = 5.0
 
 
 def main(megabytes: int, rate: str) -> list[Result]:
@@ -39,7 +38,7 @@ def main(megabytes: int, rate: str) -> list[Result]:
             [sys.executable, "-m", "benchmarks.backup_impact", found.socket, str(rows)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         time.sleep(_QUIET)
         began = time.time()
