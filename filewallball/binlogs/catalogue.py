@@ -15,7 +15,7 @@ from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store
 from filewallball.binlogs import names
 from filewallball.binlogs.begin import Begin
-from filewallball.binlogs.names import Mark, Piece, Place
+from filewallball.binlogs.names import Looks, Mark, Piece, Place
 
 SKEW = 5
 """Seconds by which the clocks of the backup's node and of the server may differ."""
@@ -23,11 +23,21 @@ SKEW = 5
 
 @dataclass(frozen=True)
 class Timeline:
-    """One unbroken log of one server: its pieces, and marks that are objects of their own."""
+    """One unbroken log of one server: its pieces, and marks that are objects of their own.
+
+    `looks`: what is beside pieces that took the place of small ones.
+    """
 
     number: int
     pieces: tuple[Piece, ...]
     loose: tuple[Mark, ...]
+    looks: tuple[Looks, ...] = ()
+
+    @property
+    def merged(self) -> list[Piece]:
+        """The pieces that took the place of small ones, for sure."""
+        told = {looks.piece.key for looks in self.looks}
+        return [piece for piece in self.pieces if piece.key in told]
 
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
@@ -107,12 +117,15 @@ def timelines(logs: Store) -> list[Timeline]:
     """Every timeline, the oldest first. `logs`: what `below` gives. Raises StoreError."""
     pieces: dict[int, list[Piece]] = {}
     marks: dict[int, list[Mark]] = {}
+    looks: dict[int, list[Looks]] = {}
     for item in logs.list():
         if (begun := names.begun(item.key)) is not None:
             pieces.setdefault(begun, [])
         found = names.read(item.key, item.size)
         if isinstance(found, Mark):
             marks.setdefault(found.timeline, []).append(found)
+        if isinstance(found, Looks):
+            looks.setdefault(found.piece.timeline, []).append(found)
         if isinstance(found, Piece):
             pieces.setdefault(found.timeline, []).append(found)
     return [
@@ -120,6 +133,7 @@ def timelines(logs: Store) -> list[Timeline]:
             number,
             tuple(sorted(found, key=lambda piece: (piece.begins, piece.end))),
             tuple(sorted(marks.get(number, ()), key=lambda mark: (mark.place, mark.time))),
+            tuple(looks.get(number, ())),
         )
         for number, found in sorted(pieces.items())
     ]

@@ -5,6 +5,7 @@ The format: https://mariadb.com/kb/en/2-binlog-event-header/. Only what shipping
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -124,6 +125,11 @@ def gtid_of(event: Event) -> Gtid:
     sequence, domain, flags = struct.unpack_from("<QIB", event.raw, _HEADER_SIZE)
     (server,) = struct.unpack_from("<I", event.raw, 5)
     return Gtid(domain, server, sequence, bool(flags & 1))
+
+
+def digest_of(event: Event) -> str:
+    """What an event is known by."""
+    return hashlib.sha256(event.raw).hexdigest()[:16]
 
 
 def rotated_to(event: Event, checksummed: bool) -> tuple[str, int]:
