@@ -15,7 +15,7 @@ from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store
 from filewallball.binlogs import names
 from filewallball.binlogs.begin import Begin
-from filewallball.binlogs.names import Looks, Mark, Piece, Place
+from filewallball.binlogs.names import LogFile, Looks, Mark, Piece, Place
 
 SKEW = 5
 """Seconds by which the clocks of the backup's node and of the server may differ."""
@@ -149,8 +149,16 @@ def begin_of(logs: Store, timeline: int) -> Begin | None:
 
 
 def timeline_of(manifest: Manifest, found: Iterable[Timeline]) -> Timeline | None:
-    """The timeline in which a backup's snapshot stands."""
-    return next((each for each in found if each.may_hold(manifest)), None)
+    """The timeline in which a backup's snapshot stands.
+
+    A file that is in two of them was shipped twice, and the later one goes on. Old manifests don't say in
+    which file they stand, but for its name.
+    """
+    if manifest.snapshot.begun is None:
+        return next((each for each in found if each.may_hold(manifest)), None)
+    place, file = place_of(manifest), LogFile(manifest.snapshot.file, manifest.snapshot.begun)
+    same = [each for each in found if any(piece.file == file for piece in each.pieces)]
+    return next((each for each in reversed(same) if each.reach(place) is not None), None)
 
 
 def windows(store: Store) -> Reach:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from filewallball.backup.manifest import Manifest, Position
 from filewallball.binlogs import names
-from filewallball.binlogs.catalogue import SKEW, Timeline, last_second
+from filewallball.binlogs.catalogue import SKEW, Timeline, last_second, timeline_of
 from filewallball.binlogs.merge import HOUR, runs
 from filewallball.binlogs.names import LogFile, Looks, Mark, Piece, Place
 
@@ -99,11 +99,11 @@ def test_files_are_ordered_by_their_numbers() -> None:
     assert Place("binlog.999999", 900) < Place("binlog.1000000", 4)
 
 
-def manifest(file: str, position: int, created: float) -> Manifest:
+def manifest(file: str, position: int, created: float, begun: int | None = None) -> Manifest:
     when = datetime.fromtimestamp(created, UTC)
     return Manifest(
-        "n", when, 1, "", 1, "files", "utf8mb4", "utf8mb4_bin", "10.11", Position(file, position), {}, {},
-        verified=True, verified_at=when, restore_seconds=1,
+        "n", when, 1, "", 1, "files", "utf8mb4", "utf8mb4_bin", "10.11", Position(file, position, begun),
+        {}, {}, verified=True, verified_at=when, restore_seconds=1,
     )  # fmt: skip
 
 
@@ -123,6 +123,27 @@ def manifest(file: str, position: int, created: float) -> Manifest:
 )
 def test_which_backups_stand_in_a_log(file: str, position: int, created: float, held: bool) -> None:
     assert timeline(*PIECES).may_hold(manifest(file, position, created)) is held
+
+
+def test_a_backup_says_which_log_it_stands_in() -> None:
+    """Of a log that was reset within the seconds by which clocks may differ, names and times tell nothing."""
+    again = LogFile(ONE.name, ONE.created + 2)
+    old = Timeline(1, (Piece(1, ONE, 0, 500, 1001), Piece(1, ONE, 500, 900, 1003)), ())
+    new = Timeline(2, (Piece(2, again, 0, 400, 1005), Piece(2, again, 400, 900, 1008)), ())
+    for file, wanted in ((ONE, old), (again, new)):
+        found = manifest(ONE.name, 450, 1003, file.created)
+        assert old.may_hold(found)
+        assert new.may_hold(found)
+        assert timeline_of(found, [old, new]) is wanted
+    assert (
+        timeline_of(manifest(ONE.name, 450, 1003), [old, new]) is old
+    )  # an old manifest: the first that may
+    # Nobody has shipped that file.
+    assert timeline_of(manifest(ONE.name, 450, 1003, 999), [old, new]) is None
+    # A server that lost the end of its log is shipped anew from its oldest file on.
+    whole = Timeline(3, (Piece(3, ONE, 0, 700, 1020, last=True), Piece(3, TWO, 0, 400, 2010)), ())
+    assert timeline_of(manifest(ONE.name, 450, 1003, ONE.created), [old, new, whole]) is whole
+    assert timeline_of(manifest(ONE.name, 800, 1003, ONE.created), [old, new, whole]) is old
 
 
 def test_up_to_when_all_is_known() -> None:
