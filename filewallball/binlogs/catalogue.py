@@ -97,10 +97,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Reach:
-    """From when to when `--at` works, the oldest first, and what lies between."""
+    """From when to when `--at` works, the oldest first, and what lies between.
+
+    `newest`: when the newest verified backup was made, none that a restore has saved.
+    """
 
     windows: tuple[Window, ...]
     gaps: tuple[Gap, ...]
+    newest: datetime | None = None
 
 
 def place_of(manifest: Manifest) -> Place:
@@ -161,17 +165,18 @@ def timeline_of(manifest: Manifest, found: Iterable[Timeline]) -> Timeline | Non
     return next((each for each in reversed(same) if each.reach(place) is not None), None)
 
 
-def windows(store: Store) -> Reach:
-    """From when to when `--at` works. `store`: that of the backups. Raises StoreError."""
+def windows(store: Store, found: list[Timeline] | None = None) -> Reach:
+    """From when to when `--at` works. `store`: that of the backups. Raises StoreError.
+
+    `found`: the timelines, if they were asked for already.
+    """
     logs = below(store)
-    found = timelines(logs)
-    spans: list[Window] = []
-    for entry in reversed(backups.entries(store)):
-        manifest = entry.manifest
-        if manifest and manifest.verdict and (span := _span(manifest, found)):
-            spans.append(span)
-    merged = _merged(spans)
-    return Reach(tuple(merged), tuple(_gaps(merged, logs)))
+    found = timelines(logs) if found is None else found
+    manifests = [entry.manifest for entry in backups.entries(store) if entry.manifest]
+    spans = [_span(each, found) for each in reversed(manifests) if each.verdict]
+    merged = _merged(span for span in spans if span)
+    verified = (each.created for each in manifests if each.verified and not each.before_restore)
+    return Reach(tuple(merged), tuple(_gaps(merged, logs)), next(verified, None))
 
 
 def _span(manifest: Manifest, found: list[Timeline]) -> Window | None:
