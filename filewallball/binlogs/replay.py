@@ -28,6 +28,7 @@ from filewallball.binlogs.groups import Groups
 from filewallball.binlogs.names import Mark, Piece, Place
 from filewallball.binlogs.server import LOOK_SECONDS
 from filewallball.binlogs.target import Target
+from filewallball.binlogs.xa import Prepared
 from filewallball.errors import UserError
 
 _LIST = "Run `fwb restore STACK --list`, which shows what can be restored."
@@ -202,6 +203,7 @@ def apply(plan: Plan, target: Target, database: str, say: Callable[[str], None])
     `say` hears progress. Raises UserError if anything fails; the server is worth nothing then.
     """
     found, done, end = Groups(checksummed=checksums(parse(plan.format_event))), 0, plan.start
+    prepared = Prepared(database)
     with target.replaying(plan.format_event) as feed:
         for place, event in _events(plan):
             if place >= plan.stop:
@@ -217,12 +219,18 @@ def apply(plan: Plan, target: Target, database: str, say: Callable[[str], None])
                 continue
             feed.seen(group.gtid)
             end = Place(place.file, place.position + event.size)
-            if groups.concerns(group, database):
+            events, commits = list[Event](), groups.commits(group)
+            if group.prepared:
+                prepared.hold(group, checksummed=found.checksummed)
+            elif group.gtid.ends:
+                events, commits = prepared.ended(group, checksummed=found.checksummed), True
+            elif groups.concerns(group, database):
                 feed.know(groups.foreign(group, database))
-                for own in groups.own(group, database, checksummed=found.checksummed):
-                    feed.write(own.raw)
-                feed.commits += groups.commits(group)
-                done += 1
+                events = [*groups.own(group, database, checksummed=found.checksummed)]
+            for own in events:
+                feed.write(own.raw)
+            feed.commits += bool(events) and commits
+            done += bool(events)
             say(f"{done} transactions replayed, up to {_told(group.stamp)}")
         if found.open:
             raise LogError(
