@@ -71,7 +71,9 @@ def _ship(stopping: threading.Event) -> None:
             if time.monotonic() >= tidy_at:
                 tidy_at = time.monotonic() + TIDY_SECONDS
                 prune(store, _say)
-                merge(server, logs, work, _say, keys)
+                # What was written meanwhile isn't in the store yet.
+                if not merge(server, logs, work, _say, keys, checked.every):
+                    tidy_at = time.monotonic()
         except (UserError, OSError) as error:
             # Once, not at each try: what was said before would be lost in the log.
             if str(error) != failed:

@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from filewallball.backup import age
-from filewallball.backup.store import Store
+from filewallball.backup.store import Store, StoreError
+from filewallball.binlogs import names
 from filewallball.binlogs.events import (
     FIRST,
     MAGIC,
@@ -127,21 +128,38 @@ def events_in(piece: Piece, data: bytes, *, checksummed: bool | None = None) -> 
 def fetched(
     logs: Store, pieces: Sequence[Piece], keys: Sequence[age.Identity] = ()
 ) -> Iterator[tuple[Piece, bytes]]:
-    """Each piece with its bytes, some of them fetched ahead. Raises StoreError, LogError, age.NoKey."""
+    """Each piece with its bytes, some of them fetched ahead. Raises StoreError, LogError, age.NoKey.
+
+    For pieces that have become one meanwhile that one comes, once.
+    """
+    came: Piece | None = None
     with ThreadPoolExecutor(_AHEAD) as pool:
-        coming: deque[tuple[Piece, Future[bytes]]] = deque()
+        coming: deque[tuple[Piece, Future[tuple[Piece, bytes]]]] = deque()
         left = iter(pieces)
         try:
             while True:
                 while len(coming) < _AHEAD and (piece := next(left, None)):
-                    coming.append((piece, pool.submit(logs.get, piece.key)))
+                    coming.append((piece, pool.submit(_get, logs, piece)))
                 if not coming:
                     return
-                piece, packed = coming.popleft()
-                yield piece, unpacked(piece, packed.result(), keys)
+                piece, future = coming.popleft()
+                if came is None or not came.holds(piece):
+                    came, packed = future.result()
+                    yield came, unpacked(came, packed, keys)
         finally:
-            for _, packed in coming:
-                packed.cancel()
+            for _, future in coming:
+                future.cancel()
+
+
+def _get(logs: Store, piece: Piece) -> tuple[Piece, bytes]:
+    try:
+        return piece, logs.get(piece.key)
+    except StoreError:
+        found = (names.read(item.key, item.size) for item in logs.list())
+        now = next((each for each in found if isinstance(each, Piece) and each.holds(piece)), None)
+        if now is None:
+            raise
+        return now, logs.get(now.key)
 
 
 def check_opens(logs: Store, pieces: Iterable[Piece], keys: Sequence[age.Identity]) -> None:

@@ -15,7 +15,10 @@ and again while it grows would need none of this, and would write most bytes man
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +35,8 @@ from filewallball.errors import UserError
 HOUR = 3600
 _LATE = 60
 """Seconds after the end of an hour: another shipper may still have been at it."""
+_AT_ONCE, _SOME = 4, 100
+"""How many objects are removed at the same time, and before the clock is looked at."""
 _CHUNK = 256 * 1024
 """Bytes that are read at a time."""
 
@@ -42,20 +47,35 @@ def merge(
     work: Path,
     say: Callable[[str], None],
     recipients: Sequence[str] = (),
-) -> int:
-    """Put pieces of hours that are over together; return how many objects went. `logs`: what `below` gives.
+    seconds: float = math.inf,
+) -> bool:
+    """Put pieces of hours that are over together; whether nothing is left to do. `logs`: what `below` gives.
 
-    `recipients`: the public keys for which the new pieces are encrypted. Raises UserError, StoreError.
+    `recipients`: the public keys for which the new pieces are encrypted. After so many `seconds` the rest is
+    left for another time. Raises UserError, StoreError.
     """
+    gone, whole, until = 0, True, time.monotonic() + seconds
+    for removed in _steps(server, logs, work, recipients):
+        gone += removed
+        if time.monotonic() >= until:
+            whole = False
+            break
+    if gone:
+        say(f"{gone} small objects of the binary log are in larger ones now.")
+    return whole
+
+
+def _steps(server: Server, logs: Store, work: Path, recipients: Sequence[str]) -> Iterator[int]:
+    """What is to be done, bit by bit: how many objects each has removed."""
     found = catalogue.timelines(logs)
-    gone = sum(_remove_small(logs, each, piece) for each in found for piece in each.merged)
+    for timeline in found:
+        for piece in timeline.merged:
+            yield from _removed(logs, timeline, piece)
     if found:
         newest, hour = found[-1], (server.look().time - _LATE) // HOUR
         for run in runs(newest, hour):
-            gone += _merged(server, logs, work, newest, run, recipients)
-    if gone:
-        say(f"{gone} small objects of the binary log are in larger ones now.")
-    return gone
+            if piece := _merged(server, logs, work, newest, run, recipients):
+                yield from _removed(logs, newest, piece)
 
 
 def runs(timeline: Timeline, hour: int) -> Iterator[list[Piece]]:
@@ -94,12 +114,13 @@ def _outer(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 def _merged(
     server: Server, logs: Store, work: Path, timeline: Timeline, run: list[Piece], recipients: Sequence[str]
-) -> int:
+) -> Piece | None:
+    """The piece that took the place of the run, if the server still has what is in it."""
     piece = replace(run[-1], start=run[0].start, size=0, keys=keys_of(recipients))
     try:
         path = sealed(_made(server, piece, work), recipients)
     except (LogGone, LogError):
-        return 0  # the server has removed it, or it is another server's log: the shipper will tell
+        return None  # the server has removed it, or it is another server's log: the shipper will tell
     _upload(logs, path, piece)
     path.unlink()
     marks = [*_small_marks(timeline, piece)]
@@ -107,7 +128,7 @@ def _merged(
         if piece.holds(done.piece):
             marks += looks.read(logs, done)
     _put_once(logs, looks.to_json(marks), piece.looks_key)
-    return _remove_small(logs, timeline, piece)
+    return piece
 
 
 def _made(server: Server, piece: Piece, work: Path) -> Path:
@@ -178,11 +199,13 @@ def _small_marks(timeline: Timeline, piece: Piece) -> Iterator[Mark]:
             yield Mark(each.timeline, each.file, each.end, each.time)
 
 
-def _remove_small(logs: Store, timeline: Timeline, piece: Piece) -> int:
-    """Remove what the piece holds. Only after the object beside it is there."""
+def _removed(logs: Store, timeline: Timeline, piece: Piece) -> Iterator[int]:
+    """Remove what the piece holds, some at a time. Only after the object beside it is there."""
     small = _small(timeline, piece)
     inner = [done for done in timeline.looks if piece.holds(done.piece)]
     objects: list[Piece | Mark | Looks] = [*inner, *small, *_small_loose(timeline, piece)]
-    for each in objects:
-        logs.delete(each.key)
-    return len(objects)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(objects), _SOME):
+            some = [each.key for each in objects[start : start + _SOME]]
+            list(pool.map(logs.delete, some))
+            yield len(some)

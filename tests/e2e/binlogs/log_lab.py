@@ -138,11 +138,11 @@ class Lab:
         settings = DatabaseSettings("127.0.0.1", self.server.port, DATABASE, USER, "p")
         return Shipper(Server(lambda: settings), self.logs, self.work, self.said.append, self.recipients)
 
-    def merge(self) -> int:
+    def merge(self, seconds: float = 3600) -> bool:
         """Put small pieces together, as the shipper does now and then."""
         settings = DatabaseSettings("127.0.0.1", self.server.port, DATABASE, USER, "p")
         with closing(Server(lambda: settings)) as server:
-            return merge(server, self.logs, self.work, self.said.append, self.recipients)
+            return merge(server, self.logs, self.work, self.said.append, self.recipients, seconds)
 
     def settle(self) -> int:
         """Ship until the store knows all that was committed until now; the second in which that was."""
