@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+import pytest
 from s3_gateway import S3, free_port
 
 from filewallball.backup import age
@@ -23,7 +24,7 @@ from filewallball.backup.settings import DatabaseSettings, StoreSettings
 from filewallball.backup.store import Store
 from filewallball.binlogs import catalogue, replay
 from filewallball.binlogs.merge import merge
-from filewallball.binlogs.server import Server
+from filewallball.binlogs.server import Seen, Server
 from filewallball.binlogs.ship import Shipper
 from filewallball.binlogs.target import Target
 
@@ -106,6 +107,19 @@ def running(folder: Path, installed: Path, *options: str) -> Iterator[Process]:
         yield process
     finally:
         process.stop(kill=True)
+
+
+class Clock:
+    """The time that the server shows to the shipper, `now`: seconds since 1970."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = int(time.time())
+        look = Server.look
+
+        def told(server: Server) -> Seen:
+            return Seen(self.now, look(server).place)
+
+        monkeypatch.setattr(Server, "look", told)
 
 
 class Lab:
