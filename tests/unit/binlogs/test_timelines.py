@@ -183,6 +183,13 @@ def test_the_end_of_a_file_is_not_lost_in_a_piece_that_does_not_tell_it() -> Non
     assert not whole.holds(replace(whole, size=7))
 
 
+def test_what_has_become_one_is_left_alone() -> None:
+    whole, inner = small(0, 20, 5), small(0, 9, 5)
+    done = replace(timeline(whole, inner), looks=(Looks(whole),))
+    assert done.merged == [whole]
+    assert not [*runs(done, 8)]
+
+
 def test_a_day_of_looks_becomes_24_pieces() -> None:
     looks = [small(100 * n, 100 * n + 100, 240 + n / 360) for n in range(8640)]
     assert [len(run) for run in runs(timeline(*looks), 264)] == [360] * 24
