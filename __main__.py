@@ -58,7 +58,7 @@ parts = [
     ),
     *Binlogs.where_wanted(
         "binlogs",
-        BinlogsArgs(where, stack.backup.point_in_time, mariadb.login("backup"), bucket, toolkit, backup),
+        BinlogsArgs(where, stack.backup, mariadb.login("backup"), bucket, toolkit, backup),
         in_cluster,
     ),
     Snapshots(

@@ -128,8 +128,8 @@ def _environment(args: BackupArgs) -> dict[str, str]:
 
 def _packing(settings: schema.Backup) -> dict[str, str]:
     told = {Variables.COMPRESSION: settings.compression}
-    if settings.encryption:
-        told[Variables.RECIPIENTS] = "\n".join(settings.encryption.recipients)
+    if settings.recipients:
+        told[Variables.RECIPIENTS] = "\n".join(settings.recipients)
     return told
 
 

@@ -32,7 +32,7 @@ class BinlogsArgs:
     """`account`: what makes the backup's ServiceAccount and lets it reach the store."""
 
     namespace: pulumi.Input[str]
-    settings: schema.PointInTime
+    settings: schema.Backup
     database: Database
     bucket: Bucket
     image: str
@@ -60,7 +60,7 @@ class Binlogs(Described):
     @classmethod
     def where_wanted(cls, name: str, args: BinlogsArgs, opts: pulumi.ResourceOptions) -> list[Binlogs]:
         """The shipper, where the settings want moments between two backups; else none."""
-        return [cls(name, args, opts)] if args.settings.enabled else []
+        return [cls(name, args, opts)] if args.settings.point_in_time.enabled else []
 
 
 def _checked(args: BinlogsArgs) -> Checked:
@@ -73,7 +73,7 @@ def _checked(args: BinlogsArgs) -> Checked:
 
 
 def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
-    database = args.database
+    database, wanted = args.database, args.settings.point_in_time
     mounts = {"work": WORK_PATH, "database": secret_folder(database.secret)}
     volumes = [
         pods.scratch_volume("work", _WORK),
@@ -85,7 +85,7 @@ def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
     container = pods.container(
         CONTAINER,
         args.image,
-        args.settings.resources,
+        wanted.resources,
         ["python3", "-m", MODULE, "ship"],
         mounts,
         env={
@@ -96,7 +96,8 @@ def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
             Variables.PASSWORD_FILE: secret_file(database.secret, database.key),
             **args.bucket.place(),
             Variables.WORK_DIR: WORK_PATH,
-            Own.EVERY_SECONDS: str(args.settings.every_seconds),
+            Own.EVERY_SECONDS: str(wanted.every_seconds),
+            **_encryption(args.settings),
             "HOME": WORK_PATH,
             **args.bucket.way(),
             **trusted(database.tls)[1],
@@ -114,6 +115,10 @@ def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
         token=args.bucket.may_lack_guard,
         grace_seconds=30,
     )
+
+
+def _encryption(settings: schema.Backup) -> dict[str, str]:
+    return {Variables.RECIPIENTS: "\n".join(settings.recipients)} if settings.recipients else {}
 
 
 def _touched(file: str, *, minutes: int, period: int, failures: int) -> kinds.Probe:

@@ -202,7 +202,8 @@ class Backup(Scheduled):
     )
     encryption: Encrypted | None = Field(
         default=None,
-        description="Encrypt backups before they leave the cluster. If not set: they are not encrypted.",
+        description="Encrypt backups and the binary log before they leave the cluster. If not set: they are"
+        " not encrypted.",
     )
     # A quarter of the server's: where both want the processor, the server goes first.
     resources: Resources = resources_field("25m", "256Mi", "768Mi")
@@ -216,14 +217,7 @@ class Backup(Scheduled):
     )
     store: Store = Field(description="Where backups are stored.")
 
-    @model_validator(mode="after")
-    def _nothing_in_the_clear(self) -> Self:
-        if self.encryption and self.point_in_time.enabled:
-            raise Clash(
-                self.clash(
-                    "encryption",
-                    "the binary log, which pointInTime ships, is not encrypted, and holds what the backups"
-                    " hold; write pointInTime: {enabled: false} beside it, or leave it out",
-                )
-            )
-        return self
+    @property
+    def recipients(self) -> list[str]:
+        """The public keys for which all is encrypted that goes to the store; none: nothing is."""
+        return self.encryption.recipients if self.encryption else []

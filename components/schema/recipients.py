@@ -1,4 +1,4 @@
-"""Public keys of age, for which backups are encrypted."""
+"""Public keys of age, for which backups and the binary log are encrypted."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Recipient = Annotated[str, AfterValidator(_recipient)]
 
 
 class Encrypted(Model):
-    """Encryption of backups before they leave the cluster. Who has a matching private key can read them."""
+    """Encryption of backups and of the binary log, in the cluster. A matching private key opens them."""
 
     recipients: Annotated[list[Recipient], Field(min_length=1, max_length=20)] = Field(
         description="Public keys (age1…, ssh-ed25519 … or ssh-rsa …). Each matching private key opens"
-        " every backup. Keep two or more, in different places, and none in the cluster or the bucket."
+        " all of it. Keep two or more, in different places, and none in the cluster or the bucket."
     )

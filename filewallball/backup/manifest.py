@@ -26,10 +26,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the server's binary log the snapshot stands."""
+    """Where in the server's binary log the snapshot stands.
+
+    `begun`: when the server began that file, in seconds since 1970. It tells logs apart whose files have the
+    same names. None: the server didn't tell, or the backup is older than this field.
+    """
 
     file: str
     position: int
+    begun: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,6 @@ def _parse(fields: Fields) -> Manifest:
     name = fields.get("name", str)
     if backup_time(name) is None:
         raise ManifestError(f"name is {name!r}, not a backup's name")
-    snapshot = Fields(fields.get("snapshot", dict), "snapshot.")
     tables = {
         table: _table(Fields(values, f"tables.{table}."))
         for table, values in fields.get("tables", dict).items()
@@ -104,7 +108,7 @@ def _parse(fields: Fields) -> Manifest:
         charset=fields.get("charset", str),
         collation=fields.get("collation", str),
         server_version=fields.get("server_version", str),
-        snapshot=Position(snapshot.get("file", str), snapshot.get("position", int)),
+        snapshot=_position(Fields(fields.get("snapshot", dict), "snapshot.")),
         tables=tables,
         objects=fields.get("objects", dict),
         verified=fields.get("verified", bool),
@@ -116,6 +120,13 @@ def _parse(fields: Fields) -> Manifest:
         locked_seconds=float(fields.get("locked_seconds", (int, float), 0.0)),
         **_packing(fields),
         before_restore=str(fields.values.get("before_restore", "")),
+    )
+
+
+def _position(fields: Fields) -> Position:
+    told = fields.values.get("begun") is not None
+    return Position(
+        fields.get("file", str), fields.get("position", int), fields.get("begun", int) if told else None
     )
 
 

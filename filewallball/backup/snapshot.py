@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pymysql.cursors import Cursor
 
-from filewallball.backup import contents, inventory
+from filewallball.backup import contents, inventory, logfile
 from filewallball.backup.database import connect, quote, rows
 from filewallball.backup.dump import Dump, Dumped
 from filewallball.backup.inventory import Inventory
@@ -86,6 +86,7 @@ def take(
                 session.execute(statement)
         before = inventory.events(cursor, settings.name)
         held = contents.read(cursor, settings.name)
+        newest = logfile.newest(settings)
         lock = stack.enter_context(_Lock.of(settings, held.locked, clock))
         lock.take()
         with _commits_blocked(settings) as confirm_block:
@@ -99,6 +100,7 @@ def take(
         position = _position(cursor)
         prove_same(_position(reading.cursor()), position)
         dump.go_on(reading)
+        position = _in_its_log(settings, position, newest)
         cursor.execute("SAVEPOINT fwb_table")
 
         def counting(table: str, number: int, of: int) -> None:
@@ -139,6 +141,14 @@ def prove_same(first: Position, last: Position) -> None:
             f" {last.file}:{last.position}: they are not the same moment.",
             "Run the backup again. If it happens again, look for another tool that uses BACKUP STAGE.",
         )
+
+
+def _in_its_log(settings: DatabaseSettings, position: Position, before: tuple[str, int | None]) -> Position:
+    """The position, with what tells its file from others of that name. `before`: the newest file, earlier."""
+    found = logfile.begun(settings, position.file)
+    # A log that was reset meanwhile has another file of that name.
+    same = position.file != before[0] or found == before[1]
+    return replace(position, begun=found if same else None)
 
 
 class _Lock:

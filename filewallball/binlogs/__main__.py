@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from filewallball.backup.store import Store
     from filewallball.binlogs.settings import Settings
 
-PRUNE_SECONDS = 900.0
+TIDY_SECONDS = 900.0
 WAIT_SECONDS = 2.0
 
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _ship(stopping: threading.Event) -> None:
     from filewallball.binlogs import catalogue, settings
+    from filewallball.binlogs.merge import merge
     from filewallball.binlogs.prune import prune
     from filewallball.binlogs.server import Server
     from filewallball.binlogs.ship import Shipper
@@ -57,8 +58,9 @@ def _ship(stopping: threading.Event) -> None:
     checked, store = found
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
     server = Server(lambda: settings.database_from_environment(os.environ))
-    shipper = Shipper(server, catalogue.below(store), checked.work_dir, _say)
-    failed, prune_at = "", time.monotonic()
+    logs, work, keys = catalogue.below(store), checked.work_dir, checked.recipients
+    shipper = Shipper(server, logs, work, _say, keys)
+    failed, tidy_at = "", time.monotonic()
     while not stopping.is_set():
         (checked.work_dir / ALIVE).touch()
         try:
@@ -66,9 +68,12 @@ def _ship(stopping: threading.Event) -> None:
             if failed:
                 _say(f"It works again: the store has the log up to {seen.place}.")
             failed = ""
-            if time.monotonic() >= prune_at:
-                prune_at = time.monotonic() + PRUNE_SECONDS
+            if time.monotonic() >= tidy_at:
+                tidy_at = time.monotonic() + TIDY_SECONDS
                 prune(store, _say)
+                # What was written meanwhile isn't in the store yet.
+                if not merge(server, logs, work, _say, keys, checked.every):
+                    tidy_at = time.monotonic()
         except (UserError, OSError) as error:
             # Once, not at each try: what was said before would be lost in the log.
             if str(error) != failed:

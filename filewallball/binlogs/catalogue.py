@@ -15,7 +15,7 @@ from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store
 from filewallball.binlogs import names
 from filewallball.binlogs.begin import Begin
-from filewallball.binlogs.names import Mark, Piece, Place
+from filewallball.binlogs.names import LogFile, Looks, Mark, Piece, Place
 
 SKEW = 5
 """Seconds by which the clocks of the backup's node and of the server may differ."""
@@ -23,11 +23,21 @@ SKEW = 5
 
 @dataclass(frozen=True)
 class Timeline:
-    """One unbroken log of one server: its pieces, and marks that are objects of their own."""
+    """One unbroken log of one server: its pieces, and marks that are objects of their own.
+
+    `looks`: what is beside pieces that took the place of small ones.
+    """
 
     number: int
     pieces: tuple[Piece, ...]
     loose: tuple[Mark, ...]
+    looks: tuple[Looks, ...] = ()
+
+    @property
+    def merged(self) -> list[Piece]:
+        """The pieces that took the place of small ones, for sure."""
+        told = {looks.piece.key for looks in self.looks}
+        return [piece for piece in self.pieces if piece.key in told]
 
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
@@ -87,10 +97,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Reach:
-    """From when to when `--at` works, the oldest first, and what lies between."""
+    """From when to when `--at` works, the oldest first, and what lies between.
+
+    `newest`: when the newest verified backup was made, none that a restore has saved.
+    """
 
     windows: tuple[Window, ...]
     gaps: tuple[Gap, ...]
+    newest: datetime | None = None
 
 
 def place_of(manifest: Manifest) -> Place:
@@ -107,12 +121,15 @@ def timelines(logs: Store) -> list[Timeline]:
     """Every timeline, the oldest first. `logs`: what `below` gives. Raises StoreError."""
     pieces: dict[int, list[Piece]] = {}
     marks: dict[int, list[Mark]] = {}
+    looks: dict[int, list[Looks]] = {}
     for item in logs.list():
         if (begun := names.begun(item.key)) is not None:
             pieces.setdefault(begun, [])
         found = names.read(item.key, item.size)
         if isinstance(found, Mark):
             marks.setdefault(found.timeline, []).append(found)
+        if isinstance(found, Looks):
+            looks.setdefault(found.piece.timeline, []).append(found)
         if isinstance(found, Piece):
             pieces.setdefault(found.timeline, []).append(found)
     return [
@@ -120,6 +137,7 @@ def timelines(logs: Store) -> list[Timeline]:
             number,
             tuple(sorted(found, key=lambda piece: (piece.begins, piece.end))),
             tuple(sorted(marks.get(number, ()), key=lambda mark: (mark.place, mark.time))),
+            tuple(looks.get(number, ())),
         )
         for number, found in sorted(pieces.items())
     ]
@@ -135,21 +153,30 @@ def begin_of(logs: Store, timeline: int) -> Begin | None:
 
 
 def timeline_of(manifest: Manifest, found: Iterable[Timeline]) -> Timeline | None:
-    """The timeline in which a backup's snapshot stands."""
-    return next((each for each in found if each.may_hold(manifest)), None)
+    """The timeline in which a backup's snapshot stands.
+
+    A file that is in two of them was shipped twice, and the later one goes on. Old manifests don't say in
+    which file they stand, but for its name.
+    """
+    if manifest.snapshot.begun is None:
+        return next((each for each in found if each.may_hold(manifest)), None)
+    place, file = place_of(manifest), LogFile(manifest.snapshot.file, manifest.snapshot.begun)
+    same = [each for each in found if any(piece.file == file for piece in each.pieces)]
+    return next((each for each in reversed(same) if each.reach(place) is not None), None)
 
 
-def windows(store: Store) -> Reach:
-    """From when to when `--at` works. `store`: that of the backups. Raises StoreError."""
+def windows(store: Store, found: list[Timeline] | None = None) -> Reach:
+    """From when to when `--at` works. `store`: that of the backups. Raises StoreError.
+
+    `found`: the timelines, if they were asked for already.
+    """
     logs = below(store)
-    found = timelines(logs)
-    spans: list[Window] = []
-    for entry in reversed(backups.entries(store)):
-        manifest = entry.manifest
-        if manifest and manifest.verdict and (span := _span(manifest, found)):
-            spans.append(span)
-    merged = _merged(spans)
-    return Reach(tuple(merged), tuple(_gaps(merged, logs)))
+    found = timelines(logs) if found is None else found
+    manifests = [entry.manifest for entry in backups.entries(store) if entry.manifest]
+    spans = [_span(each, found) for each in reversed(manifests) if each.verdict]
+    merged = _merged(span for span in spans if span)
+    verified = (each.created for each in manifests if each.verified and not each.before_restore)
+    return Reach(tuple(merged), tuple(_gaps(merged, logs)), next(verified, None))
 
 
 def _span(manifest: Manifest, found: list[Timeline]) -> Window | None:

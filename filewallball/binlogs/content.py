@@ -1,14 +1,16 @@
-"""What is in a piece of the log: written by the shipper, read again to go on after it and to replay it."""
+"""What is in a piece of the log: written by the shipper, which can't read it again if it is encrypted."""
 
 from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from filewallball.backup.store import Store
+from filewallball.backup import age
+from filewallball.backup.store import Store, StoreError
+from filewallball.binlogs import names
 from filewallball.binlogs.events import (
     FIRST,
     MAGIC,
@@ -21,7 +23,11 @@ from filewallball.binlogs.events import (
 )
 from filewallball.binlogs.names import Piece
 
+PIECE = 16 * 2**20
+"""Bytes of the log after which a piece ends."""
 _GZIP = 16 + zlib.MAX_WBITS
+_CHUNK = 256 * 1024
+"""Bytes that are read at a time."""
 _AHEAD = 4
 """How many pieces are fetched at the same time: a store's answer takes longer than a piece's reading."""
 
@@ -59,8 +65,32 @@ class Writer:
         self.end += len(data)
 
 
-def unpacked(piece: Piece, packed: bytes) -> bytes:
-    """The bytes of the log in a piece. Raises LogError unless they are all there."""
+def sealed(path: Path, recipients: Sequence[str]) -> Path:
+    """The file of a packed piece, encrypted if there are public keys; the plain one is removed then."""
+    if not recipients:
+        return path
+    target = path.with_name(path.name + ".age")
+    with path.open("rb") as plain, target.open("wb") as file:
+        for data in age.encrypted(iter(lambda: plain.read(_CHUNK), b""), recipients):
+            file.write(data)
+    path.unlink()
+    return target
+
+
+def unpacked(piece: Piece, packed: bytes, keys: Sequence[age.Identity] = ()) -> bytes:
+    """The bytes of the log in a piece. Raises LogError unless they are all there, age.NoKey."""
+    if piece.keys:
+        try:
+            packed = b"".join(age.decrypted(iter([packed]), keys))
+        except age.NoKey as error:
+            why = "none of the keys that were given opens it" if keys else "no private key was given"
+            raise error.retold(
+                f"The piece {piece.key} of the binary log is encrypted, and {why}.",
+                "Name the file of the matching private key with --identity FILE. If the keys were changed "
+                "between the backup and that moment, write all of them into the file, a line each.",
+            ) from error
+        except age.DecryptError as error:
+            raise damaged(piece, str(error)) from error
     stream = zlib.decompressobj(_GZIP)
     try:
         data = stream.decompress(packed, piece.end - piece.start + 1) if packed else b""
@@ -95,22 +125,51 @@ def events_in(piece: Piece, data: bytes, *, checksummed: bool | None = None) -> 
         raise damaged(piece, error.message) from error
 
 
-def fetched(logs: Store, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
-    """Each piece with its bytes, some of them fetched ahead. Raises StoreError, LogError."""
+def fetched(
+    logs: Store, pieces: Sequence[Piece], keys: Sequence[age.Identity] = ()
+) -> Iterator[tuple[Piece, bytes]]:
+    """Each piece with its bytes, some of them fetched ahead. Raises StoreError, LogError, age.NoKey.
+
+    For pieces that have become one meanwhile that one comes, once.
+    """
+    came: Piece | None = None
     with ThreadPoolExecutor(_AHEAD) as pool:
-        coming: deque[tuple[Piece, Future[bytes]]] = deque()
+        coming: deque[tuple[Piece, Future[tuple[Piece, bytes]]]] = deque()
         left = iter(pieces)
         try:
             while True:
                 while len(coming) < _AHEAD and (piece := next(left, None)):
-                    coming.append((piece, pool.submit(logs.get, piece.key)))
+                    coming.append((piece, pool.submit(_get, logs, piece)))
                 if not coming:
                     return
-                piece, packed = coming.popleft()
-                yield piece, unpacked(piece, packed.result())
+                piece, future = coming.popleft()
+                if came is None or not came.holds(piece):
+                    came, packed = future.result()
+                    yield came, unpacked(came, packed, keys)
         finally:
-            for _, packed in coming:
-                packed.cancel()
+            for _, future in coming:
+                future.cancel()
+
+
+def _get(logs: Store, piece: Piece) -> tuple[Piece, bytes]:
+    try:
+        return piece, logs.get(piece.key)
+    except StoreError:
+        found = (names.read(item.key, item.size) for item in logs.list())
+        now = next((each for each in found if isinstance(each, Piece) and each.holds(piece)), None)
+        if now is None:
+            raise
+        return now, logs.get(now.key)
+
+
+def check_opens(logs: Store, pieces: Iterable[Piece], keys: Sequence[age.Identity]) -> None:
+    """Raise age.NoKey unless the private keys open all of the pieces; one of each kind is tried."""
+    smallest: dict[str, Piece] = {}
+    for piece in pieces:
+        if piece.keys and piece.size <= smallest.get(piece.keys, piece).size:
+            smallest[piece.keys] = piece
+    for piece in smallest.values():
+        unpacked(piece, logs.get(piece.key) if keys else b"", keys)
 
 
 def damaged(piece: Piece, why: str) -> LogError:

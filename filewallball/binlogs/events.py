@@ -5,6 +5,7 @@ The format: https://mariadb.com/kb/en/2-binlog-event-header/. Only what shipping
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ _HEADER_SIZE = _HEADER.size
 _CHECKSUM = 4
 _ARTIFICIAL = 0x20
 """The flag of events that the server makes up for a replica, and that stand in no file."""
+_GTID = struct.Struct("<QIB")
+_ALONE, _IN_GROUP_COMMIT, _TRANSACTIONAL, _PREPARES, _ENDS = 1, 2, 4, 64, 128
+"""Flags of an event of kind GTID."""
 _POSITIONS = 2**32
 """Positions in headers have 32 bits; a file with one huge transaction may be longer."""
 
@@ -108,22 +112,60 @@ def check_place(event: Event, start: int, file: str) -> None:
 
 @dataclass(frozen=True)
 class Gtid:
-    """The global transaction id at the head of a group of events, which is committed as a whole."""
+    """The global transaction id at the head of a group of events, which is committed as a whole.
+
+    `alone`: one statement that commits by itself. `xid`: the id of a transaction of XA, as bytes; `ends`: it
+    was prepared before, and is committed or rolled back here.
+    """
 
     domain: int
     server: int
     sequence: int
     alone: bool
+    xid: bytes = b""
+    ends: bool = False
 
     def __str__(self) -> str:
         return f"{self.domain}-{self.server}-{self.sequence}"
 
 
 def gtid_of(event: Event) -> Gtid:
-    """The id in an event of kind GTID. `alone`: one statement that commits by itself."""
-    sequence, domain, flags = struct.unpack_from("<QIB", event.raw, _HEADER_SIZE)
+    """The id in an event of kind GTID."""
+    sequence, domain, flags = _GTID.unpack_from(event.raw, _HEADER_SIZE)
     (server,) = struct.unpack_from("<I", event.raw, 5)
-    return Gtid(domain, server, sequence, bool(flags & 1))
+    xid = b""
+    if flags & (_PREPARES | _ENDS):
+        start = _HEADER_SIZE + _GTID.size + (8 if flags & _IN_GROUP_COMMIT else 0)
+        xid = event.raw[start : start + 6 + sum(event.raw[start + 4 : start + 6])]
+    return Gtid(domain, server, sequence, bool(flags & _ALONE), xid, bool(flags & _ENDS))
+
+
+def gtid_event(like: Event, gtid: Gtid, checksummed: bool) -> Event:
+    """The head of an ordinary transaction of that id."""
+    body = _GTID.pack(gtid.sequence, gtid.domain, _TRANSACTIONAL) + bytes(6)
+    return _event(like, Kind.GTID, body, checksummed)
+
+
+def commit_event(like: Event, checksummed: bool) -> Event:
+    """The end of an ordinary transaction."""
+    return _event(like, Kind.XID, bytes(8), checksummed)
+
+
+def resummed(event: Event, was: bool, checksummed: bool) -> Event:
+    """The same event with or without a checksum."""
+    return event if was == checksummed else _event(event, event.kind, event.body(was), checksummed)
+
+
+def _event(like: Event, kind: int, body: bytes, checksummed: bool) -> Event:
+    size = _HEADER_SIZE + len(body) + (_CHECKSUM if checksummed else 0)
+    (server,) = struct.unpack_from("<I", like.raw, 5)
+    raw = _HEADER.pack(like.stamp, kind, server, size, like.end, like.flags) + body
+    return parse(raw + zlib.crc32(raw).to_bytes(_CHECKSUM, "little") if checksummed else raw)
+
+
+def digest_of(event: Event) -> str:
+    """What an event is known by."""
+    return hashlib.sha256(event.raw).hexdigest()[:16]
 
 
 def rotated_to(event: Event, checksummed: bool) -> tuple[str, int]:

@@ -22,7 +22,6 @@ from filewallball.binlogs.events import (
     rows_table,
     table_of,
 )
-from filewallball.errors import UserError
 
 _SERVER_WIDE = re.compile(
     rb"(?:\s|/\*(?!!).*?\*/|--[^\n]*\n|#[^\n]*\n)*"
@@ -31,7 +30,7 @@ _SERVER_WIDE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Statements about the server and its accounts. They change no database, and a restore leaves them alone."""
-_CONTROL = re.compile(rb"\s*(?:BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+_CONTROL = re.compile(rb"\s*(?:BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|XA)\b", re.IGNORECASE)
 _NOT_OVER_IT = "Restore a moment before it, or one after the next backup."
 _BETWEEN = frozenset((Kind.ROTATE, Kind.STOP, Kind.FORMAT, Kind.GTID_LIST, 161))
 """What stands between groups; 161 marks how far a crash recovery would have to read."""
@@ -90,7 +89,7 @@ class Groups:
             if not _CONTROL.match(text):
                 group.statements.append((database, text))
             # Not a prefix: ROLLBACK TO a savepoint ends nothing.
-            ended = group.gtid.alone or text.strip().upper() in (b"COMMIT", b"ROLLBACK")
+            ended = group.gtid.alone or group.gtid.ends or text.strip().upper() in (b"COMMIT", b"ROLLBACK")
         if ended:
             self._group = None
             return group
@@ -135,12 +134,7 @@ def _names(text: bytes, database: str) -> bool:
 
 
 def own(group: Group, database: str, *, checksummed: bool) -> Iterator[Event]:
-    """The group's events without the rows of other databases. Raises UserError for what can't be replayed."""
-    if group.prepared:
-        raise UserError(
-            f"The transaction {group.gtid} is one of XA (XA PREPARE), which can't be replayed.",
-            _NOT_OVER_IT,
-        )
+    """The group's events without the rows of other databases."""
     held: Event | None = None
     for event in group.events:
         if event.kind == Kind.TABLE_MAP and table_of(event, checksummed)[1] != database:

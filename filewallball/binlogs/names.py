@@ -1,29 +1,34 @@
 """The names of the log's objects in the store: what they hold can be told without reading them.
 
     TIMELINE/begin.json                             why a timeline begins
-    TIMELINE/FILE@CREATED/START-END.TAIL-DIGEST[.TIME][.last].gz
+    TIMELINE/FILE@CREATED/START-END.TAIL-DIGEST[.TIME][.last].gz[.KEYS.age]
                                                     a piece of a file, from one event's start to another's
+    …the name of a piece….looks                     it took the place of small ones: when the log ended where
     TIMELINE/FILE@CREATED/END.TIME.mark             nothing new: at TIME the log still ended there
 
 A timeline is one unbroken log of one server. CREATED is when the server began the file; times are seconds
 since 1970, by the server's clock. The first piece of a file starts at 0: pieces, put together and unpacked,
 are the file. The last event of a piece begins at TAIL, and DIGEST begins its SHA-256. At TIME the log ended
-with the piece. With `.last` the file does.
+with the piece. With `.last` the file does. With `.age` the piece is encrypted for several public keys, which
+KEYS stands for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import total_ordering
 
 BEGIN = "begin.json"
+LOOKS = ".looks"
 _FILE = re.compile(
     r"(?P<timeline>\d{6,})/(?P<file>[^/@]+\.\d{6,})@(?P<created>\d{1,12})/(?P<rest>[^/]+)", re.A
 )
 _PIECE = re.compile(
     r"(?P<start>\d{10,})-(?P<end>\d{10,})\.(?P<tail>\d+)-(?P<digest>[0-9a-f]{16})"
-    r"(?:\.(?P<time>\d{1,12}))?(?P<last>\.last)?\.gz",
+    r"(?:\.(?P<time>\d{1,12}))?(?P<last>\.last)?\.gz(?:\.(?P<keys>[0-9a-f]{8})\.age)?(?P<looks>\.looks)?",
     re.A,
 )
 _MARK = re.compile(r"(?P<end>\d{10,})\.(?P<time>\d{1,12})\.mark", re.A)
@@ -63,7 +68,7 @@ class Piece:
     """A piece of a file. `time`: the log ended at its end then. `last`: the file ends with it.
 
     `tail` and `digest`: where the last event until its end stands, and what it is known by. `size`: bytes in
-    the store.
+    the store. `keys`: what `keys_of` says of the public keys for which it is encrypted; empty: it is not.
     """
 
     timeline: int
@@ -75,6 +80,7 @@ class Piece:
     tail: int = 0
     digest: str = "0" * 16
     size: int = 0
+    keys: str = ""
 
     @property
     def key(self) -> str:
@@ -82,7 +88,23 @@ class Piece:
         time = "" if self.time is None else f".{self.time}"
         last = ".last" if self.last else ""
         place = f"{_folder(self.timeline, self.file)}{self.start:010d}-{self.end:010d}"
-        return f"{place}.{self.tail}-{self.digest}{time}{last}.gz"
+        sealed = f".{self.keys}.age" if self.keys else ""
+        return f"{place}.{self.tail}-{self.digest}{time}{last}.gz{sealed}"
+
+    @property
+    def looks_key(self) -> str:
+        """The name of the object that tells when the log ended where, within the piece."""
+        return self.key + LOOKS
+
+    def holds(self, other: Piece) -> bool:
+        """Whether all that another one tells of the same file is in this one."""
+        return (
+            other.key != self.key
+            and (other.timeline, other.file) == (self.timeline, self.file)
+            and self.start <= other.start
+            and other.end <= self.end
+            and (self.last or not other.last)
+        )
 
     @property
     def begins(self) -> Place:
@@ -91,6 +113,18 @@ class Piece:
     @property
     def ends(self) -> Place:
         return Place(self.file.name, self.end)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The object beside a piece that took the place of small ones. It is written when all that is certain."""
+
+    piece: Piece
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        return self.piece.looks_key
 
 
 @dataclass(frozen=True)
@@ -112,6 +146,12 @@ class Mark:
         return Place(self.file.name, self.end)
 
 
+def keys_of(recipients: Sequence[str]) -> str:
+    """What stands for public keys in a name; empty if there are none."""
+    told = "\n".join(sorted(recipients))
+    return hashlib.sha256(told.encode()).hexdigest()[:8] if told else ""
+
+
 def _folder(timeline: int, file: LogFile) -> str:
     return f"{timeline:06d}/{file.name}@{file.created}/"
 
@@ -127,7 +167,7 @@ def begun(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def read(key: str, size: int = 0) -> Piece | Mark | None:
+def read(key: str, size: int = 0) -> Piece | Looks | Mark | None:
     """What the object of that name is; None for anything else."""
     found = _FILE.fullmatch(key)
     if found is None:
@@ -138,7 +178,9 @@ def read(key: str, size: int = 0) -> Piece | Mark | None:
         start, end, tail = int(piece["start"]), int(piece["end"]), int(piece["tail"])
         if start > end:
             return None
-        return Piece(timeline, file, start, end, time, bool(piece["last"]), tail, piece["digest"], size)
+        last, keys = bool(piece["last"]), piece["keys"] or ""
+        told = Piece(timeline, file, start, end, time, last, tail, piece["digest"], size, keys)
+        return Looks(replace(told, size=0)) if piece["looks"] else told
     if mark := _MARK.fullmatch(found["rest"]):
         return Mark(timeline, file, int(mark["end"]), int(mark["time"]))
     return None

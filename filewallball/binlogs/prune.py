@@ -31,7 +31,7 @@ def prune(store: Store, say: Callable[[str], None]) -> int:
         for key in old:
             logs.delete(key)
         removed += len(old)
-        if not newest and len(old) == len(timeline.pieces) + len(timeline.loose):
+        if not newest and len(old) == len(timeline.pieces) + len(timeline.loose) + len(timeline.looks):
             # Last of all: whoever is interrupted before finds the rest again.
             logs.delete(begin_key(timeline.number))
     if removed:
@@ -57,6 +57,7 @@ def _old(timeline: Timeline, before: float, *, newest: bool) -> list[str]:
         last = number
     objects = [*((piece.ends, piece.key) for piece in timeline.pieces)]
     objects += [(mark.place, mark.key) for mark in timeline.loose]
+    objects += [(looks.piece.ends, looks.key) for looks in timeline.looks]
     return [key for place, key in sorted(objects) if place.number <= last]
 
 

@@ -13,20 +13,22 @@ TIME is not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from filewallball.backup import age
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import human
-from filewallball.binlogs import catalogue, groups
+from filewallball.binlogs import catalogue, groups, looks
 from filewallball.binlogs.catalogue import Timeline, place_of
-from filewallball.binlogs.content import events_in, fetched, unpacked
+from filewallball.binlogs.content import check_opens, events_in, fetched, unpacked
 from filewallball.binlogs.events import FIRST, Event, Kind, LogError, checksums, parse
 from filewallball.binlogs.groups import Groups
-from filewallball.binlogs.names import Piece, Place
+from filewallball.binlogs.names import Mark, Piece, Place
 from filewallball.binlogs.server import LOOK_SECONDS
 from filewallball.binlogs.target import Target
+from filewallball.binlogs.xa import Prepared
 from filewallball.errors import UserError
 
 _LIST = "Run `fwb restore STACK --list`, which shows what can be restored."
@@ -38,7 +40,7 @@ class Plan:
     """What is replayed: from `start` on, at most up to `stop`. `reaches`: the second whose state comes out.
 
     `sure`: what stands before this place was committed until then, whatever its stamp. `bytes`: packed, of
-    all the pieces.
+    all the pieces. `keys`: what opens those that are encrypted.
     """
 
     logs: Store
@@ -50,6 +52,7 @@ class Plan:
     stop: Place
     reaches: datetime
     bytes: int
+    keys: tuple[age.Identity, ...] = field(default=(), repr=False)
 
     @property
     def summary(self) -> str:
@@ -68,10 +71,10 @@ class Replayed:
     end: Place
 
 
-def plan(store: Store, manifest: Manifest, until: datetime) -> Plan:
-    """How to get from a backup to the second `until`. `store`: that of the backups.
+def plan(store: Store, manifest: Manifest, until: datetime, keys: Sequence[age.Identity] = ()) -> Plan:
+    """How to get from a backup to the second `until`. `store`: that of the backups. `keys`: the private ones.
 
-    Raises UserError that says what is missing, StoreError; ValueError for a time without a zone.
+    Raises UserError that says what is missing, age.NoKey, StoreError; ValueError for a time without a zone.
     """
     if until.tzinfo is None:
         raise ValueError("a moment needs a time zone")
@@ -90,27 +93,43 @@ def plan(store: Store, manifest: Manifest, until: datetime) -> Plan:
             "It was not shipped at that time, or it is another server's log that is there. " + _LIST,
         )
     reach = timeline.reach(start) or start
-    late = [mark for mark in timeline.marks if start <= mark.place <= reach and mark.time > second]
-    if not late:
+    bounds = _bounds(timeline.marks, start, reach, second)
+    if bounds is None:
         raise _too_late(second, timeline, reach, logs)
-    stop = min(mark.place for mark in late)
-    early = [
-        mark.place for mark in timeline.marks if mark.time + LOOK_SECONDS <= second and mark.place <= stop
+    more = [
+        mark
+        for each in timeline.looks
+        if each.piece.begins <= bounds[1] and bounds[0] <= each.piece.ends
+        for mark in looks.read(logs, each)
     ]
+    sure, stop = _bounds((*timeline.marks, *more), start, reach, second) or bounds
     pieces = tuple(piece for piece in timeline.chain(start) if piece.begins < stop)
-    form = _format_event(logs, timeline, start)
-    _check_start(logs, pieces, start, manifest)
+    head = _head(timeline, start)
+    check_opens(logs, (head, *pieces), keys)
+    _, form = next(events_in(head, unpacked(head, logs.get(head.key), keys)))
+    _check_start(logs, pieces, start, manifest, keys)
     return Plan(
         logs,
         timeline,
         pieces,
-        form,
+        form.raw,
         start,
-        max([*early, start]),
+        sure,
         stop,
         datetime.fromtimestamp(second, UTC),
         sum(piece.size for piece in pieces),
+        tuple(keys),
     )
+
+
+def _bounds(marks: Sequence[Mark], start: Place, reach: Place, second: int) -> tuple[Place, Place] | None:
+    """Up to where the log was committed until that second for sure, and from where on it was not."""
+    late = [mark.place for mark in marks if start <= mark.place <= reach and mark.time > second]
+    if not late:
+        return None
+    stop = min(late)
+    early = [mark.place for mark in marks if mark.time + LOOK_SECONDS <= second and mark.place <= stop]
+    return max([*early, start]), stop
 
 
 def _too_late(second: int, timeline: Timeline, reach: Place, logs: Store) -> UserError:
@@ -137,8 +156,8 @@ def _told(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _format_event(logs: Store, timeline: Timeline, start: Place) -> bytes:
-    """The first event of the file in which the replay starts: without it nobody can read the others."""
+def _head(timeline: Timeline, start: Place) -> Piece:
+    """The piece with the first event of the file in which the replay starts: it describes all others."""
     head = next(
         (each for each in timeline.pieces if each.begins == Place(start.file, 0) and each.end > FIRST), None
     )
@@ -146,17 +165,18 @@ def _format_event(logs: Store, timeline: Timeline, start: Place) -> bytes:
         raise UserError(
             f"The store doesn't have the beginning of {start.file}, in which the backup stands.", _LIST
         )
-    _, event = next(events_in(head, unpacked(head, logs.get(head.key))))
-    return event.raw
+    return head
 
 
-def _check_start(logs: Store, pieces: Sequence[Piece], start: Place, manifest: Manifest) -> None:
+def _check_start(
+    logs: Store, pieces: Sequence[Piece], start: Place, manifest: Manifest, keys: Sequence[age.Identity]
+) -> None:
     """Raise UserError unless a transaction can begin at the place, and what stands before it is older."""
     if not pieces or pieces[0].begins.number != start.number:
         return
     first = pieces[0]
     groups_before, at, latest = Groups(begun=True), first.start, 0
-    for at, event in events_in(first, unpacked(first, logs.get(first.key))):
+    for at, event in events_in(first, unpacked(first, logs.get(first.key), keys)):
         if at >= start.position:
             break
         if event.kind == Kind.FORMAT:
@@ -183,6 +203,7 @@ def apply(plan: Plan, target: Target, database: str, say: Callable[[str], None])
     `say` hears progress. Raises UserError if anything fails; the server is worth nothing then.
     """
     found, done, end = Groups(checksummed=checksums(parse(plan.format_event))), 0, plan.start
+    prepared = Prepared(database)
     with target.replaying(plan.format_event) as feed:
         for place, event in _events(plan):
             if place >= plan.stop:
@@ -198,12 +219,18 @@ def apply(plan: Plan, target: Target, database: str, say: Callable[[str], None])
                 continue
             feed.seen(group.gtid)
             end = Place(place.file, place.position + event.size)
-            if groups.concerns(group, database):
+            events, commits = list[Event](), groups.commits(group)
+            if group.prepared:
+                prepared.hold(group, checksummed=found.checksummed)
+            elif group.gtid.ends:
+                events, commits = prepared.ended(group, checksummed=found.checksummed), True
+            elif groups.concerns(group, database):
                 feed.know(groups.foreign(group, database))
-                for own in groups.own(group, database, checksummed=found.checksummed):
-                    feed.write(own.raw)
-                feed.commits += groups.commits(group)
-                done += 1
+                events = [*groups.own(group, database, checksummed=found.checksummed)]
+            for own in events:
+                feed.write(own.raw)
+            feed.commits += bool(events) and commits
+            done += bool(events)
             say(f"{done} transactions replayed, up to {_told(group.stamp)}")
         if found.open:
             raise LogError(
@@ -214,11 +241,13 @@ def apply(plan: Plan, target: Target, database: str, say: Callable[[str], None])
 
 
 def _events(plan: Plan) -> Iterator[tuple[Place, Event]]:
-    known = checksums(parse(plan.format_event))
-    for piece, data in fetched(plan.logs, plan.pieces):
+    known, wanted = checksums(parse(plan.format_event)), plan.start
+    for piece, data in fetched(plan.logs, plan.pieces, plan.keys):
         for at, event in events_in(piece, data, checksummed=known):
             if event.kind == Kind.FORMAT:
                 known = checksums(event)
             place = Place(piece.file.name, at)
-            if place >= plan.start:
+            # What two shippers put there overlaps.
+            if place >= wanted:
                 yield place, event
+                wanted = Place(piece.file.name, at + event.size)

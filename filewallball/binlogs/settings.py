@@ -14,19 +14,28 @@ from filewallball.backup.settings import DatabaseSettings, StoreSettings, read_d
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that shipping needs. `every`: seconds from one look at the log to the next."""
+    """Everything that shipping needs. `every`: seconds from one look at the log to the next.
+
+    `recipients`: the public keys for which pieces are encrypted, if there are any.
+    """
 
     database: DatabaseSettings
     store: StoreSettings
     work_dir: Path
     every: int
+    recipients: tuple[str, ...] = ()
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings of the shipper. Raises ConfigError that names all that is wrong."""
     read = Reader(environment)
-    database = read_database(read)
-    settings = Settings(database, read_store(read), read.directory(Variables.WORK_DIR), _seconds(read))
+    settings = Settings(
+        read_database(read),
+        read_store(read),
+        read.directory(Variables.WORK_DIR),
+        _seconds(read),
+        read.recipients(Variables.RECIPIENTS),
+    )
     read.finish()
     return settings
 

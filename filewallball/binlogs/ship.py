@@ -7,8 +7,7 @@ files are called: a new timeline begins.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,14 +17,11 @@ from facts.binlogs import READY
 from filewallball.backup.store import AlreadyThere, Store
 from filewallball.binlogs import catalogue, names
 from filewallball.binlogs.begin import Begin
-from filewallball.binlogs.content import Writer
-from filewallball.binlogs.events import FIRST, Event, LogError
+from filewallball.binlogs.content import PIECE, Writer, sealed
+from filewallball.binlogs.events import FIRST, Event, LogError, digest_of
 from filewallball.binlogs.names import LogFile, Mark, Piece, Place
 from filewallball.binlogs.server import Feed, LogGone, Seen, Server
 from filewallball.errors import UserError
-
-PIECE = 16 * 2**20
-"""Bytes of the log after which a piece ends."""
 
 
 class Broken(UserError):
@@ -47,13 +43,24 @@ class _Shipped:
 
 
 class Shipper:
-    """`turn` brings the store up to date. `logs`: the store of the log's pieces. `say` hears what happens."""
+    """`turn` brings the store up to date. `logs`: the store of the log's pieces. `say` hears what happens.
 
-    def __init__(self, server: Server, logs: Store, work: Path, say: Callable[[str], None]) -> None:
+    `recipients`: the public keys for which pieces are encrypted; none: they are not.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        logs: Store,
+        work: Path,
+        say: Callable[[str], None],
+        recipients: Sequence[str] = (),
+    ) -> None:
         self._server = server
         self._logs = logs
         self._work = work
         self._say = say
+        self._recipients = tuple(recipients)
         self._timeline = 0
         self._shipped: _Shipped | None = None
         self._feed: Feed | None = None
@@ -126,7 +133,7 @@ class Shipper:
             start, event = feed.read()
         except (LogGone, LogError) as error:
             raise Broken(f"The server no longer has {shipped.tail} of its log ({error.message}).") from error
-        if (feed.file, start, _digest(event)) == (shipped.file, shipped.tail, shipped.digest):
+        if (feed.file, start, digest_of(event)) == (shipped.file, shipped.tail, shipped.digest):
             return feed
         feed.close()
         raise Broken(
@@ -202,17 +209,18 @@ class Shipper:
         shipped = self._shipped
         if self._last:
             tail, event = self._last
-            shipped = _Shipped(file, writer.end, tail, _digest(event), last)
+            shipped = _Shipped(file, writer.end, tail, digest_of(event), last)
         elif shipped:
             shipped = replace(shipped, whole=last)
         else:
             return
         piece = Piece(
-            self._timeline, file, writer.start, writer.end, time, last, shipped.tail.position, shipped.digest
-        )
+            self._timeline, file, writer.start, writer.end, time, last, shipped.tail.position, shipped.digest,
+            keys=names.keys_of(self._recipients),
+        )  # fmt: skip
         # Under the same name is the same piece: its answer was lost, or another shipper put it there.
         with suppress(AlreadyThere):
-            self._logs.put_file(writer.path, piece.key)
+            self._logs.put_file(sealed(writer.path, self._recipients), piece.key)
         self._writer, self._shipped = None, shipped
 
     def _ship_moment(self, seen: Seen) -> None:
@@ -233,7 +241,3 @@ class Shipper:
         if self._mark and self._mark.place == mark.place:
             self._logs.delete(self._mark.key)
         self._mark = mark
-
-
-def _digest(event: Event) -> str:
-    return hashlib.sha256(event.raw).hexdigest()[:16]

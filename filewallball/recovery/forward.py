@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from pymysql.cursors import Cursor
 
+from filewallball.backup import age
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.store import Store
 from filewallball.binlogs import catalogue, replay
@@ -33,10 +35,12 @@ class Forward:
             done += [f"{found.transactions} transactions, up to {self.moment:%Y-%m-%d %H:%M:%S} UTC"]
 
 
-def plan(store: Store, manifest: Manifest, moment: datetime, log: Log) -> Forward:
-    """How to get from the backup to the moment. Raises UserError that says what is missing."""
+def plan(
+    store: Store, manifest: Manifest, moment: datetime, keys: Sequence[age.Identity], log: Log
+) -> Forward:
+    """How to get from the backup to the moment. Raises UserError that says what is missing, age.NoKey."""
     with log.step("plan") as done:
-        made = replay.plan(store, manifest, moment)
+        made = replay.plan(store, manifest, moment, keys)
         done += [made.summary]
         return Forward(made, moment)
 

@@ -75,10 +75,18 @@ def choose(settings: Settings, log: Log, store: Store, wanted: Wanted) -> Chosen
         server = live.look(database)
         loading.check_series(server.version)
         manifest = choosing.choose(store, wanted, Target(database.name, server.version))
+        keys = _keys(settings, manifest)
         rows = sum(table.rows for table in manifest.tables.values())
         done += [manifest.name, choosing.how_old(manifest), f"{len(manifest.tables)} tables, {rows} rows"]
-    ahead = forward.plan(store, manifest, wanted.at, log) if wanted.at else None
+    ahead = forward.plan(store, manifest, wanted.at, keys, log) if wanted.at else None
     return Chosen(manifest, server, ahead)
+
+
+def _keys(settings: Settings, manifest: Manifest) -> list[age.Identity]:
+    """The private keys that were given. Raises age.NoKey if they are sure not to open the backup."""
+    keys = age.identities(settings.identity) if settings.identity else []
+    age.check_opens(keys, manifest.recipients, manifest.name)
+    return keys
 
 
 @contextmanager
@@ -96,9 +104,8 @@ def work_folder(settings: Settings) -> Generator[WorkDir]:
 def fetch(settings: Settings, log: Log, store: Store, chosen: Chosen, path: Path) -> None:
     """Download the backup to `path`, proven. Raises Damaged, StoreError."""
     manifest = chosen.manifest
-    keys = age.identities(settings.identity) if settings.identity else []
+    keys = _keys(settings, manifest)
     with log.step("download") as done:
-        age.check_opens(keys, manifest.recipients, manifest.name)
         target = Target(settings.backup.database.name, chosen.server.version)
         of = human(manifest.bytes)
         choosing.fetch(

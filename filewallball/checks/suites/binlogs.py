@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from facts import binlogs as facts
 from facts.checks.backups import BinlogsTarget
-from filewallball.backup.catalogue import newest_verified
 from filewallball.backup.store import Store, StoreError
 from filewallball.binlogs import catalogue
-from filewallball.binlogs.catalogue import Timeline
+from filewallball.binlogs.catalogue import Reach, Timeline
 from filewallball.checks.config import ChecksConfig
 from filewallball.checks.result import CheckFailed, CheckWarned
 from filewallball.checks.runner import Check, Suite
@@ -26,15 +25,17 @@ def recovery_point(config: ChecksConfig) -> str:
     """The store has the binary log up to a minute ago or less, and a backup to begin with."""
     target = config[BinlogsTarget]
     store = scheduled.open_store_at(target.store)
-    found, lag = _found(store)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    while True:
+        found, lag = _found(store)
         # The server may have been restarted just now, by another check for one.
         late = lag is None or lag > target.max_lag_seconds
-        if not late and not _overtaken(store, found[-1], target.max_lag_seconds):
+        reach = Reach((), ()) if late else catalogue.windows(store, found)
+        if not late and not _overtaken(reach, found[-1], target.max_lag_seconds):
+            break
+        if time.monotonic() >= deadline:
             break
         time.sleep(POLL_SECONDS)
-        found, lag = _found(store)
     if lag is None:
         raise CheckFailed(
             f"nothing of the binary log is in {store.settings.where}", "the shipper at work", _look(config)
@@ -46,7 +47,7 @@ def recovery_point(config: ChecksConfig) -> str:
             f"{target.max_lag_seconds:g} s or less",
             _look(config),
         )
-    return _covered(store, found[-1], lag)
+    return _covered(store, reach, found[-1], lag)
 
 
 def _found(store: Store) -> tuple[list[Timeline], float | None]:
@@ -56,17 +57,14 @@ def _found(store: Store) -> tuple[list[Timeline], float | None]:
     return found, datetime.now(UTC).timestamp() - latest.time if latest else None
 
 
-def _overtaken(store: Store, newest: Timeline, seconds: float) -> bool:
+def _overtaken(reach: Reach, newest: Timeline, seconds: float) -> bool:
     """Whether the newest backup was made just now, at a place of the log that isn't in the store yet."""
-    backup = newest_verified(store)
-    if backup is None or datetime.now(UTC) - backup.created > timedelta(seconds=seconds):
+    if reach.newest is None or datetime.now(UTC) - reach.newest > timedelta(seconds=seconds):
         return False
-    windows = catalogue.windows(store).windows
-    return not windows or windows[-1].timeline != newest.number
+    return not reach.windows or reach.windows[-1].timeline != newest.number
 
 
-def _covered(store: Store, newest: Timeline, lag: float) -> str:
-    reach = catalogue.windows(store)
+def _covered(store: Store, reach: Reach, newest: Timeline, lag: float) -> str:
     window = reach.windows[-1] if reach.windows else None
     begin = catalogue.begin_of(catalogue.below(store), newest.number)
     if window is None or window.timeline != newest.number:

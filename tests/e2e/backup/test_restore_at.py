@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 
+import pyrage
 import pytest
 from restore_lab import Lab, running
 from s3_gateway import S3
 
+from facts.backup import Variables
+from filewallball.backup import age
+from filewallball.backup.catalogue import entries
+from filewallball.binlogs.names import LogFile
 from filewallball.errors import UserError
 from filewallball.recovery import forward
 
@@ -30,7 +36,8 @@ def wait_second() -> int:
     return now + 1
 
 
-def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab) -> None:
+def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab, tmp_path: Path) -> None:
+    """Of a stack that encrypts what it stores."""
     names = ("catalogue", "server", "ship")
     catalogue, server, ship = (import_module(f"filewallball.binlogs.{name}") for name in names)
     lab.admin(
@@ -41,9 +48,15 @@ def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab) -> No
     )  # fmt: skip
     settings = replace(lab.settings().backup.database, user="shipper", password="p")
     logs = catalogue.below(lab.store())
+    key, other = (pyrage.x25519.Identity.generate() for _ in range(2))
+    recipients = (str(key.to_public()),)
+    lab.environment[Variables.RECIPIENTS] = recipients[0]
+    for name, identity in (("key", key), ("other", other)):
+        (tmp_path / name).write_text(f"# of the test\n{identity}\n")
 
     def shipped() -> None:
-        shipper, second = ship.Shipper(server.Server(lambda: settings), logs, lab.work, len), int(time.time())
+        connected, second = server.Server(lambda: settings), int(time.time())
+        shipper = ship.Shipper(connected, logs, lab.work, len, recipients)
         while shipper.turn().time <= second:
             time.sleep(0.1)
 
@@ -58,7 +71,20 @@ def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab) -> No
     lab.app("DELETE FROM counted")
     shipped()
 
+    (backup,) = entries(lab.store())
+    (timeline,) = catalogue.timelines(logs)
+    assert backup.manifest
+    position = backup.manifest.snapshot
+    assert LogFile(position.file, position.begun or 0) in {piece.file for piece in timeline.pieces}
     assert any(line.startswith("--at works from") for line in forward.reach(lab.store()))
+    for name, why in (("", "no private key was given"), ("other", "is not one of theirs")):
+        if name:
+            lab.environment[Variables.IDENTITY_FILE] = str(tmp_path / name)
+        with pytest.raises(age.NoKey, match=why) as refused:
+            lab.restore(at=moment)
+        assert "The database was left as it is." in refused.value.hint
+    assert lab.app("SELECT COUNT(*) FROM counted") == [(0,)]
+    lab.environment[Variables.IDENTITY_FILE] = str(tmp_path / "key")
     said = "\n".join(lab.restore(at=moment))
     assert "replay: " in said
     assert lab.app("SELECT id FROM seen ORDER BY id") == [(1,), (2,)]

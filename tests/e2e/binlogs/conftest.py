@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_lab import DATABASE, UTF8, Lab, Process, running
+from log_lab import DATABASE, UTF8, Clock, Lab, Process, running
 from past import Then
 from s3_gateway import S3, Recorded, gateway, recording
 from shipped_log import TABLE, rows
@@ -62,6 +62,12 @@ def lab(server: Process, empty: Process, s3: S3, tmp_path: Path) -> Iterator[Lab
     found = Lab(server, empty, s3, tmp_path)
     yield found
     found.shipper.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The server's clock, which the test sets."""
+    return Clock(monkeypatch)
 
 
 @pytest.fixture

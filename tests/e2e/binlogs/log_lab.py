@@ -7,21 +7,24 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pymysql
+import pytest
 from s3_gateway import S3, free_port
 
+from filewallball.backup import age
 from filewallball.backup.manifest import Manifest, Position
 from filewallball.backup.names import MANIFEST_SUFFIX, backup_name
 from filewallball.backup.settings import DatabaseSettings, StoreSettings
 from filewallball.backup.store import Store
 from filewallball.binlogs import catalogue, replay
-from filewallball.binlogs.server import Server
+from filewallball.binlogs.merge import merge
+from filewallball.binlogs.server import Seen, Server
 from filewallball.binlogs.ship import Shipper
 from filewallball.binlogs.target import Target
 
@@ -106,6 +109,19 @@ def running(folder: Path, installed: Path, *options: str) -> Iterator[Process]:
         process.stop(kill=True)
 
 
+class Clock:
+    """The time that the server shows to the shipper, `now`: seconds since 1970."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = int(time.time())
+        look = Server.look
+
+        def told(server: Server) -> Seen:
+            return Seen(self.now, look(server).place)
+
+        monkeypatch.setattr(Server, "look", told)
+
+
 class Lab:
     """The database, its log and its store; time stands still in it unless it is moved."""
 
@@ -120,6 +136,7 @@ class Lab:
         self.logs = catalogue.below(self.store)
         self.work = folder
         self.said: list[str] = []
+        self.recipients: tuple[str, ...] = ()
         self.shipper = self.new_shipper()
         server.run(
             "RESET MASTER",
@@ -133,7 +150,13 @@ class Lab:
     def new_shipper(self) -> Shipper:
         """One that knows nothing but what the store holds."""
         settings = DatabaseSettings("127.0.0.1", self.server.port, DATABASE, USER, "p")
-        return Shipper(Server(lambda: settings), self.logs, self.work, self.said.append)
+        return Shipper(Server(lambda: settings), self.logs, self.work, self.said.append, self.recipients)
+
+    def merge(self, seconds: float = 3600) -> bool:
+        """Put small pieces together, as the shipper does now and then."""
+        settings = DatabaseSettings("127.0.0.1", self.server.port, DATABASE, USER, "p")
+        with closing(Server(lambda: settings)) as server:
+            return merge(server, self.logs, self.work, self.said.append, self.recipients, seconds)
 
     def settle(self) -> int:
         """Ship until the store knows all that was committed until now; the second in which that was."""
@@ -166,8 +189,8 @@ class Lab:
         self.store.put(manifest.to_json(), manifest.name + MANIFEST_SUFFIX)
         return manifest
 
-    def replay(self, manifest: Manifest, second: float) -> replay.Replayed:
-        plan = replay.plan(self.store, manifest, datetime.fromtimestamp(second, UTC))
+    def replay(self, manifest: Manifest, second: float, keys: Sequence[age.Identity] = ()) -> replay.Replayed:
+        plan = replay.plan(self.store, manifest, datetime.fromtimestamp(second, UTC), keys)
         return replay.apply(plan, Target(self.empty.client), DATABASE, lambda _: None)
 
     def restored(self, sql: str) -> list[tuple[Any, ...]]:

@@ -17,12 +17,20 @@ from cryptography import x509
 from local_program import binary, free_port, program
 from made_certificates import Certificates
 
+from facts import tls
+from facts.backup import Variables
 from facts.checks.mariadb import MariadbTarget
 from facts.checks.tls import TlsTarget
 from facts.tls import CA, names_of
+from filewallball.backup import logfile
 from filewallball.backup.program import login
 from filewallball.backup.settings import DatabaseSettings
+from filewallball.binlogs.events import FIRST, Kind
+from filewallball.binlogs.names import Place
+from filewallball.binlogs.server import Server
+from filewallball.binlogs.settings import database_from_environment
 from filewallball.encryption import mariadb_options
+from filewallball.errors import UserError
 
 NAMES = ("localhost", *names_of("mariadb", "filewallball"))
 CONF = Path(__file__).parents[3] / "components/files/tls/my.cnf"
@@ -93,22 +101,24 @@ def database(tmp_path: Path) -> Iterator[Encrypted]:
 def test_the_check_sees_a_good_server_and_one_that_takes_plain_connections(
     database: Encrypted, check: Callable[..., Any], tmp_path: Path
 ) -> None:
-    tls = TlsTarget(ca_file=str(database.folder / CA), names=("mariadb=mariadb",))
-    good = check("mariadb-tls", mariadb=database.target, tls=tls)
+    encrypted = TlsTarget(ca_file=str(database.folder / CA), names=("mariadb=mariadb",))
+    good = check("mariadb-tls", mariadb=database.target, tls=encrypted)
     assert (good.status, good.hint) == ("ok", ""), good.observed
     stranger = tmp_path / "stranger"
     Certificates().write(stranger, "127.0.0.1")
-    other = check("mariadb-tls", mariadb=replace(database.target, ca_file=str(stranger / CA)), tls=tls)
+    other = check("mariadb-tls", mariadb=replace(database.target, ca_file=str(stranger / CA)), tls=encrypted)
     assert other.status == "failed"
     assert "certificate verify failed" in other.observed
     with database.root.cursor() as cursor:
         cursor.execute("SET GLOBAL require_secure_transport = OFF")
-    plain = check("mariadb-tls", mariadb=database.target, tls=tls)
+    plain = check("mariadb-tls", mariadb=database.target, tls=encrypted)
     assert plain.status == "failed"
     assert "aren't encrypted" in plain.observed
 
 
-def test_a_dump_goes_encrypted_and_to_nobody_else(database: Encrypted, tmp_path: Path) -> None:
+def test_a_dump_and_the_binary_log_go_encrypted_and_to_nobody_else(
+    database: Encrypted, tmp_path: Path
+) -> None:
     target = database.target
     settings = DatabaseSettings(
         "localhost", target.port, target.database, target.monitor_user, "monitor-secret", target.ca_file
@@ -125,6 +135,33 @@ def test_a_dump_goes_encrypted_and_to_nobody_else(database: Encrypted, tmp_path:
     Certificates().write(stranger, "127.0.0.1")
     assert "certificate" in dump(replace(settings, ca_file=str(stranger / CA))).stderr.lower()
     assert dump(replace(settings, ca_file=None), "--skip-ssl").returncode != 0
+
+    # The shipper of the log, told as its pod is.
+    (tmp_path / "password").write_text("monitor-secret")
+    told = {
+        Variables.HOST: settings.host,
+        Variables.PORT: str(settings.port),
+        Variables.DATABASE: settings.name,
+        Variables.USER: settings.user,
+        Variables.PASSWORD_FILE: str(tmp_path / "password"),
+        tls.Variables.CA_FILE: str(settings.ca_file),
+    }
+    with closing(Server(lambda: database_from_environment(told))) as server:
+        with database.root.cursor() as cursor:
+            cursor.execute("CREATE TABLE filewallball_db.t (v LONGTEXT)")
+            cursor.execute("INSERT INTO filewallball_db.t VALUES (REPEAT('x', 1000000))")
+        end = server.look().place
+        with closing(server.follow(Place(end.file, FIRST))) as feed:
+            kinds = [feed.read()[1].kind for _ in iter(lambda: feed.place < end, False)]
+        assert {Kind.FORMAT, Kind.GTID, Kind.XID} <= set(kinds)
+        assert feed.file
+        assert logfile.newest(settings) == (end.file, feed.file.created)
+    told[tls.Variables.CA_FILE] = str(stranger / CA)
+    with (
+        closing(Server(lambda: database_from_environment(told))) as server,
+        pytest.raises(UserError, match="certificate verify failed"),
+    ):
+        server.look()
 
 
 def test_a_renewed_certificate_is_loaded_while_clients_go_on(database: Encrypted) -> None:

@@ -23,7 +23,7 @@ MANIFEST = Manifest(
     charset="utf8mb4",
     collation="utf8mb4_unicode_ci",
     server_version="10.11.19-MariaDB-log",
-    snapshot=Position("bin.000001", 512),
+    snapshot=Position("bin.000001", 512, 1772290000),
     tables={"파일": Table(3, 4294967295, "cd" * 32)},
     objects={"view": {"v": "ef" * 32}},
     verified=True,
@@ -76,7 +76,9 @@ def test_an_older_manifest_tells_nothing_of_how_it_was_packed() -> None:
     values = json.loads(MANIFEST.to_json())
     for key in ("compression", "recipients", "proof"):
         del values[key]
+    del values["snapshot"]["begun"]
     found = Manifest.from_json(json.dumps(values).encode())
+    assert found.snapshot == Position("bin.000001", 512)
     assert (found.compression, found.recipients, found.proof) == ("gzip", (), "")
 
 
@@ -106,7 +108,7 @@ def test_an_older_manifest_is_read() -> None:
 def test_what_a_manifest_looks_like() -> None:
     values = json.loads(MANIFEST.to_json())
     assert values["created"] == "2026-02-28T17:00:05Z"
-    assert values["snapshot"] == {"file": "bin.000001", "position": 512}
+    assert values["snapshot"] == {"file": "bin.000001", "position": 512, "begun": 1772290000}
     assert values["tables"]["파일"]["rows"] == 3
     assert "파일" in MANIFEST.to_json().decode()
 

@@ -74,12 +74,6 @@ CONFIG: list[Mistake] = [
         "backup.encryption.recipients.0",
         '= "[secret]": a private key',
     ),
-    (
-        "backup: {store: {inCluster: true}, encryption:"
-        " {recipients: [age1tq3l62fjl2xzd724y7tdm6p5wlshcmu4ey3n2j3c0q8ervegyc7qulyutl]}}",
-        "backup.encryption",
-        "write pointInTime: {enabled: false} beside it",
-    ),
     ("redis: {maxmemory: 256Mi}", "redis.maxmemory", "write a whole number with mb or gb"),
     ("redis: {maxmemory: 268435456}", "redis.maxmemory", "= 268435456: not text"),
     ("redis: {maxmemory: '256'}", "redis.maxmemory", "less than 1mb"),

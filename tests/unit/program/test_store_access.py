@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyrage
 import pytest
 from program_run import DEV, PRD, Rendered, merged
 
 import settings
-from facts import backup, snapshots, store
+from facts import backup, binlogs, snapshots, store
 from filewallball.backup.settings import store_from_environment
 from filewallball.errors import ConfigError
 
@@ -139,3 +140,21 @@ def test_what_a_pod_is_told_is_what_it_reads(tmp_path: Any) -> None:
     assert "value" not in repr(found)
     with pytest.raises(ConfigError, match="is not one of path, virtual"):
         store_from_environment({**environment, names.ADDRESSING: "dns"})
+
+
+def test_whatever_goes_to_the_store_is_encrypted_for_the_same_keys(render: Render) -> None:
+    """Backups, those that a restore makes, and the binary log."""
+    keys = [str(pyrage.x25519.Identity.generate().to_public()) for _ in range(2)]
+    for recipients in ([], keys):
+        rendered = render(
+            merged(PRD, {"backup": {"encryption": {"recipients": recipients}}} if recipients else {})
+        )
+        templates = [
+            pods(rendered)[backup.CRON_JOB],
+            rendered.object("PodTemplate", "filewallball-restore").inputs["template"],
+            rendered.object("Deployment", binlogs.NAME).inputs["spec"]["template"],
+        ]
+        for template in templates:
+            [container] = template["spec"]["containers"]
+            told = {each["name"]: each.get("value") for each in container["env"]}
+            assert told.get(backup.Variables.RECIPIENTS, "").split() == recipients
