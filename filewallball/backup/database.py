@@ -110,6 +110,7 @@ def connect(settings: DatabaseSettings, doing: str) -> Generator[Connection[Curs
             autocommit=True,
             connect_timeout=10,
             init_command=SESSION,
+            unix_socket=settings.socket,
             **mariadb_options(settings.ca_file),
         )
     try:

@@ -146,15 +146,12 @@ def command(settings: DatabaseSettings, tables: Sequence[str], options: Sequence
 
 def login(program: str, settings: DatabaseSettings) -> list[str]:
     """One of MariaDB's programs and where it logs in; the password goes by the environment."""
-    return [
-        program,
-        "--no-defaults",
-        "--protocol=tcp",
-        f"--host={settings.host}",
-        f"--port={settings.port}",
-        f"--user={settings.user}",
-        *mariadb_words(settings.ca_file),
-    ]
+    if settings.socket:
+        where = [f"--socket={settings.socket}"]
+    else:
+        where = ["--protocol=tcp", f"--host={settings.host}", f"--port={settings.port}"]
+        where += mariadb_words(settings.ca_file)
+    return [program, "--no-defaults", *where, f"--user={settings.user}"]
 
 
 def client_environment(work: WorkDir) -> dict[str, str]:

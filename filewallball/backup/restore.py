@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from filewallball.backup import again, inventory, owners, zones
+from filewallball.backup import again, inventory, mariadbd, owners, zones
 from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.inventory import Definition, Inventory
 from filewallball.backup.packed import unpacked
@@ -39,36 +39,6 @@ _ZONES_HINT = (
     + " ".join(f"GRANT SELECT ON mysql.{table} TO …;" for table in zones.TABLES)
 )
 _FULL = ("No space left", "Disk is full", "is full", "Errcode: 28", "error: 28")
-
-_OPTIONS = """\
-[mariadbd]
-datadir={data}
-socket={socket}
-pid-file={home}/pid
-log-error={home}/server.log
-tmpdir={home}
-secure-file-priv={home}
-skip-networking
-skip-log-bin
-skip-slave-start
-performance-schema=OFF
-event-scheduler=OFF
-max-connections=5
-max-allowed-packet=1G
-table-open-cache=64
-key-buffer-size=1M
-aria-pagecache-buffer-size=8M
-innodb-buffer-pool-size=48M
-innodb-log-file-size=16M
-innodb-log-buffer-size=2M
-innodb-data-file-path=ibdata1:4M:autoextend
-innodb-temp-data-file-path=ibtmp1:4M:autoextend
-innodb-flush-log-at-trx-commit=0
-innodb-doublewrite=OFF
-innodb-flush-method=nosync
-innodb-use-native-aio=OFF
-"""
-"""Small rather than fast, and not safe against a crash: nothing here outlives the job."""
 
 
 def server_version() -> str:
@@ -112,20 +82,24 @@ class Throwaway:
     def load(
         self, dump: Path, server: Server, database: str, progress: Callable[[int], None]
     ) -> tuple[str, ...]:
-        """Create `database` as the server has it, and load the dump; `progress` hears SQL bytes so far.
+        """Create `database` as the server has it, and load the dump: as `add`."""
+        with errors("Creating the database to restore into"), self.connect() as connection:
+            connection.cursor().execute(
+                f"CREATE DATABASE {quote(database)} CHARACTER SET {server.charset} COLLATE {server.collation}"
+            )
+        return self.add(dump, database, progress)
+
+    def add(self, dump: Path, database: str, progress: Callable[[int], None]) -> tuple[str, ...]:
+        """Load a dump into a database that is there; `progress` hears SQL bytes so far.
 
         Returns what could not be made as it was, a line each. Raises UserError if the file does not unpack
         or a statement fails.
         """
-        with errors("Creating the database to restore into"), self._connect() as connection:
-            connection.cursor().execute(
-                f"CREATE DATABASE {quote(database)} CHARACTER SET {server.charset} COLLATE {server.collation}"
-            )
         messages, told = self._home / "client.err", self._home / "client.out"
         with messages.open("wb") as errors_to, told.open("wb") as told_to:
             client = subprocess.Popen(
                 [
-                    *self._client(),
+                    *self.client(),
                     "--binary-mode",
                     "--comments",
                     "--default-character-set=utf8mb4",
@@ -156,7 +130,7 @@ class Throwaway:
     def know_owners(self, settings: DatabaseSettings) -> None:
         """Make accounts for those who own views and routines. Raises UserError."""
         found = owners.of(settings)
-        with errors("Making the owners of views and routines"), self._connect() as connection:
+        with errors("Making the owners of views and routines"), self.connect() as connection:
             owners.make(connection.cursor(), found, settings.name)
 
     def know_zones(self, settings: DatabaseSettings) -> None:
@@ -173,7 +147,7 @@ class Throwaway:
             )
             try:
                 client = subprocess.run(
-                    [*self._client(), "mysql"],
+                    [*self.client(), "mysql"],
                     stdin=dump.stdout,
                     stdout=subprocess.DEVNULL,
                     stderr=errors_to,
@@ -193,12 +167,12 @@ class Throwaway:
 
     def inventory(self, database: str, step: Callable[[str, int, int], None]) -> Inventory:
         """What the restored database holds."""
-        with errors("Counting rows in the restored copy"), self._connect() as connection:
+        with errors("Counting rows in the restored copy"), self.connect() as connection:
             return inventory.take(connection.cursor(), database, step)
 
     def again(self, database: str, kind: str, name: str, made: Definition) -> Definition | None:
         """What this server makes of a view's or table's definition, run once more; None if it refuses."""
-        with errors("Running definitions once more"), self._connect() as connection:
+        with errors("Running definitions once more"), self.connect() as connection:
             return again.run(connection, database, kind, name, made)
 
     def wait_ready(self) -> None:
@@ -206,7 +180,7 @@ class Throwaway:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                with self._connect():
+                with self.connect():
                     return
             except pymysql.MySQLError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -229,10 +203,16 @@ class Throwaway:
     def _failed(self, what: str, messages: str) -> UserError:
         return _failure(self._work, what, messages.strip() or _complaints(self._home))
 
-    def _client(self) -> list[str]:
+    def login(self, database: str) -> DatabaseSettings:
+        """How the administrator reaches one of its databases."""
+        return DatabaseSettings("localhost", 0, database, "root", "", socket=str(self._socket))
+
+    def client(self) -> list[str]:
+        """The words that start `mariadb` as the server's administrator."""
         return ["mariadb", "--no-defaults", f"--socket={self._socket}", "--user=root"]
 
-    def _connect(self) -> Connection[Cursor]:
+    def connect(self) -> Connection[Cursor]:
+        """A connection as the administrator. Raises the driver's errors."""
         return pymysql.connect(
             unix_socket=str(self._socket),
             user="root",
@@ -244,30 +224,20 @@ class Throwaway:
 
 
 @contextmanager
-def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
+def throwaway(
+    work: WorkDir, server: Server, sizes: Mapping[str, str] = mariadbd.SMALL
+) -> Generator[Throwaway]:
     """Start a throw-away server that treats definitions as `server` does; stopped and removed at the end."""
     home = work.path / "server"
     home.mkdir(mode=0o700)
-    # The server refuses root unless told; anybody else is left as who they are.
-    identity = ["--user=root"] if os.geteuid() == 0 else []
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         socket = home / "socket"
         if len(os.fsencode(socket)) > _SOCKET_LENGTH:
             socket = Path(stack.enter_context(TemporaryDirectory(prefix="fwb-"))) / "socket"
-        options = home / "my.cnf"
-        mirrored = "".join(f"{name}={value}\n" for name, value in sorted(server.variables.items()))
-        options.write_text(
-            _OPTIONS.format(home=home, data=home / "data", socket=socket) + mirrored, encoding="utf-8"
-        )
-        _install(work, options, home, identity)
-        process = subprocess.Popen(
-            ["mariadbd", f"--defaults-file={options}", *identity],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=client_environment(work),
-        )
+        options = mariadbd.write_options(home, home / "data", socket, sizes, server.variables)
+        _install(work, options, home)
+        process = mariadbd.start(work, options)
         # Its data is thrown away, so no shutdown is waited for.
         stack.callback(process.wait)
         stack.callback(process.kill)
@@ -276,7 +246,7 @@ def throwaway(work: WorkDir, server: Server) -> Generator[Throwaway]:
         yield running
 
 
-def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> None:
+def _install(work: WorkDir, options: Path, home: Path) -> None:
     process = subprocess.Popen(
         [
             "mariadb-install-db",
@@ -284,7 +254,7 @@ def _install(work: WorkDir, options: Path, home: Path, identity: list[str]) -> N
             "--auth-root-authentication-method=normal",
             "--force",
             "--skip-test-db",
-            *identity,
+            *mariadbd.identity(),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -315,5 +285,5 @@ def _complaints(home: Path) -> str:
 def _failure(work: WorkDir, what: str, text: str) -> UserError:
     # A full disk has many names in the server's messages, and next to no room is none of them.
     if work.room() < _LITTLE or any(sign in text for sign in _FULL):
-        return full(work.path, f"{what.lower()}: {text[-300:]}")
+        return full(work.path, f"{what.lower()}: {text[-300:]}", work.setting)
     return UserError(f"{what}: {text[-2000:]}", _ZONES_HINT if _ZONE_UNKNOWN in text else "")

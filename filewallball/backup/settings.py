@@ -16,7 +16,8 @@ from filewallball.backup.packed import Packing
 class DatabaseSettings:
     """The server and the one database that is backed up.
 
-    `ca_file`: the authority of encrypted connections.
+    `ca_file`: the authority of encrypted connections. `socket`: that of a server on this machine, which then
+    is used in place of host and port.
     """
 
     host: str
@@ -25,6 +26,7 @@ class DatabaseSettings:
     user: str
     password: str = field(repr=False)
     ca_file: str | None = None
+    socket: str | None = None
 
 
 @dataclass(frozen=True)

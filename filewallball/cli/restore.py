@@ -32,7 +32,8 @@ def restore(
         typer.Option("--into", help="Load it into a new database of this name; the present one stays."),
     ] = None,
     tables: Annotated[
-        str | None, typer.Option("--tables", help="With --into: only these tables, with commas between them.")
+        str | None,
+        typer.Option("--tables", help="Only these tables and their triggers, with commas between them."),
     ] = None,
     identity: Annotated[
         Path | None,

@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         which.add_argument("--name", help="which one")
         which.add_argument("--latest", action="store_true", help="the newest that was restored in a trial")
         which.add_argument("--at", type=datetime.fromisoformat, help="the state at that time")
+        command.add_argument("--table", action="append", default=[], help="only the table of this name")
     into.add_argument("--into", required=True, help="the new database")
-    into.add_argument("--table", action="append", default=[], help="keep only tables that are named so")
     chosen = parser.parse_args(arguments)
     from filewallball.recovery import stopping
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list(as_json=chosen.json)
         if chosen.command == "into":
             return _restore(chosen.name, chosen.at, chosen.into, chosen.table)
-        return _restore(chosen.name, chosen.at)
+        return _restore(chosen.name, chosen.at, tables=chosen.table)
     except UserError as error:
         print(f"restore: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -60,8 +60,8 @@ def _restore(name: str | None, at: datetime | None, into: str = "", tables: Sequ
         manifest = beside.run(checked, log, wanted, into, tables)
         _say(f"restore: OK {manifest.name} into {into}")
     else:
-        manifest = swap.run(checked, log, wanted)
-        _say(f"restore: OK {manifest.name}")
+        manifest = swap.run(checked, log, wanted, tables)
+        _say(f"restore: OK {swap.named(tables)}{manifest.name}")
     return 0
 
 

@@ -20,11 +20,12 @@ from filewallball.backup.program import client_environment, login
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human
-from filewallball.errors import ConfigError, UserError
+from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.recovery import live, loading, swap
+from filewallball.recovery import fresh, live, loading, references, swap
 from filewallball.recovery.choosing import Wanted
 from filewallball.recovery.comparing import differing
+from filewallball.recovery.loading import Loading
 from filewallball.recovery.settings import Settings
 from filewallball.recovery.swap import Chosen
 from filewallball.recovery.volume import Shared, Volume
@@ -33,25 +34,25 @@ from filewallball.recovery.volume import Shared, Volume
 def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequence[str] = ()) -> Manifest:
     """Load what is wanted into the new database `into`; of it, only `tables` are kept, if any are named.
 
+    The state of a moment is made in a fresh server first: the binary log knows the database by its own name.
     Raises ConfigError if that database exists or there is no such table, UserError.
     """
     store, volume = Store(settings.backup.store), Volume(settings.volume)
     with volume.alone():
-        if wanted.at:
-            raise ConfigError(
-                "--at with --into is not possible: the binary log knows the database by its own name.",
-                "Give --into with -f and a backup from before that moment, or --at alone.",
-            )
         chosen = swap.choose(settings, log, store, wanted)
-        _check(chosen, tables)
-        volume.need(int(chosen.manifest.sql_bytes * 2) + chosen.manifest.bytes, f"the new database {into}")
+        references.check_names(tables, chosen.manifest)
+        needed = chosen.manifest.sql_bytes * 2 + chosen.manifest.bytes
+        volume.need(int(needed) * (2 if chosen.forward else 1), f"the new database {into}")
         with swap.work_folder(settings) as work, volume.shared() as shared:
             dump = volume.folder / "dump"
             swap.fetch(settings, log, store, chosen, dump)
-            user = live.make(shared, settings.backup.database, into, chosen.manifest)
+            manifest = chosen.manifest
+            if chosen.forward:
+                dump, manifest = _forward(settings, log, volume, shared, dump, chosen)
+            user = live.make(shared, settings.backup.database, into, manifest)
             try:
-                _load(user, log, work, shared, dump, chosen.manifest, into)
-                _keep(user, log, chosen.manifest, tables)
+                _load(user, log, work, shared, dump, manifest, into)
+                _keep(user, log, manifest, tables)
             except BaseException:
                 _remove(user, log, into)
                 raise
@@ -59,12 +60,17 @@ def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequenc
     return chosen.manifest
 
 
-def _check(chosen: Chosen, tables: Sequence[str]) -> None:
-    if unknown := [table for table in tables if table not in chosen.manifest.tables]:
-        raise ConfigError(
-            f"--tables: {chosen.manifest.name} has no table {', '.join(unknown)}.",
-            f"Choose from {', '.join(sorted(chosen.manifest.tables)) or 'no tables at all'}.",
-        )
+def _forward(
+    settings: Settings, log: Log, volume: Volume, shared: Shared, dump: Path, chosen: Chosen
+) -> tuple[Path, Manifest]:
+    """The dump of the moment that is wanted, and what the backup's manifest would be then."""
+    load = Loading(dump, chosen.manifest, chosen.server, chosen.forward, log, shared.check)
+    taken = fresh.take(swap.fresh_folder(volume), settings.backup.database, load)
+    dump.unlink()
+    held = taken.inventory
+    return taken.dump, replace(
+        chosen.manifest, tables=held.tables, objects=held.objects, sql_bytes=taken.sql_bytes
+    )
 
 
 def _load(

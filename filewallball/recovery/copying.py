@@ -1,4 +1,4 @@
-"""A copy of the running server's data by mariadb-backup: all but the database that is restored into it."""
+"""A copy of the running server's data by mariadb-backup, with or without the database that is restored."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _OLD = (
 def copy(
     login: DatabaseSettings, data: Path, target: Path, but: str, work: WorkDir, check: Callable[[], None]
 ) -> None:
-    """Copy the server's `data` to `target`, as of the end, without the tables of the database `but`.
+    """Copy the server's `data` to `target`, as of the end.
 
+    Without the tables of the database `but`, if one is named.
     `login`: a user with RELOAD, PROCESS and BINLOG MONITOR. `check` is called each second, and may raise.
     Raises UserError.
     """
@@ -37,7 +38,7 @@ def copy(
             "--backup",
             f"--datadir={data}",
             f"--target-dir={target}",
-            f"--databases-exclude={but}",
+            *([f"--databases-exclude={but}"] if but else []),
             "--protocol=tcp",
             f"--host={login.host}",
             f"--port={login.port}",
@@ -53,7 +54,8 @@ def copy(
         for path in target.glob(pattern):
             path.unlink()
     # What the server's dictionary still has of the database goes with the folder, which DROP DATABASE wants.
-    shutil.rmtree(target / but, ignore_errors=True)
+    if but:
+        shutil.rmtree(target / but, ignore_errors=True)
 
 
 def _run(command: list[str], work: WorkDir, check: Callable[[], None]) -> None:

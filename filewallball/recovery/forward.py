@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-
-from pymysql.cursors import Cursor
 
 from filewallball.backup import age
 from filewallball.backup.manifest import Manifest
+from filewallball.backup.restore import Throwaway
 from filewallball.backup.store import Store
 from filewallball.binlogs import catalogue, replay
 from filewallball.binlogs.target import Target
@@ -24,14 +22,14 @@ class Forward:
     plan: replay.Plan
     moment: datetime
 
-    def apply(self, home: Path, cursor: Cursor, database: str, log: Log) -> None:
-        """Replay into the throw-away server whose socket is in `home`. Raises UserError."""
-        client = ["mariadb", "--no-defaults", f"--socket={home / 'socket'}", "--user=root"]
+    def apply(self, running: Throwaway, database: str, log: Log) -> None:
+        """Replay into a throw-away server that has the backup. Raises UserError."""
+        target = Target(running.client())
         with log.step("replay") as done:
-            # The data is a copy of the real server's, whose own history means nothing for this database.
-            cursor.execute("SET GLOBAL gtid_slave_pos = ''")
-            found = replay.apply(self.plan, Target(client), database, log.progress)
-            cursor.execute("SET GLOBAL gtid_slave_pos = ''")
+            # The data may be a copy of the real server's, whose own history means nothing for this database.
+            target.ask("SET GLOBAL gtid_slave_pos = ''")
+            found = replay.apply(self.plan, target, database, log.progress)
+            target.ask("SET GLOBAL gtid_slave_pos = ''")
             done += [f"{found.transactions} transactions, up to {self.moment:%Y-%m-%d %H:%M:%S} UTC"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from filewallball.backup.database import Server, errors, series
@@ -26,65 +27,73 @@ def check_series(version: str) -> None:
         )
 
 
-def load(
-    work: WorkDir,
-    copy: Path,
-    dump: Path,
-    manifest: Manifest,
-    live: Live,
-    log: Log,
-    check: Callable[[], None],
-    forward: Forward | None = None,
-) -> None:
-    """Put the backup into the copy under the database's own name, compare it with the manifest, go forward.
+@dataclass(frozen=True)
+class Loading:
+    """What is loaded, and where it comes from: a backup's file, the real server, the log that follows it.
 
-    The server on the copy has ended in order when this returns. Raises UserError.
+    `check` is called often, and may raise.
     """
-    owners = server.owners_in(dump)
-    with server.on_copy(work, copy, live.variables) as running:
-        home = work.path / server.HOME
-        with log.step("load") as done, errors("Loading the backup"), server.connect(home) as connection:
+
+    dump: Path
+    manifest: Manifest
+    live: Live
+    forward: Forward | None
+    log: Log
+    check: Callable[[], None]
+
+    @property
+    def server(self) -> Server:
+        """The real server, as a throw-away one has to be."""
+        return Server(
+            self.live.version, self.manifest.charset, self.manifest.collation, 0, self.live.variables
+        )
+
+    def onto(self, work: WorkDir, copy: Path) -> None:
+        """Put the database into the copy of the server's data, from which it is missing.
+
+        The server on the copy has ended in order when this returns. Raises UserError.
+        """
+        with server.on_copy(work, copy, self.live.variables) as running:
+            with errors("Making room for the database"), running.connect() as connection:
+                server.empty(connection.cursor(), copy, self.manifest.database)
+            self.into(running)
+
+    def into(self, running: Throwaway) -> None:
+        """Load the backup under its database's own name, compare it, and go forward. Raises UserError."""
+        owners = server.owners_in(self.dump)
+        database = self.manifest.database
+        with self.log.step("load") as done, errors("Loading the backup"), running.connect() as connection:
             cursor = connection.cursor()
-            server.empty(cursor, copy, manifest.database)
             strangers = server.missing(cursor, owners)
-            server.lend(cursor, strangers, manifest.database)
-            refused = running.load(
-                dump, _as(manifest, live), manifest.database, told(log, manifest.sql_bytes, check)
-            )
+            server.lend(cursor, strangers, database)
+            progress = told(self.log, self.manifest.sql_bytes, self.check)
+            refused = running.load(self.dump, self.server, database, progress)
             server.take_back(cursor, strangers)
-            done += [f"{human(manifest.sql_bytes)} of SQL"]
+            done += [f"{human(self.manifest.sql_bytes)} of SQL"]
         for line in refused:
-            log.say(line)
+            self.log.say(line)
         for user, host in strangers:
-            log.say(
+            self.log.say(
                 f"something in it is defined by '{user}'@'{host}', whom this server doesn't know: it will "
                 f"not run before you CREATE USER '{user}'@'{host}' and grant it what it needs"
             )
-        with log.step("compare") as done:
-            compare(running, manifest, log, check)
+        with self.log.step("compare") as done:
+            self._compare(running)
             done += ["all tables and objects are as in the manifest"]
-        if forward:
-            with errors("Replaying the binary log"), server.connect(home) as connection:
-                forward.apply(home, connection.cursor(), manifest.database, log)
+        if self.forward:
+            self.forward.apply(running, database, self.log)
 
+    def step(self, table: str, number: int, of: int) -> None:
+        """What hears which table is compared."""
+        self.check()
+        self.log.progress(f"comparing table {number} of {of} ({table})")
 
-def compare(running: Throwaway, manifest: Manifest, log: Log, check: Callable[[], None]) -> None:
-    """Raise UserError unless the loaded database is what the manifest tells."""
-
-    def step(table: str, number: int, of: int) -> None:
-        check()
-        log.progress(f"comparing table {number} of {of} ({table})")
-
-    if lines := differing(manifest, running.inventory(manifest.database, step)):
-        raise UserError(
-            "The restored copy is not what the manifest tells:\n"
-            + "\n".join(f"  - {line}" for line in lines),
-            f"Choose another backup than {manifest.name}.",
-        )
-
-
-def _as(manifest: Manifest, live: Live) -> Server:
-    return Server(live.version, manifest.charset, manifest.collation, 0, live.variables)
+    def _compare(self, running: Throwaway) -> None:
+        if lines := differing(self.manifest, running.inventory(self.manifest.database, self.step)):
+            raise UserError(
+                "\n  - ".join(["The restored copy is not what the manifest tells:", *lines]),
+                f"Choose another backup than {self.manifest.name}.",
+            )
 
 
 def told(log: Log, of: int, check: Callable[[], None]) -> Callable[[int], None]:

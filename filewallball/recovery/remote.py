@@ -46,22 +46,17 @@ class Asked:
     yes: bool = False
     identity: Path | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """Those of the tables, each once; none means all."""
+        return list(dict.fromkeys(each.strip() for each in (self.tables or "").split(",") if each.strip()))
+
     def check(self) -> None:
         """Raise ConfigError unless they make sense together."""
         if sum((self.latest, self.name is not None, self.at is not None)) != 1:
             raise ConfigError(
                 "Which backup? Give one of --latest, -f NAME and --at TIME.",
                 "`fwb restore STACK --list` shows what there is.",
-            )
-        if self.tables is not None and self.into is None:
-            raise ConfigError(
-                "--tables needs --into: tables of another time would not fit the rest of the database.",
-                "Give --into with the name of a new database, and copy from there what you need.",
-            )
-        if self.at is not None and self.into is not None:
-            raise ConfigError(
-                "--at with --into is not possible: the binary log knows the database by its own name.",
-                "Give --into with -f and a backup from before that moment, or --at alone.",
             )
         if self.tables is not None and not all(table.strip() for table in self.tables.split(",")):
             raise ConfigError(
@@ -102,7 +97,7 @@ def restore(project: Path, stack_name: str, asked: Asked) -> int:
     words = ["--name", name] if name else ["--at", moment.isoformat()] if moment else ["--latest"]
     if asked.into is not None:
         return _run(place, ["into", *words, "--into", asked.into, *_tables(asked)], schedule, key)
-    return _run(place, ["swap", *words], schedule, key)
+    return _run(place, ["swap", *words, *_tables(asked)], schedule, key)
 
 
 def _key(file: Path | None) -> bytes | None:
@@ -116,8 +111,7 @@ def _key(file: Path | None) -> bytes | None:
 
 
 def _tables(asked: Asked) -> list[str]:
-    names = [each.strip() for each in (asked.tables or "").split(",") if each.strip()]
-    return [word for name in names for word in ("--table", name)]
+    return [word for name in asked.names for word in ("--table", name)]
 
 
 def _schedule(place: Place) -> Object:
@@ -146,14 +140,19 @@ def _question(place: Place, asked: Asked, chosen: Object | None, moment: datetim
     what = f"{chosen['name']} ({chosen['rows']} rows)" if chosen else "The newest backup before that"
     if moment:
         what += f", brought forward to {moment:%Y-%m-%d %H:%M:%S} UTC,"
+    if asked.names:
+        what = f"Only {', '.join(asked.names)}: {what}"
     if asked.into is not None:
         return f"{what} will be loaded into the new database {asked.into} in {place}."
     took = f" When it was tried, that took {chosen['seconds']:.0f} s." if chosen else ""
+    replaced, stays = f"the database {mariadb.DATABASE}", "Other databases and users stay."
+    if asked.names:
+        replaced, stays = "these tables and their triggers", "Everything else stays."
     return (
-        f"{what} will take the place of the database {mariadb.DATABASE} in {place}.\n"
+        f"{what} will take the place of {replaced} in {place}.\n"
         "From now on until the end applications can read and not write; then the server restarts once, which"
         f" takes some seconds.{took}\n"
-        "What the database holds now is backed up before. Other databases and users stay."
+        f"What the database holds now is backed up before. {stays}"
     )
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import pymysql
 from pymysql.cursors import Cursor
 
+from filewallball.backup import mariadbd
 from filewallball.backup.database import quote, rows
 from filewallball.backup.packed import unpacked
-from filewallball.backup.program import client_environment
 from filewallball.backup.restore import Throwaway
 from filewallball.backup.workdir import WorkDir
 from filewallball.errors import UserError
@@ -33,32 +31,6 @@ MIRRORED = (
     "lower_case_table_names",
 )
 """Variables that say how the data lies on the disk, or that change what a dump makes."""
-_OPTIONS = """\
-[mariadbd]
-datadir={data}
-socket={home}/socket
-pid-file={home}/pid
-log-error={home}/server.log
-tmpdir={home}
-secure-file-priv={home}
-init-file={home}/init.sql
-skip-networking
-skip-log-bin
-skip-slave-start
-performance-schema=OFF
-event-scheduler=OFF
-max-connections=5
-max-allowed-packet=1G
-table-open-cache=64
-key-buffer-size=8M
-innodb-buffer-pool-size=192M
-innodb-buffer-pool-dump-at-shutdown=OFF
-innodb-flush-log-at-trx-commit=0
-innodb-doublewrite=OFF
-innodb-flush-method=nosync
-innodb-use-native-aio=OFF
-"""
-"""Fast rather than safe against a crash: if it ends too early, the copy is thrown away."""
 _ADMINISTRATOR = """\
 CREATE USER IF NOT EXISTS root@localhost;
 ALTER USER root@localhost IDENTIFIED VIA mysql_native_password USING '';
@@ -81,17 +53,8 @@ def on_copy(work: WorkDir, data: Path, variables: Mapping[str, str]) -> Generato
     home = work.path / HOME
     home.mkdir(mode=0o700)
     (home / "init.sql").write_text(_ADMINISTRATOR, encoding="utf-8")
-    mirrored = "".join(f"{name}={value}\n" for name, value in sorted(variables.items()))
-    options = home / "my.cnf"
-    options.write_text(_OPTIONS.format(home=home, data=data) + mirrored, encoding="utf-8")
-    identity = ["--user=root"] if os.geteuid() == 0 else []
-    process = subprocess.Popen(
-        ["mariadbd", f"--defaults-file={options}", *identity],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=client_environment(work),
-    )
+    sizes = (mariadbd.LARGE, {"init-file": f"{home}/init.sql"}, variables)
+    process = mariadbd.start(work, mariadbd.write_options(home, data, home / "socket", *sizes))
     try:
         running = Throwaway(work, home, home / "socket", process)
         running.wait_ready()
@@ -109,13 +72,6 @@ def on_copy(work: WorkDir, data: Path, variables: Mapping[str, str]) -> Generato
     finally:
         process.kill()
         process.wait()
-
-
-def connect(home: Path) -> pymysql.Connection[Cursor]:
-    """A connection to the server on a copy, as its administrator; `home` is the folder of its socket."""
-    return pymysql.connect(
-        unix_socket=str(home / "socket"), user="root", ssl_disabled=True, charset="utf8mb4", autocommit=True
-    )
 
 
 def empty(cursor: Cursor, copy: Path, database: str) -> None:

@@ -8,13 +8,16 @@
    the manifest.
 6. The server ends, the two folders change places by renames, and the server starts again.
 
+Where only some tables are wanted, they are made in a fresh server before step 2; then all data is copied, and
+they are put into the copy in step 5.
+
 Until the last step the old data is served, whatever happens; from then on the restored one is.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +30,7 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
-from filewallball.recovery import choosing, copying, forward, live, loading
+from filewallball.recovery import choosing, copying, forward, fresh, live, loading, references, tables
 from filewallball.recovery.choosing import Target, Wanted
 from filewallball.recovery.forward import Forward
 from filewallball.recovery.live import Live
@@ -50,19 +53,24 @@ class Chosen:
     forward: Forward | None = None
 
 
-def run(settings: Settings, log: Log, wanted: Wanted) -> Manifest:
-    """Restore what is wanted. Raises UserError that says what the server holds."""
+def run(settings: Settings, log: Log, wanted: Wanted, names: Collection[str] = ()) -> Manifest:
+    """Restore what is wanted, or the tables `names` of it.
+
+    Raises UserError that says what the server holds.
+    """
     store, volume = Store(settings.backup.store), Volume(settings.volume)
     with volume.alone():
         with _unchanged("The database was left as it is."):
             chosen = choose(settings, log, store, wanted)
+            references.check_names(names, chosen.manifest)
             log.say(f"took about {chosen.manifest.restore_seconds:.0f} s when it was tried after it was made")
-            _check_room(settings, volume, chosen.manifest)
+            _check_room(settings, volume, chosen.manifest, names)
         with work_folder(settings) as work:
-            saved, kept = _swapped(settings, log, store, volume, work, chosen)
+            saved, kept = _swapped(settings, log, store, volume, work, chosen, names)
         with log.step("check") as done:
-            live.wait_back(settings.backup.database, {} if chosen.forward else chosen.manifest.tables)
-            done += [f"the server serves {chosen.manifest.name}, and takes writes"]
+            of = names or ({} if chosen.forward else chosen.manifest.tables)
+            live.wait_back(settings.backup.database, of)
+            done += [f"the server serves {named(names)}{chosen.manifest.name}, and takes writes"]
         _tidy(log, volume, saved, kept)
         _backed_up_again(settings, log, store)
     return chosen.manifest
@@ -119,15 +127,35 @@ def fetch(settings: Settings, log: Log, store: Store, chosen: Chosen, path: Path
         done += [of, "SHA-256 as in the manifest"]
 
 
-def _check_room(settings: Settings, volume: Volume, manifest: Manifest) -> None:
-    others = volume.used(but=settings.backup.database.name)
+def named(names: Collection[str]) -> str:
+    """What stands before a backup's name, where only some of its tables are meant."""
+    return f"{', '.join(names)} of " if names else ""
+
+
+def fresh_folder(volume: Volume) -> WorkDir:
+    """A folder on the volume for a fresh server."""
+    path = volume.folder / "fresh"
+    path.mkdir(mode=0o700)
+    return WorkDir(path, None, SETTING)
+
+
+def _check_room(settings: Settings, volume: Volume, manifest: Manifest, names: Collection[str]) -> None:
+    copied = volume.used(but="" if names else settings.backup.database.name)
     data = int(manifest.sql_bytes * _DATA_FACTOR)
-    wanted = others + data + manifest.bytes + _SPARE
-    volume.need(wanted, f"a copy of the server's other data ({human(others)}) and the restored database")
+    # Of some tables there are two dumps: the backup, and what is taken from it.
+    wanted = copied + data + manifest.bytes * (2 if names else 1) + _SPARE
+    what = "data" if names else "other data"
+    volume.need(wanted, f"a copy of the server's {what} ({human(copied)}) and the restored database")
 
 
 def _swapped(
-    settings: Settings, log: Log, store: Store, volume: Volume, work: WorkDir, chosen: Chosen
+    settings: Settings,
+    log: Log,
+    store: Store,
+    volume: Volume,
+    work: WorkDir,
+    chosen: Chosen,
+    names: Collection[str],
 ) -> tuple[Manifest | None, str]:
     """Do all up to the swap; the backup of what was there, if there is one, and the kept folder's name."""
     database = settings.backup.database
@@ -135,15 +163,20 @@ def _swapped(
     try:
         with volume.shared() as shared:
             dump = volume.folder / "dump"
+            if names:
+                tables.check_live(shared, database.name, names)
             fetch(settings, log, store, chosen, dump)
+            load = loading.Loading(dump, chosen.manifest, chosen.server, chosen.forward, log, shared.check)
+            part = fresh.take(fresh_folder(volume), database, load, names) if names else None
             with log.step("hold") as done:
                 login = live.hold(shared, database)
                 done += ["the server refuses writes until the restore has ended; reading goes on"]
             saved = _saved(settings, log, store, chosen.manifest)
-            _copied(settings, log, volume, shared, work, login)
-            loading.load(
-                work, volume.copy, dump, chosen.manifest, chosen.server, log, shared.check, chosen.forward
-            )
+            _copied(log, volume, shared, work, login, "" if part else database.name)
+            if part:
+                tables.put_back(work, volume.copy, load, part)
+            else:
+                load.onto(work, volume.copy)
             dump.unlink()
             return saved, _handed_over(log, shared, saved)
     except (UserError, OSError) as error:
@@ -169,15 +202,20 @@ def _saved(settings: Settings, log: Log, store: Store, manifest: Manifest) -> Ma
 
 
 def _copied(
-    settings: Settings, log: Log, volume: Volume, shared: Shared, work: WorkDir, login: DatabaseSettings
+    log: Log,
+    volume: Volume,
+    shared: Shared,
+    work: WorkDir,
+    login: DatabaseSettings,
+    but: str,
 ) -> None:
     def watched() -> None:
         shared.check()
-        log.progress("copying the server's other data")
+        log.progress("copying the server's data")
 
     with log.step("copy") as done:
-        copying.copy(login, volume.data, volume.copy, settings.backup.database.name, work, watched)
-        done += ["other databases, users and rights copied"]
+        copying.copy(login, volume.data, volume.copy, but, work, watched)
+        done += [f"{'other' if but else 'all'} databases, users and rights copied"]
 
 
 def _handed_over(log: Log, shared: Shared, saved: Manifest | None) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,11 @@ class Lab:
         return backup_job.run(self.settings().backup, Log(lambda _: None)).name
 
     def restore(
-        self, name: str | None = None, hears: Callable[[str], object] = len, **wanted: Any
+        self,
+        name: str | None = None,
+        hears: Callable[[str], object] = len,
+        tables: Collection[str] = (),
+        **wanted: Any,
     ) -> list[str]:
         """Restore in this process; what it said, each line of which `hears` gets. Raises UserError."""
         said: list[str] = []
@@ -119,7 +123,7 @@ class Lab:
             said.append(line)
             hears(line)
 
-        swap.run(self.settings(), Log(write), Wanted(name, **wanted))
+        swap.run(self.settings(), Log(write), Wanted(name, **wanted), tables)
         return said
 
     def start(self, *words: str) -> subprocess.Popen[str]:

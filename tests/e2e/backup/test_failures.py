@@ -106,7 +106,7 @@ def change_restore(
         if before is not None:
             before(dump)
         told = load(self, dump, server, database, progress)
-        with self._connect() as connection:
+        with self.connect() as connection:
             cursor = connection.cursor()
             for statement in (f"USE {database}", *after):
                 cursor.execute(statement)

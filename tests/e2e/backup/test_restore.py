@@ -349,6 +349,50 @@ def test_an_encrypted_one_needs_its_key(
     assert files(lab) == FILES
 
 
+def test_some_tables_are_put_back_and_all_else_stays(lab: Lab, backup: str, unsaved: None) -> None:
+    with pytest.raises(ConfigError, match="no table fils, lgo") as raised:
+        lab.restore(backup, tables=("fils", "lgo"))
+    assert "Did you mean files? Did you mean log? Tables: files, log." in raised.value.hint
+    for name, told in (
+        ("log", "log refers to files"),
+        ("files", "log refers to files, other.refers refers to files"),
+    ):
+        with pytest.raises(ConfigError, match=told) as raised:
+            lab.restore(backup, tables=(name,))
+        assert "Give --into" in raised.value.hint
+    lab.admin("DROP TABLE other.refers")
+    with pytest.raises(ConfigError, match="log refers to files") as raised:
+        lab.restore(backup, tables=("log",))
+    assert "Name all of them: --tables files,log." in raised.value.hint
+
+    break_rows(lab)
+    lab.admin(
+        "DROP TRIGGER bigger", "INSERT IGNORE INTO later VALUES (5)", "ALTER TABLE files ADD since DATE",
+        "CREATE TRIGGER noted AFTER DELETE ON files FOR EACH ROW INSERT INTO later VALUES (6)",
+        "CREATE OR REPLACE FUNCTION doubled(x INT) RETURNS INT RETURN 200 * x",
+        "CREATE VIEW newer AS SELECT since FROM files",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="view newer would no longer work"):
+        lab.restore(backup, tables=("log", "files"))
+    assert files(lab)[0][0] == "overwritten"
+    lab.admin("DROP VIEW newer")
+    said = "\n".join(lab.restore(backup, tables=("log", "files")))
+    assert "table files is made in another way today" in said
+    assert files(lab) == FILES
+    assert lab.app("SELECT * FROM log") == [(1, 1)]
+    assert [row[0] for row in lab.admin("SHOW TRIGGERS")] == ["bigger"]
+    with pytest.raises(pymysql.IntegrityError):
+        lab.app("INSERT INTO log VALUES (2, 99)")
+    # what was not named
+    assert lab.app("SELECT * FROM later") == [(5,)]
+    assert lab.app("SELECT doubled(1)") == [(200,)]
+    assert lab.admin("SELECT id FROM other.kept") == [(7,)]
+    assert lab.leftovers() == []
+    lab.admin(
+        "CREATE OR REPLACE FUNCTION doubled(x INT) RETURNS INT RETURN 2 * x", "DELETE FROM later", REFERS
+    )
+
+
 def into(lab: Lab, database: str, *tables: str, name: str | None = None) -> None:
     beside.run(lab.settings(), Log(lambda _: None), Wanted(name), database, tables)
 
