@@ -14,6 +14,8 @@ from filewallball.encryption import mariadb_words
 from filewallball.errors import UserError
 
 _POLL_SECONDS = 1.0
+_LOOK_MILLISECONDS = 100
+"""How often it looks whether the server has written more. It ends after such a look."""
 _OWN = ("backup-my.cnf", "xtrabackup_*", "mariadb_backup_*")
 """What the program leaves beside the data."""
 _OLD = (
@@ -36,6 +38,7 @@ def copy(
             "mariadb-backup",
             "--no-defaults",
             "--backup",
+            f"--log-copy-interval={_LOOK_MILLISECONDS}",
             f"--datadir={data}",
             f"--target-dir={target}",
             *([f"--databases-exclude={but}"] if but else []),

@@ -58,6 +58,8 @@ def take(work: WorkDir, source: DatabaseSettings, loading: Loading, tables: Coll
                 found = rows(connection.cursor(), references.query(database))
                 references.check(tables, database, references.read(found), "in the backup")
                 _leave_out(connection.cursor(), database, tables)
+        # Or the text of their views would name the database, which is to be another one.
+        running.know_owners(running.login(database))
         with loading.log.step("take") as done:
             taken = _dumped(work, running, loading, tables)
             done += [f"{len(taken.inventory.tables)} tables, {human(taken.sql_bytes)} of SQL"]

@@ -56,10 +56,14 @@ class Loading:
         with server.on_copy(work, copy, self.live.variables) as running:
             with errors("Making room for the database"), running.connect() as connection:
                 server.empty(connection.cursor(), copy, self.manifest.database)
-            self.into(running)
+            for line in self.into(running):
+                self.log.say(line)
 
-    def into(self, running: Throwaway) -> None:
-        """Load the backup under its database's own name, compare it, and go forward. Raises UserError."""
+    def into(self, running: Throwaway) -> list[str]:
+        """Load the backup under its database's own name, compare it, and go forward.
+
+        Returns what could not be made as it was, and who is missing, a line each. Raises UserError.
+        """
         owners = server.owners_in(self.dump)
         database = self.manifest.database
         with self.log.step("load") as done, errors("Loading the backup"), running.connect() as connection:
@@ -70,18 +74,12 @@ class Loading:
             refused = running.load(self.dump, self.server, database, progress)
             server.take_back(cursor, strangers)
             done += [f"{human(self.manifest.sql_bytes)} of SQL"]
-        for line in refused:
-            self.log.say(line)
-        for user, host in strangers:
-            self.log.say(
-                f"something in it is defined by '{user}'@'{host}', whom this server doesn't know: it will "
-                f"not run before you CREATE USER '{user}'@'{host}' and grant it what it needs"
-            )
         with self.log.step("compare") as done:
             self._compare(running)
             done += ["all tables and objects are as in the manifest"]
         if self.forward:
             self.forward.apply(running, database, self.log)
+        return [*refused, *server.missed(strangers)]
 
     def step(self, table: str, number: int, of: int) -> None:
         """What hears which table is compared."""

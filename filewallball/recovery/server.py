@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,6 +100,15 @@ def missing(cursor: Cursor, owners: set[Owner]) -> list[Owner]:
         (str(user), str(host)) for user, host in rows(cursor, "SELECT User, Host FROM mysql.global_priv")
     }
     return sorted(owners - known)
+
+
+def missed(owners: Iterable[Owner]) -> list[str]:
+    """What people need to know of owners that the server doesn't have, a line each."""
+    return [
+        f"something in it is defined by '{user}'@'{host}', whom this server doesn't know: it will not run"
+        f" before you CREATE USER '{user}'@'{host}' and grant it what it needs"
+        for user, host in owners
+    ]
 
 
 def lend(cursor: Cursor, owners: list[Owner], database: str) -> None:

@@ -49,13 +49,13 @@ def put_back(work: WorkDir, copy: Path, loading: Loading, taken: Taken) -> None:
                 lines = running.add(taken.dump, database, told(log, taken.sql_bytes, loading.check))
                 server.take_back(connection.cursor(), strangers)
             done += [f"{', '.join(sorted(taken.inventory.tables))}, {human(taken.sql_bytes)} of SQL"]
-        for line in lines:
+        for line in (*lines, *server.missed(strangers)):
             log.say(line)
         with log.step("compare") as done:
             with connect(running.login(database), "Comparing what was put back") as connection:
                 found = _look(connection.cursor(), database, taken.inventory.tables, loading)
             _compare(loading, taken, found)
-            _check_views(before, found.made)
+            check_views(before, found.made)
             done += ["the tables and their triggers are as in the backup, and all views work as before"]
 
 
@@ -97,7 +97,7 @@ def _compare(loading: Loading, taken: Taken, found: Inventory) -> None:
         )
 
 
-def _check_views(before: Mapping[str, Definition], now: Mapping[str, Definition]) -> None:
+def check_views(before: Mapping[str, Definition], now: Mapping[str, Definition]) -> None:
     """Raise ConfigError if views worked before that don't now: tables lost columns that they show."""
     broken = [
         name

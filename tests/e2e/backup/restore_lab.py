@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+import pytest
 from mariadb_pod import ACCOUNT, Database
 from s3_gateway import S3
 
+from filewallball.backup import catalogue
 from filewallball.backup import job as backup_job
 from filewallball.backup.store import Store
 from filewallball.jobs.joblog import Log
@@ -190,6 +192,21 @@ class Lab:
         return sorted(
             {path.name for folder in (self.database.volume, self.work) for path in folder.iterdir()} - known
         )
+
+
+@contextmanager
+def unsaved(lab: Lab, *, end: bool = False) -> Iterator[None]:
+    """Restores make no safety backup, and one at their `end` only if that is the point."""
+    real = backup_job.run
+
+    def run(*arguments: Any, before_restore: str = "") -> Any:
+        if end and not before_restore:
+            return real(*arguments)
+        return next(entry.manifest for entry in catalogue.entries(lab.store()) if entry.manifest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backup_job, "run", run)
+        yield
 
 
 @contextmanager

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from restore_lab import Lab, running
+from restore_lab import Lab, running, unsaved
 from s3_gateway import S3
 
 from facts.backup import Variables
 from filewallball.backup import age
 from filewallball.backup.catalogue import entries
 from filewallball.binlogs.names import LogFile
-from filewallball.errors import UserError
-from filewallball.recovery import forward
+from filewallball.errors import ConfigError, UserError
+from filewallball.jobs.joblog import Log
+from filewallball.recovery import beside, forward
+from filewallball.recovery.choosing import Wanted
 
 
 @pytest.fixture
@@ -76,7 +78,6 @@ def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab, tmp_p
     assert backup.manifest
     position = backup.manifest.snapshot
     assert LogFile(position.file, position.begun or 0) in {piece.file for piece in timeline.pieces}
-    assert any(line.startswith("--at works from") for line in forward.reach(lab.store()))
     for name, why in (("", "no private key was given"), ("other", "is not one of theirs")):
         if name:
             lab.environment[Variables.IDENTITY_FILE] = str(tmp_path / name)
@@ -85,7 +86,19 @@ def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab, tmp_p
         assert "The database was left as it is." in refused.value.hint
     assert lab.app("SELECT COUNT(*) FROM counted") == [(0,)]
     lab.environment[Variables.IDENTITY_FILE] = str(tmp_path / "key")
-    said = "\n".join(lab.restore(at=moment))
+    said: list[str] = []
+    with pytest.raises(ConfigError, match="has a database of that name"):
+        beside.run(lab.settings(), Log(said.append), Wanted(at=moment), "other")
+    beside.run(lab.settings(), Log(said.append), Wanted(at=moment), "then")
+    assert lab.admin("SELECT id FROM `then`.counted ORDER BY id") == [(1,), (2,)]
+    assert lab.admin("SHOW FULL TABLES FROM `then`") == [("counted", "BASE TABLE"), ("seen", "VIEW")]
+    assert lab.app("SELECT COUNT(*) FROM counted") == [(0,)]
+    beside.run(lab.settings(), Log(said.append), Wanted(at=moment), "part", ["counted"])
+    assert lab.admin("SHOW TABLES FROM part", "SELECT id FROM part.counted ORDER BY id") == [(1,), (2,)]
+
+    assert any(line.startswith("--at works from") for line in forward.reach(lab.store()))
+    with unsaved(lab, end=True):
+        said = "\n".join(lab.restore(at=moment))
     assert "replay: " in said
     assert lab.app("SELECT id FROM seen ORDER BY id") == [(1,), (2,)]
     assert lab.admin("SELECT id FROM other.kept") == [(7,)]
@@ -97,9 +110,13 @@ def test_the_state_of_a_second_and_then_of_one_after_the_restore(lab: Lab, tmp_p
     moment = datetime.fromtimestamp(int(time.time()), UTC)
     wait_second()
     lab.app("DELETE FROM counted")
+    lab.app("DROP VIEW seen")
     shipped()
-    lab.restore(at=moment)
-    assert lab.app("SELECT id FROM seen ORDER BY id") == [(1,), (2,), (3,)]
+    with unsaved(lab):
+        said = "\n".join(lab.restore(at=moment, tables=["counted"]))
+    assert "replay: " in said
+    assert lab.app("SELECT id FROM counted ORDER BY id") == [(1,), (2,), (3,)]
+    assert lab.app("SHOW FULL TABLES WHERE Table_type = 'VIEW'") == []
 
     with pytest.raises(UserError) as raised:
         lab.restore(at=datetime.fromtimestamp(int(time.time()), UTC))

@@ -16,9 +16,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(("options", "told"), [
     ({}, "Which backup"),
     ({"latest": True, "name": "a"}, "Which backup"),
-    ({"latest": True, "tables": "a"}, "--tables needs --into"),
     ({"latest": True, "tables": "a,,b", "into": "b"}, "names an empty table"),
-    ({"at": "2026-11-21 10:15", "into": "b"}, "--at with --into"),
+    ({"latest": True, "tables": ""}, "names an empty table"),
     ({"latest": True, "into": ""}, "is no name for a database"),
     ({"latest": True, "into": "x" * 65}, "is no name for a database"),
     ({"latest": True, "yes": False}, "nobody to ask"),
@@ -27,6 +26,17 @@ def test_what_makes_no_sense_is_wrong_usage(options: dict[str, Any], told: str) 
     with pytest.raises(ConfigError, match=told) as raised:
         Asked(**{"yes": True, **options}).check()
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("options", [
+    {"latest": True, "tables": "a, b,a"},
+    {"at": "2026-11-21 10:15", "into": "b"},
+    {"at": "2026-11-21 10:15", "into": "b", "tables": "a,b"},
+])  # fmt: skip
+def test_what_goes_together(options: dict[str, Any]) -> None:
+    asked = Asked(yes=True, **options)
+    asked.check()
+    assert asked.names == (["a", "b"] if asked.tables else [])
 
 
 def test_the_scripts_are_thin_calls() -> None:
