@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks import backup, measure
+from benchmarks import backup, measure, redis_backup, restore
 from benchmarks.stack import BenchStack
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,11 +21,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--pairs", type=int, default=7, help="runs of each side (default 7)")
     parser.add_argument("--only", choices=["up", "noop", "sandbox"], help="one group of figures")
-    parser.add_argument("what", nargs="?", choices=["backup"], help="the backup's figures, without a sandbox")
-    parser.add_argument("--megabytes", type=int, default=1050, help="of SQL, for backup (default 1050)")
+    parser.add_argument(
+        "what", nargs="?", choices=["backup", "restore", "redis-backup"], help="figures without a sandbox"
+    )
+    parser.add_argument("--megabytes", type=int, default=1050, help="of SQL (default 1050)")
+    parser.add_argument("--scale", type=float, default=1.0, help="part of Redis's keys (default 1.0: all)")
     arguments = parser.parse_args()
-    if arguments.what == "backup":
-        write("backup", backup.main(arguments.megabytes))
+    if arguments.what:
+        figures = {
+            "backup": lambda: backup.main(arguments.megabytes),
+            "restore": lambda: restore.main(arguments.megabytes),
+            "redis-backup": lambda: redis_backup.measure(arguments.pairs, arguments.scale),
+        }
+        write(arguments.what, figures[arguments.what]())
         return
     work = Path(tempfile.mkdtemp(prefix="fwb-bench-"))
     stack = BenchStack(work, "bench", "filewallball")

@@ -61,18 +61,47 @@ _WORDS = [
     "upload",
     "folder",
 ]
-_PASSWORD = "bench"  # noqa: S105 - of a server on a loopback port that lives for minutes
+PASSWORD = "bench"  # noqa: S105 - of a server on a loopback port that lives for minutes
 
 
 @dataclass(frozen=True)
 class Server:
-    """A MariaDB server: its socket and its port."""
+    """A MariaDB server: its folder, with the socket and the data, and its port."""
 
-    socket: str
+    work: Path
     port: int
 
-    def sql(self, text: str, database: str = "") -> None:
-        run([*self.client(), *([database] if database else []), "--execute", text])
+    @property
+    def socket(self) -> str:
+        return f"{self.work}/socket"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it with the stack's durability, and wait until it answers."""
+        options = (
+            f"--datadir={self.work}/data --socket={self.socket} --port={self.port} --bind-address=127.0.0.1 "
+            f"--log-bin=bin --tmpdir={self.work} --pid-file={self.work}/pid --server-id=1 "
+            "--binlog-format=ROW --sync-binlog=1 --innodb-flush-log-at-trx-commit=1 "
+            "--innodb-buffer-pool-size=256M --max-allowed-packet=64M --character-set-server=utf8mb4"
+        )
+        with (self.work / "log").open("ab") as log:
+            process = subprocess.Popen(
+                ["mariadbd", "--no-defaults", *options.split(), *_user()], stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.sql("SELECT 1")
+            except SystemExit:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    raise
+                time.sleep(0.1)
+            else:
+                return process
+
+    def sql(self, text: str, database: str = "") -> str:
+        """Run SQL as the administrator; what the client prints."""
+        return run([*self.client(), *([database] if database else []), "--execute", text])
 
     def client(self) -> list[str]:
         return ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root"]
@@ -87,10 +116,10 @@ def measure(megabytes: int, work: Path) -> list[Result]:
         dump = (
             f"mariadb-dump --no-defaults --socket={found.socket} --user=root --single-transaction {DATABASE}"
         )
-        dumped = timed(lambda: _shell(f"{dump} | gzip > {packed}"))
+        dumped = timed(lambda: shell(f"{dump} | gzip > {packed}"))
         found.sql(f"CREATE DATABASE {COPY}")
         client = " ".join(found.client())
-        restored = timed(lambda: _shell(f"gunzip < {packed} | {client} {COPY}"))
+        restored = timed(lambda: shell(f"gunzip < {packed} | {client} {COPY}"))
         peer = "mariadb-dump --single-transaction to gzip"
         million = 1e6
         return [
@@ -116,38 +145,22 @@ def server(work: Path) -> Generator[Server]:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
-    data = work / "data"
-    found = Server(f"{work}/socket", port)
-    user = ["--user=root"] if os.geteuid() == 0 else []
+    found = Server(work, port)
     run(
-        ["mariadb-install-db", "--no-defaults", "--force", f"--datadir={data}", "--skip-test-db", *user,
-         "--auth-root-authentication-method=normal"]
+        ["mariadb-install-db", "--no-defaults", "--force", f"--datadir={work}/data", "--skip-test-db",
+         "--auth-root-authentication-method=normal", *_user()]
     )  # fmt: skip
-    options = (
-        f"--datadir={data} --socket={found.socket} --port={port} --bind-address=127.0.0.1 --log-bin=bin "
-        f"--tmpdir={work} --pid-file={work}/pid --server-id=1 --binlog-format=ROW --sync-binlog=1 "
-        "--innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=256M --max-allowed-packet=64M "
-        "--character-set-server=utf8mb4"
-    )
-    with (work / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["mariadbd", "--no-defaults", *options.split(), *user], stdout=log, stderr=log
-        )
     signal.signal(signal.SIGTERM, _stop)  # so that the server ends as well
+    process = found.start()
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                found.sql("SELECT 1")
-                break
-            except SystemExit:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
         yield found
     finally:
         process.kill()
         process.wait()
+
+
+def _user() -> list[str]:
+    return ["--user=root"] if os.geteuid() == 0 else []
 
 
 def fill(found: Server, megabytes: int) -> None:
@@ -187,7 +200,7 @@ def fill(found: Server, megabytes: int) -> None:
         found.sql(f"SET sql_log_bin = 0; INSERT INTO files SELECT {copied}", DATABASE)
     found.sql("DROP TABLE base; SET GLOBAL innodb_flush_log_at_trx_commit = 1, sync_binlog = 1", DATABASE)
     found.sql(
-        f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
+        f"CREATE USER backup@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO backup@'127.0.0.1'"
     )
 
 
@@ -197,7 +210,8 @@ def ours(found: Server, work: Path, rate: str = "") -> dict[str, float]:
     return json.loads(told.splitlines()[-1])
 
 
-def _shell(text: str) -> None:
+def shell(text: str) -> None:
+    """Run a line of bash; every part of a pipe counts."""
     run(["bash", "-o", "pipefail", "-c", text])
 
 
@@ -207,7 +221,7 @@ def _one(port: int, folder: Path, rate: str) -> None:
     from filewallball.backup.settings import DatabaseSettings, Settings, StoreSettings
     from filewallball.backup.workdir import work_dir
 
-    where = DatabaseSettings("127.0.0.1", port, DATABASE, "backup", _PASSWORD)
+    where = DatabaseSettings("127.0.0.1", port, DATABASE, "backup", PASSWORD)
     settings = Settings(where, StoreSettings("none"), folder, None)
     log = job.Log(lambda line: print(line, flush=True))
     with work_dir(folder, None) as work:

@@ -1,12 +1,11 @@
 """Figures of `fwb redis backup` and `restore`: keys and bytes a second beside redis-cli, and the impact.
 
-`python -m benchmarks.redis_backup`. Speeds are without limit, to a folder, uncompressed; the impact is
+`python -m benchmarks redis-backup`. Speeds are without limit, to a folder, uncompressed; the impact is
 that of the default rate. Needs redis-server and redis-cli on PATH.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import socket
 import statistics
@@ -21,7 +20,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.measure import Result, save, table, timed
+from benchmarks.measure import Result, timed
 from filewallball.jobs.joblog import Log
 from filewallball.stability import targets
 from filewallball.stability.keys import catalogue, pace, pieces, restoring, taking
@@ -182,23 +181,8 @@ class RedisBackup:
             return False
 
 
-def main() -> None:
-    """Measure, print the table, write the JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.redis_backup", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each side (default 5)")
-    parser.add_argument("--scale", type=float, default=1.0, help="how many of the keys (default 1.0: all)")
-    parser.add_argument("--only", choices=["speeds", "impact"], help="one group of figures")
-    chosen = parser.parse_args()
+def measure(runs: int, scale: float) -> list[Result]:
+    """All figures. `scale`: how many of the keys, 1 being all."""
     with tempfile.TemporaryDirectory(prefix="fwb-bench-") as work:
-        bench = RedisBackup(Path(work), chosen.scale)
-        results = [] if chosen.only == "impact" else bench.speeds(chosen.runs)
-        results += [] if chosen.only == "speeds" else bench.impact(chosen.runs)
-    text = table(results)
-    folder = Path(__file__).parent / "results"
-    save(results, folder / "redis-backup.json")
-    (folder / "redis-backup.md").write_text(text + "\n", encoding="utf-8")
-    print(text)
-
-
-if __name__ == "__main__":
-    main()
+        bench = RedisBackup(Path(work), scale)
+        return [*bench.speeds(runs), *bench.impact(runs)]

@@ -160,7 +160,7 @@ class Shared:
         Raises Interrupted if the server stayed with what it has.
         """
         kept = f"{REPLACED if saved else KEPT}{datetime.now(UTC):%Y%m%d_%H%M%S}"
-        _settle(self.volume.copy)
+        settle(self.volume.copy)
         self.check()
         with self._there():
             new = self._folder / "ready.new"
@@ -223,7 +223,7 @@ def _interrupted() -> Interrupted:
     )
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """All of it is on the disk when this returns: the throw-away server did without."""
     for path, _, files in os.walk(folder, topdown=False):
         for name in (*files, "."):
