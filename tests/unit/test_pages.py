@@ -103,7 +103,7 @@ def wrong_command(line: str) -> str:
         elif (ROOT / program).is_file():
             why = ""
         else:
-            known = PROGRAMS | {"age-keygen", "gunzip", "redis-cli", "zstd"}
+            known = PROGRAMS | {"age", "age-keygen", "grep", "gunzip", "gzip", "redis-cli", "zstd"}
             why = "" if program in known else f"no program {program}"
         if why:
             return f"{line}: {why}"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
+from backup_page import PAGES_MOMENT, PAGES_NAME, commands
+from cluster_objects import wait_until
 from shared_stack import NAMESPACE, SharedStack
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "restore-database.sh"
@@ -50,3 +55,80 @@ def test_the_latest_backup_takes_the_place_of_the_database(shared_stack: SharedS
     )  # fmt: skip
     assert "saved before filewallball_backup_" in listed.stdout
     stack.sql(GONE)
+
+
+class Typist:
+    """Types lines of the page into the stack, with the stack's own names in them."""
+
+    def __init__(self, stack: SharedStack) -> None:
+        self.stack = stack
+        self.names = {"dev": stack.name, "filewallball": NAMESPACE, "NAME": ""}
+
+    def type(self, line: str) -> str:
+        """What it printed; it has to end with 0."""
+        program, *words = [self.names.get(word, word) for word in shlex.split(line)]
+        if program == "kubectl":
+            return self.stack.sandbox.kubectl(*words).stdout
+        assert program == "fwb"
+        sure = ["--yes"] if words[0] == "restore" and "--list" not in words else []
+        return self.stack.fwb(*words, *sure)
+
+    def reach(self, moment: str) -> None:
+        """Wait until `--at` gets to the moment, in UTC."""
+
+        def reached() -> bool:
+            told = re.findall(r"--at works from .* UTC to (.*) UTC", self.type("fwb restore dev --list"))
+            return any(until >= moment for until in told)
+
+        wait_until(reached, f"the log up to {moment}", seconds=120)
+
+
+@pytest.mark.nightly
+def test_every_command_of_the_page(shared_stack: SharedStack) -> None:
+    """docs/backup-recovery.md: what needs a stack. tests/e2e/backup/test_by_hand.py types the rest."""
+    stack, typist = shared_stack, Typist(shared_stack)
+    left = [line for line in commands() if line.startswith(("fwb", "kubectl"))]
+
+    def typed(line: str) -> str:
+        left.remove(line)
+        return typist.type(line)
+
+    stack.sql(
+        "CREATE TABLE files (id INT PRIMARY KEY, name TEXT); INSERT INTO files VALUES (7, 'seven');"
+        "CREATE TABLE log (id INT, file INT, FOREIGN KEY (file) REFERENCES files (id));"
+        "CREATE TABLE apart (id INT)"
+    )
+    assert "backup: OK" in typed("fwb backup now dev")
+    name = re.findall(r"filewallball_backup_\w+\.sql\.gz", typed("fwb backup list dev"))[0]
+    typist.names[PAGES_NAME] = name
+    stack.sql("INSERT INTO log VALUES (1, 7)")
+    moment = stack.sql("SELECT SLEEP(1.1) + UTC_TIMESTAMP() DIV 1, UTC_TIMESTAMP()").split("\t")[1]
+    typist.names[PAGES_MOMENT] = f"{moment} UTC"
+    stack.sql("DO SLEEP(1.1); DELETE FROM log; DELETE FROM files; INSERT INTO apart VALUES (1)")
+    assert name in typed("fwb restore dev --list")
+    typist.reach(moment)
+
+    # From here on nothing is backed up but by the restores themselves.
+    typed("fwb restore dev --latest --into looked_up")
+    for line in [line for line in left if line.startswith("kubectl")]:
+        typed(line)
+    assert stack.sql("SELECT name FROM files") == "seven"
+    assert stack.sql("SHOW DATABASES LIKE 'looked_up'") == ""
+    typed("fwb restore dev --latest --into looked_up --tables files,log")
+    assert stack.sql("SHOW TABLES FROM looked_up") == "files\nlog"
+    stack.sql("DROP DATABASE looked_up")
+    typed(f"fwb restore dev --at '{PAGES_MOMENT}' --into looked_up")
+    assert stack.sql("SELECT file FROM looked_up.log") == "7"
+    stack.sql("DROP DATABASE looked_up; DELETE FROM files")
+    typed(f"fwb restore dev --at '{PAGES_MOMENT}' --tables files,log")
+    assert stack.sql("SELECT file FROM log; SELECT id FROM apart") == "7\n1"
+    typed(f"fwb restore dev --at '{PAGES_MOMENT}'")
+    assert stack.sql("SELECT file FROM log; SELECT COUNT(*) FROM apart") == "7\n0"
+    stack.sql("DELETE FROM log")
+    typed("fwb restore dev --latest --tables files,log")
+    assert stack.sql("SELECT file FROM log") == "7"
+    typed(f"fwb restore dev -f {PAGES_NAME}")
+    assert stack.sql("SELECT COUNT(*) FROM log") == "0"
+    typed("fwb restore dev --latest")
+    assert left == []
+    stack.sql("DROP TABLE log, files, apart")
