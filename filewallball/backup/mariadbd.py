@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +59,7 @@ def write_options(home: Path, data: Path, socket: Path, *sizes: Mapping[str, str
     return path
 
 
-def identity() -> list[str]:
+def _identity() -> list[str]:
     """The server refuses root unless told; anybody else is left as who they are."""
     return ["--user=root"] if os.geteuid() == 0 else []
 
@@ -66,9 +67,38 @@ def identity() -> list[str]:
 def start(work: WorkDir, options: Path) -> subprocess.Popen[bytes]:
     """Start mariadbd, which may not answer yet."""
     return subprocess.Popen(
-        ["mariadbd", f"--defaults-file={options}", *identity()],
+        ["mariadbd", f"--defaults-file={options}", *_identity()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=client_environment(work),
     )
+
+
+def install(work: WorkDir, options: Path) -> str:
+    """Make a data folder. Empty if that worked, else what the program said."""
+    process = subprocess.Popen(
+        [
+            "mariadb-install-db",
+            f"--defaults-file={options}",
+            "--auth-root-authentication-method=normal",
+            "--force",
+            "--skip-test-db",
+            *_identity(),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env=client_environment(work),
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        # It is a script: the server that it runs would outlive it. Their common output ends with the last.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return (said or "it said nothing") if process.returncode else ""

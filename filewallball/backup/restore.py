@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -80,17 +79,30 @@ class Throwaway:
         self._process = process
 
     def load(
-        self, dump: Path, server: Server, database: str, progress: Callable[[int], None]
+        self,
+        dump: Path,
+        server: Server,
+        database: str,
+        progress: Callable[[int], None],
+        look: Callable[[bytes], None] | None = None,
     ) -> tuple[str, ...]:
         """Create `database` as the server has it, and load the dump: as `add`."""
         with errors("Creating the database to restore into"), self.connect() as connection:
             connection.cursor().execute(
                 f"CREATE DATABASE {quote(database)} CHARACTER SET {server.charset} COLLATE {server.collation}"
             )
-        return self.add(dump, database, progress)
+        return self.add(dump, database, progress, look)
 
-    def add(self, dump: Path, database: str, progress: Callable[[int], None]) -> tuple[str, ...]:
+    def add(
+        self,
+        dump: Path,
+        database: str,
+        progress: Callable[[int], None],
+        look: Callable[[bytes], None] | None = None,
+    ) -> tuple[str, ...]:
         """Load a dump into a database that is there; `progress` hears SQL bytes so far.
+
+        `look` gets each piece of SQL before the server does.
 
         Returns what could not be made as it was, a line each. Raises UserError if the file does not unpack
         or a statement fails.
@@ -114,7 +126,7 @@ class Throwaway:
                 env=client_environment(self._work),
             )
         try:
-            self._feed(client, dump, progress)
+            self._feed(client, dump, progress, look)
         finally:
             client.kill()
             client.wait()
@@ -187,11 +199,19 @@ class Throwaway:
                     raise self._failed("The throw-away server did not start", "") from None
                 time.sleep(0.05)
 
-    def _feed(self, client: subprocess.Popen[bytes], dump: Path, progress: Callable[[int], None]) -> None:
+    def _feed(
+        self,
+        client: subprocess.Popen[bytes],
+        dump: Path,
+        progress: Callable[[int], None],
+        look: Callable[[bytes], None] | None,
+    ) -> None:
         fed = 0
         try:
             with cast("IO[bytes]", client.stdin) as pipe:
                 for piece in unpacked(dump):
+                    if look:
+                        look(piece)
                     pipe.write(piece)
                     fed += len(piece)
                     self._work.check()
@@ -236,7 +256,8 @@ def throwaway(
         if len(os.fsencode(socket)) > _SOCKET_LENGTH:
             socket = Path(stack.enter_context(TemporaryDirectory(prefix="fwb-"))) / "socket"
         options = mariadbd.write_options(home, home / "data", socket, sizes, server.variables)
-        _install(work, options, home)
+        if said := mariadbd.install(work, options):
+            raise _failure(work, "Preparing the throw-away server failed", _complaints(home) or said)
         process = mariadbd.start(work, options)
         # Its data is thrown away, so no shutdown is waited for.
         stack.callback(process.wait)
@@ -244,35 +265,6 @@ def throwaway(
         running = Throwaway(work, home, socket, process)
         running.wait_ready()
         yield running
-
-
-def _install(work: WorkDir, options: Path, home: Path) -> None:
-    process = subprocess.Popen(
-        [
-            "mariadb-install-db",
-            f"--defaults-file={options}",
-            "--auth-root-authentication-method=normal",
-            "--force",
-            "--skip-test-db",
-            *mariadbd.identity(),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=client_environment(work),
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate()
-    except BaseException:
-        # It is a script: the server that it runs would outlive it. Their common output ends with the last.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
-    if process.returncode != 0:
-        raise _failure(work, "Preparing the throw-away server failed", _complaints(home) or said)
 
 
 def _complaints(home: Path) -> str:

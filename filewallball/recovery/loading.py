@@ -64,22 +64,19 @@ class Loading:
 
         Returns what could not be made as it was, and who is missing, a line each. Raises UserError.
         """
-        owners = server.owners_in(self.dump)
         database = self.manifest.database
         with self.log.step("load") as done, errors("Loading the backup"), running.connect() as connection:
-            cursor = connection.cursor()
-            strangers = server.missing(cursor, owners)
-            server.lend(cursor, strangers, database)
+            lender = server.Lender(connection.cursor(), database)
             progress = told(self.log, self.manifest.sql_bytes, self.check)
-            refused = running.load(self.dump, self.server, database, progress)
-            server.take_back(cursor, strangers)
+            refused = running.load(self.dump, self.server, database, progress, lender.look)
+            strangers = lender.take_back()
             done += [f"{human(self.manifest.sql_bytes)} of SQL"]
         with self.log.step("compare") as done:
             self._compare(running)
             done += ["all tables and objects are as in the manifest"]
         if self.forward:
             self.forward.apply(running, database, self.log)
-        return [*refused, *server.missed(strangers)]
+        return [*refused, *strangers]
 
     def step(self, table: str, number: int, of: int) -> None:
         """What hears which table is compared."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from pymysql.cursors import Cursor
 
 from filewallball.backup import mariadbd
 from filewallball.backup.database import quote, rows
-from filewallball.backup.packed import unpacked
 from filewallball.backup.restore import Throwaway
 from filewallball.backup.workdir import WorkDir
 from filewallball.errors import UserError
@@ -81,44 +80,42 @@ def empty(cursor: Cursor, copy: Path, database: str) -> None:
     cursor.execute(f"DROP DATABASE {quote(database)}")
 
 
-def owners_in(dump: Path) -> set[Owner]:
-    """The users by whom views, triggers, routines or events are defined in a dump."""
-    found: set[Owner] = set()
-    rest = b""
-    for piece in unpacked(dump):
-        text = rest + piece
+class Lender:
+    """Lends a server the users by whom views, triggers, routines or events of a dump are defined.
+
+    Nobody can log in as one of them; but without them some views can't be made.
+    """
+
+    def __init__(self, cursor: Cursor, database: str) -> None:
+        self._cursor, self._database = cursor, database
+        self._seen = {
+            (str(user), str(host)) for user, host in rows(cursor, "SELECT User, Host FROM mysql.global_priv")
+        }
+        self._lent: list[Owner] = []
+        self._rest = b""
+
+    def look(self, piece: bytes) -> None:
+        """Look through the dump's next bytes, before the server gets them."""
+        text = self._rest + piece
         if b"DEFINER=`" in text:
             for user, host in _DEFINER.findall(text):
-                found.add((user.decode(errors="replace").replace("``", "`"), host.decode(errors="replace")))
-        rest = text[-_OVERLAP:]
-    return found
+                owner = (user.decode(errors="replace").replace("``", "`"), host.decode(errors="replace"))
+                if owner not in self._seen:
+                    self._lend(owner)
+        self._rest = text[-_OVERLAP:]
 
+    def _lend(self, owner: Owner) -> None:
+        self._seen.add(owner)
+        self._lent.append(owner)
+        self._cursor.execute("CREATE USER %s@%s ACCOUNT LOCK", owner)
+        self._cursor.execute(f"GRANT ALL PRIVILEGES ON {quote(self._database)}.* TO %s@%s", owner)
 
-def missing(cursor: Cursor, owners: set[Owner]) -> list[Owner]:
-    """Those that are no users of the server."""
-    known = {
-        (str(user), str(host)) for user, host in rows(cursor, "SELECT User, Host FROM mysql.global_priv")
-    }
-    return sorted(owners - known)
-
-
-def missed(owners: Iterable[Owner]) -> list[str]:
-    """What people need to know of owners that the server doesn't have, a line each."""
-    return [
-        f"something in it is defined by '{user}'@'{host}', whom this server doesn't know: it will not run"
-        f" before you CREATE USER '{user}'@'{host}' and grant it what it needs"
-        for user, host in owners
-    ]
-
-
-def lend(cursor: Cursor, owners: list[Owner], database: str) -> None:
-    """Make users of these names for a while, with which nobody can log in: else their views can't be made."""
-    for owner in owners:
-        cursor.execute("CREATE USER %s@%s ACCOUNT LOCK", owner)
-        cursor.execute(f"GRANT ALL PRIVILEGES ON {quote(database)}.* TO %s@%s", owner)
-
-
-def take_back(cursor: Cursor, owners: list[Owner]) -> None:
-    """Remove what `lend` has made."""
-    for owner in owners:
-        cursor.execute("DROP USER %s@%s", owner)
+    def take_back(self) -> list[str]:
+        """Remove them; what people need to know, a line for each."""
+        for owner in self._lent:
+            self._cursor.execute("DROP USER %s@%s", owner)
+        return [
+            f"something in it is defined by '{user}'@'{host}', whom this server doesn't know: it will not run"
+            f" before you CREATE USER '{user}'@'{host}' and grant it what it needs"
+            for user, host in sorted(self._lent)
+        ]

@@ -42,14 +42,13 @@ def put_back(work: WorkDir, copy: Path, loading: Loading, taken: Taken) -> None:
     with server.on_copy(work, copy, loading.live.variables) as running:
         with log.step("put back") as done:
             before = _dropped(running, database, taken, loading)
-            owners = server.owners_in(taken.dump)
             with connect(running.login(database), "Making owners of triggers") as connection:
-                strangers = server.missing(connection.cursor(), owners)
-                server.lend(connection.cursor(), strangers, database)
-                lines = running.add(taken.dump, database, told(log, taken.sql_bytes, loading.check))
-                server.take_back(connection.cursor(), strangers)
+                lender = server.Lender(connection.cursor(), database)
+                progress = told(log, taken.sql_bytes, loading.check)
+                lines = running.add(taken.dump, database, progress, lender.look)
+                strangers = lender.take_back()
             done += [f"{', '.join(sorted(taken.inventory.tables))}, {human(taken.sql_bytes)} of SQL"]
-        for line in (*lines, *server.missed(strangers)):
+        for line in (*lines, *strangers):
             log.say(line)
         with log.step("compare") as done:
             with connect(running.login(database), "Comparing what was put back") as connection:
