@@ -40,7 +40,8 @@ def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequenc
     store, volume = Store(settings.backup.store), Volume(settings.volume)
     with volume.alone():
         chosen = swap.choose(settings, log, store, wanted)
-        references.check_names(tables, chosen.manifest)
+        if not chosen.forward:  # the log may make tables and drop them
+            references.check_names(tables, chosen.manifest.tables, chosen.manifest.name)
         needed = chosen.manifest.sql_bytes * 2 + chosen.manifest.bytes
         volume.need(int(needed) * (2 if chosen.forward else 1), f"the new database {into}")
         with swap.work_folder(settings) as work, volume.shared() as shared:
@@ -49,6 +50,7 @@ def run(settings: Settings, log: Log, wanted: Wanted, into: str, tables: Sequenc
             manifest = chosen.manifest
             if chosen.forward:
                 dump, manifest = _forward(settings, log, volume, shared, dump, chosen)
+                references.check_names(tables, manifest.tables, f"the database at {chosen.forward}")
             user = live.make(shared, settings.backup.database, into, manifest)
             try:
                 _load(user, log, work, shared, dump, manifest, into)

@@ -22,6 +22,9 @@ class Forward:
     plan: replay.Plan
     moment: datetime
 
+    def __str__(self) -> str:
+        return f"{self.moment:%Y-%m-%d %H:%M:%S} UTC"
+
     def apply(self, running: Throwaway, database: str, log: Log) -> None:
         """Replay into a throw-away server that has the backup. Raises UserError."""
         target = Target(running.client())
@@ -30,7 +33,7 @@ class Forward:
             target.ask("SET GLOBAL gtid_slave_pos = ''")
             found = replay.apply(self.plan, target, database, log.progress)
             target.ask("SET GLOBAL gtid_slave_pos = ''")
-            done += [f"{found.transactions} transactions, up to {self.moment:%Y-%m-%d %H:%M:%S} UTC"]
+            done += [f"{found.transactions} transactions, up to {self}"]
 
 
 def plan(

@@ -25,6 +25,10 @@ from filewallball.recovery import references
 from filewallball.recovery.loading import Loading
 
 _OPEN_SECONDS = 300.0
+_TABLES = """
+SELECT TABLE_NAME FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')
+"""
 _OBJECTS = """
 SELECT 'VIEW', TABLE_NAME, '' FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s
 UNION ALL SELECT ROUTINE_TYPE, ROUTINE_NAME, '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s
@@ -55,9 +59,13 @@ def take(work: WorkDir, source: DatabaseSettings, loading: Loading, tables: Coll
         loading.into(running)
         if tables:
             with connect(running.login(database), "Leaving out what was not asked for") as connection:
-                found = rows(connection.cursor(), references.query(database))
-                references.check(tables, database, references.read(found), "in the backup")
-                _leave_out(connection.cursor(), database, tables)
+                cursor = connection.cursor()
+                present = [str(name) for (name,) in rows(cursor, _TABLES, database)]
+                where = f"the database at {loading.forward}" if loading.forward else loading.manifest.name
+                references.check_names(tables, present, where)
+                found = references.read(rows(cursor, references.query(database)))
+                references.check(tables, database, found, "in the backup")
+                _leave_out(cursor, database, tables)
         # Or the text of their views would name the database, which is to be another one.
         running.know_owners(running.login(database))
         with loading.log.step("take") as done:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from filewallball.backup import literals
-from filewallball.backup.manifest import Manifest
 from filewallball.errors import ConfigError, nearest
 
 Name = tuple[str, str]
@@ -53,17 +52,15 @@ def read(rows: Iterable[Sequence[str]]) -> Surroundings:
     return Surroundings(frozenset(databases), others, tuple(sorted(references)))
 
 
-def check_names(tables: Iterable[str], manifest: Manifest) -> None:
-    """Raise ConfigError that names all tables which the backup doesn't have."""
-    unknown = [table for table in tables if table not in manifest.tables]
+def check_names(tables: Iterable[str], known: Collection[str], where: str) -> None:
+    """Raise ConfigError that names all tables which are not known; `where`: what doesn't have them."""
+    unknown = [table for table in tables if table not in known]
     if not unknown:
         return
-    hints = [nearest(table, sorted(manifest.tables), "Tables") for table in unknown]
+    hints = [nearest(table, sorted(known), "Tables") for table in unknown]
     near = [hint.partition(" Tables: ")[0] for hint in hints if hint.startswith("Did")]
     listed = "Tables: " + hints[0].partition("Tables: ")[2]
-    raise ConfigError(
-        f"--tables: {manifest.name} has no table {', '.join(unknown)}.", " ".join([*near, listed])
-    )
+    raise ConfigError(f"--tables: {where} has no table {', '.join(unknown)}.", " ".join([*near, listed]))
 
 
 def check(tables: Collection[str], database: str, found: Surroundings, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from filewallball import stack
 from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.jobs import cron, manifests
 from filewallball.jobs.cron import CronPod
-from filewallball.jobs.following import JobPod, Work, made, outcome
+from filewallball.jobs.following import POLL_SECONDS, JobPod, Work, made, outcome
 from filewallball.recovery import moments
 from filewallball.stack import Place
 
@@ -32,6 +33,7 @@ _LISTING = CronPod(
 )
 """Listing needs the store alone, which the backup's pod reaches also while the database is down."""
 _KEEP_SECONDS = 3600
+_OVER_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,17 @@ def _run(place: Place, words: list[str], schedule: Object, key: bytes | None) ->
         pod = JobPod(place.kube, place.namespace, job, WORK)
         for line in pod.lines():
             print(line, flush=True)
+        wait_over(place, name)
     if blame := pod.blame():
         print(f"restore: FAILED {blame}")
     return int((pod.end or {})["exitCode"])
+
+
+def wait_over(place: Place, name: str) -> None:
+    """Wait until the cluster, too, says that the Job has ended: until then the next restore is refused."""
+    deadline = time.monotonic() + _OVER_SECONDS
+    while time.monotonic() < deadline:
+        job = place.kube.get("batch/v1", "Job", name, place.namespace)
+        if job is None or outcome(job):
+            return
+        time.sleep(POLL_SECONDS)

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-
 import pytest
 
 from filewallball.backup.inventory import Definition
-from filewallball.backup.manifest import Manifest, Position, Table
 from filewallball.errors import ConfigError
 from filewallball.recovery import references
 from filewallball.recovery.tables import check_views
 
 DATABASE = "shop"
-MANIFEST = Manifest(
-    name="filewallball_backup_20261121_010000.sql.gz",
-    created=datetime(2026, 11, 21, 1, tzinfo=UTC),
-    bytes=1,
-    sha256="",
-    sql_bytes=1,
-    database=DATABASE,
-    charset="utf8mb4",
-    collation="utf8mb4_unicode_ci",
-    server_version="10.11.6-MariaDB",
-    snapshot=Position("binlog.000001", 4),
-    tables={name: Table(0, 0, "") for name in ("files", "log", "users", "한글")},
-    objects={},
-    verified=True,
-    verified_at=None,
-    restore_seconds=1,
-)
+TABLES = ("files", "log", "users", "한글")
 
 
 def row(kind: str, *names: str) -> list[str]:
@@ -49,12 +29,12 @@ FOUND = references.read([
 
 
 def test_all_names_that_the_backup_lacks_are_told_at_once() -> None:
-    references.check_names(["log", "한글"], MANIFEST)
-    with pytest.raises(ConfigError, match="has no table fils, Log, nothing") as raised:
-        references.check_names(["fils", "log", "Log", "nothing"], MANIFEST)
+    references.check_names(["log", "한글"], TABLES, "backup")
+    with pytest.raises(ConfigError, match="--tables: backup has no table fils, Log, nothing") as raised:
+        references.check_names(["fils", "log", "Log", "nothing"], TABLES, "backup")
     assert raised.value.hint == "Did you mean files? Did you mean log? Tables: files, log, users, 한글."
     with pytest.raises(ConfigError, match="has no table x") as raised:
-        references.check_names(["x"], replace(MANIFEST, tables={}))
+        references.check_names(["x"], (), "backup")
     assert raised.value.hint == "Tables: none."
 
 
