@@ -92,7 +92,7 @@ def restore(project: Path, stack_name: str, asked: Asked) -> int:
     if not asked.yes:
         chosen = None if moment else _chosen(place, asked)
         name = str(chosen["name"]) if chosen else name
-        print(_question(place, asked, chosen, moment))
+        print(question(place, asked, chosen, moment))
         if input("Type yes to go on: ").strip().lower() != "yes":
             print("Nothing was changed.")
             return 1
@@ -138,12 +138,12 @@ def _check_idle(place: Place) -> None:
             )
 
 
-def _question(place: Place, asked: Asked, chosen: Object | None, moment: datetime | None) -> str:
+def question(place: Place, asked: Asked, chosen: Object | None, moment: datetime | None) -> str:
     what = f"{chosen['name']} ({chosen['rows']} rows)" if chosen else "The newest backup before that"
     if moment:
         what += f", brought forward to {moment:%Y-%m-%d %H:%M:%S} UTC,"
     if asked.names:
-        what = f"Only {', '.join(asked.names)}: {what}"
+        what = f"Only {', '.join(asked.names)} of {what[0].lower()}{what[1:]}"
     if asked.into is not None:
         return f"{what} will be loaded into the new database {asked.into} in {place}."
     took = f" When it was tried, that took {chosen['seconds']:.0f} s." if chosen else ""

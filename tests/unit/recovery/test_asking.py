@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from filewallball.errors import ConfigError
+from filewallball.recovery import remote
 from filewallball.recovery.remote import Asked
 
 ROOT = Path(__file__).parents[3]
@@ -44,3 +45,15 @@ def test_the_scripts_are_thin_calls() -> None:
         script = ROOT / "scripts" / f"{name}-database.sh"
         assert f'exec .venv/bin/fwb {words} "${{STACK:-dev}}" "$@"\n' in script.read_text(encoding="utf-8")
         assert script.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    ({"name": "b"}, ("b (3 rows) will take the place of the database filewallball_db in dev.", "users stay")),
+    ({"name": "b", "tables": "x,y"}, ("Only x, y of b (3 rows) will take the place of these tables",
+                                      "Everything else stays")),
+    ({"name": "b", "tables": "x", "into": "n"}, ("Only x of b (3 rows) will be loaded into",)),
+])  # fmt: skip
+def test_what_will_happen_is_told_before(options: dict[str, Any], told: tuple[str, ...]) -> None:
+    chosen = {"name": "b", "rows": 3, "seconds": 1.0}
+    question = remote.question(cast("Any", "dev"), Asked(**options), chosen, None)
+    assert [part for part in told if part not in question] == []
