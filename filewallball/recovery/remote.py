@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 from facts import backup, mariadb
 from facts import recovery as facts
-from filewallball import stack
+from filewallball import pods, stack
 from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.jobs import cron, manifests
 from filewallball.jobs.cron import CronPod
-from filewallball.jobs.following import POLL_SECONDS, JobPod, Work, made, outcome
+from filewallball.jobs.following import JobPod, Work, made, outcome
 from filewallball.recovery import moments
 from filewallball.stack import Place
 
@@ -33,7 +32,6 @@ _LISTING = CronPod(
 )
 """Listing needs the store alone, which the backup's pod reaches also while the database is down."""
 _KEEP_SECONDS = 3600
-_OVER_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def restore(project: Path, stack_name: str, asked: Asked) -> int:
     key = _key(asked.identity)
     if moment:
         print(f"--at means {moment:%Y-%m-%d %H:%M:%S} UTC.")
-    _check_idle(place)
+    check_idle(place)
     name = asked.name
     if not asked.yes:
         chosen = None if moment else _chosen(place, asked)
@@ -125,17 +123,29 @@ def _schedule(place: Place) -> Object:
     return found
 
 
-def _check_idle(place: Place) -> None:
+def check_idle(place: Place) -> None:
     """Raise UserError while a backup or another restore is at work."""
     for job in place.kube.list("batch/v1", "Job", place.namespace):
         owners: list[Object] = job["metadata"].get("ownerReferences") or []
-        if any(each["name"] == backup.CRON_JOB for each in owners) and not outcome(job):
+        ours = any(each["name"] == backup.CRON_JOB for each in owners)
+        if ours and not outcome(job) and not _done(place, job):
             name = job["metadata"]["name"]
             what = "restore" if name.startswith(facts.NAME) else "backup"
             raise UserError(
                 f"A {what} is at work: Job {name} in {place}.",
                 "Wait until it has ended, and run the command again.",
             )
+
+
+def _done(place: Place, job: Object) -> bool:
+    """Whether its work is done, which the cluster counts a moment later."""
+    selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
+    ends = [
+        pods.exited(pod, container)
+        for pod in place.kube.list("v1", "Pod", place.namespace, selector)
+        for container in (backup.CONTAINER, facts.CONTAINER)
+    ]
+    return any(end and end["exitCode"] == 0 for end in ends)
 
 
 def question(place: Place, asked: Asked, chosen: Object | None, moment: datetime | None) -> str:
@@ -199,17 +209,6 @@ def _run(place: Place, words: list[str], schedule: Object, key: bytes | None) ->
         pod = JobPod(place.kube, place.namespace, job, WORK)
         for line in pod.lines():
             print(line, flush=True)
-        wait_over(place, name)
     if blame := pod.blame():
         print(f"restore: FAILED {blame}")
     return int((pod.end or {})["exitCode"])
-
-
-def wait_over(place: Place, name: str) -> None:
-    """Wait until the cluster, too, says that the Job has ended: until then the next restore is refused."""
-    deadline = time.monotonic() + _OVER_SECONDS
-    while time.monotonic() < deadline:
-        job = place.kube.get("batch/v1", "Job", name, place.namespace)
-        if job is None or outcome(job):
-            return
-        time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""A command that has ended leaves nothing that the next one would have to wait for."""
+"""What is at work keeps a restore from its start, and what has just ended doesn't."""
 
 from __future__ import annotations
 
@@ -7,18 +7,34 @@ from typing import Any, cast
 
 import pytest
 
+from facts import backup
+from filewallball.errors import UserError
 from filewallball.recovery import remote
 
-RUNS: dict[str, Any] = {"status": {}}
-ENDED: dict[str, Any] = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+OWNED = {"name": "filewallball-backup-run-1", "uid": "u", "ownerReferences": [{"name": backup.CRON_JOB}]}
+ENDED = {"conditions": [{"type": "Complete", "status": "True"}]}
 
 
-@pytest.mark.parametrize("answers", [[ENDED], [RUNS, RUNS, ENDED], [RUNS, None]])
-def test_the_cluster_is_asked_until_the_job_has_ended(
-    answers: list[dict[str, Any] | None], monkeypatch: pytest.MonkeyPatch
+def place(status: dict[str, Any], state: dict[str, Any]) -> Any:
+    job = {"metadata": OWNED, "status": status}
+    pod = {"status": {"containerStatuses": [{"name": backup.CONTAINER, "state": state}]}}
+    found = {"Job": [job], "Pod": [pod]}
+    return cast(
+        "Any", SimpleNamespace(kube=SimpleNamespace(list=lambda _, kind, *__: found[kind]), namespace="n")
+    )
+
+
+@pytest.mark.parametrize(("status", "state", "idle"), [
+    ({}, {"running": {}}, False),
+    ({}, {"terminated": {"exitCode": 1}}, False),  # it may be tried again
+    ({}, {"terminated": {"exitCode": 0}}, True),
+    (ENDED, {"terminated": {"exitCode": 1}}, True),
+])  # fmt: skip
+def test_a_job_is_at_work_until_its_container_has_ended(
+    status: dict[str, Any], state: dict[str, Any], idle: bool
 ) -> None:
-    monkeypatch.setattr(remote, "POLL_SECONDS", 0)
-    left = list(answers)
-    kube = SimpleNamespace(get=lambda *_: left.pop(0))
-    remote.wait_over(cast("Any", SimpleNamespace(kube=kube, namespace="n")), "job")
-    assert left == []
+    if idle:
+        remote.check_idle(place(status, state))
+        return
+    with pytest.raises(UserError, match="A backup is at work: Job filewallball-backup-run-1"):
+        remote.check_idle(place(status, state))
