@@ -190,8 +190,10 @@ def _swapped(
 
 def _saved(settings: Settings, log: Log, store: Store, manifest: Manifest) -> Manifest | None:
     log.say("saving what is there now as a backup of its own")
+    # Writers wait for its end, so that it need not spare them.
+    at_full_speed = replace(settings.backup, allow_empty=True, rate=None)
     try:
-        saved = job.run(replace(settings.backup, allow_empty=True), log, store, before_restore=manifest.name)
+        saved = job.run(at_full_speed, log, store, before_restore=manifest.name)
     except Stopped:
         raise
     except UserError as error:
