@@ -71,9 +71,9 @@ def work_dir(parent: Path, limit: int | None, setting: str = SETTING) -> Generat
                 "Wait until it has ended, and run the command again.",
             ) from None
         path = parent / "filewallball-backup"
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(mode=0o700)
-        try:
+        try:  # from here on: a signal may come at any moment
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(mode=0o700)
             yield WorkDir(path, limit, setting)
         finally:
             shutil.rmtree(path, ignore_errors=True)

@@ -102,9 +102,9 @@ def _keys(settings: Settings, manifest: Manifest) -> list[age.Identity]:
 def work_folder(settings: Settings) -> Generator[WorkDir]:
     """A folder of the restore's own, since the backups that it makes clear theirs."""
     path = settings.backup.work_dir / "restore"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(mode=0o700)
-    try:
+    try:  # from here on: a signal may come at any moment
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
         yield WorkDir(path, None, SETTING)
     finally:
         shutil.rmtree(path, ignore_errors=True)
