@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import backup
+import pytest
+
+from benchmarks import backup, restore
 
 
 def test_a_short_run_of_the_benchmark(tmp_path: Path) -> None:
@@ -13,3 +15,11 @@ def test_a_short_run_of_the_benchmark(tmp_path: Path) -> None:
     assert results["peak memory of our process"].within
     [dumped] = results["SQL that was dumped"].ours
     assert 1.5 < dumped < 3
+
+
+@pytest.mark.nightly
+def test_a_short_run_of_the_restores(tmp_path: Path) -> None:
+    results = {result.name: result for result in restore.measure(2, tmp_path)}
+    assert results["restore with its checks"].theirs
+    [restored] = results["SQL that was restored"].ours
+    assert 1.5 < restored < 3
