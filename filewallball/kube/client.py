@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx2 as httpx
 
 from filewallball.kube.discovery import ACCEPT, Discovery
 from filewallball.kube.errors import KubeError
 from filewallball.kube.transport import BUSY, Transport
+
+if TYPE_CHECKING:
+    from filewallball.kube.tunnel import Tunnel
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -214,6 +218,11 @@ class Kube:
         """
         way = f"{self._path('v1', 'Pod', f'{pod}:{port}', namespace)}/proxy/{path}"
         return self._http.send("GET" if body is None else "POST", way, body=body).json()
+
+    def tunnel(self, pod: str, namespace: str, port: int) -> AbstractContextManager[Tunnel]:
+        """A connection to a port of a pod, through the API server. Raises KubeError, Unreachable."""
+        way = f"{self._path('v1', 'Pod', pod, namespace)}/portforward"
+        return self._http.tunnel(way, {"ports": port})
 
     def _watch_from(
         self, path: str, params: dict[str, Any], version: str, deadline: float

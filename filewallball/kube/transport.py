@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx2 as httpx
 
@@ -18,8 +20,13 @@ from filewallball.kube import config
 from filewallball.kube.errors import KubeError, Unreachable
 from filewallball.kube.session import Session
 
+if TYPE_CHECKING:
+    from filewallball.kube.tunnel import Tunnel
+
 READ_TIMEOUT = 35.0
 """Seconds without a byte of an answer."""
+SWITCHED = 101
+"""The status code by which the server agrees to another protocol."""
 CLOSE_SECONDS = 2.0
 """How long requests of other threads may take to end when the client is closed."""
 BUSY = frozenset({429, 503})
@@ -165,6 +172,35 @@ class Transport:
                     request.hang_up()
             raise_for(answer)
             yield answer
+
+    @contextmanager
+    def tunnel(self, path: str, params: Mapping[str, Any]) -> Generator[Tunnel]:
+        """A GET that goes on as a WebSocket. Raises KubeError, Unreachable."""
+        # late: a pod has no such library
+        from filewallball.kube.tunnel import PROTOCOL, Tunnel
+
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Protocol": PROTOCOL,
+        }
+        try:
+            with (
+                self._tracked() as request,
+                self._http.stream("GET", path, params=present(params), headers=headers) as answer,
+            ):
+                request.answer = answer
+                raise_for(answer)
+                stream = answer.extensions.get("network_stream")
+                plain = stream and stream.get_extra_info("socket")
+                if answer.status_code != SWITCHED or not isinstance(plain, socket.socket):
+                    raise KubeError(answer.status_code, "", "The API server does not open the connection")
+                yield Tunnel(plain)
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from error
 
     @contextmanager
     def _tracked(self) -> Generator[_Request]:
