@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import httpcore2
 import httpx2 as httpx
 
 from filewallball.errors import WORK_BEGUN
@@ -27,6 +28,8 @@ READ_TIMEOUT = 35.0
 """Seconds without a byte of an answer."""
 SWITCHED = 101
 """The status code by which the server agrees to another protocol."""
+FIRST_BYTES = 65_536
+"""Of what a server sends by its own, at the most."""
 CLOSE_SECONDS = 2.0
 """How long requests of other threads may take to end when the client is closed."""
 BUSY = frozenset({429, 503})
@@ -194,12 +197,13 @@ class Transport:
             ):
                 request.answer = answer
                 raise_for(answer)
-                stream = answer.extensions.get("network_stream")
-                plain = stream and stream.get_extra_info("socket")
+                stream: Any = answer.extensions["network_stream"]
+                plain = stream.get_extra_info("socket")
                 if answer.status_code != SWITCHED or not isinstance(plain, socket.socket):
                     raise KubeError(answer.status_code, "", "The API server does not open the connection")
-                yield Tunnel(plain)
-        except httpx.TransportError as error:
+                # The server speaks first, and may do so together with the answer's head.
+                yield Tunnel(plain, stream.read(FIRST_BYTES, READ_TIMEOUT))
+        except (httpx.TransportError, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
             raise self.unreachable(error) from error
 
     @contextmanager

@@ -26,7 +26,7 @@ _WAITING = 4 * 2**20
 class Tunnel:
     """`remote`: the connection to the API server after the upgrade. `first`: what has come on it already."""
 
-    def __init__(self, remote: socket.socket, first: bytes = b"") -> None:
+    def __init__(self, remote: socket.socket, first: bytes) -> None:
         self._remote = remote
         self._frames = Connection(ConnectionType.CLIENT)
         self._out = bytearray()

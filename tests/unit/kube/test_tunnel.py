@@ -8,9 +8,10 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loopback import Authority
@@ -26,7 +27,7 @@ CERTIFICATE, KEY = AUTHORITY.issue("server", "127.0.0.1")
 PORT = 6379
 LARGE = bytes(range(256)) * 8192
 POD = {"resource": "pods", "scope": "Namespaced", "responseKind": {"kind": "Pod"}}
-GROUP = {"metadata": {}, "versions": [{"version": "v1", "resources": [POD]}]}
+GROUP: dict[str, Any] = {"metadata": {}, "versions": [{"version": "v1", "resources": [POD]}]}
 """What the API server is asked for first."""
 Answers = Callable[[bytes], bytes]
 
@@ -65,18 +66,16 @@ def serve(listener: socket.socket, context: ssl.SSLContext, answer: Answers, sta
                 )
                 connection.sendall(body)
                 continue
-            connection.sendall(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-            )
-            talk(connection, answer, why)
+            head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            talk(connection, head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n", answer, why)
 
 
-def talk(connection: ssl.SSLSocket, answer: Answers, why: bytes) -> None:
+def talk(connection: ssl.SSLSocket, head: bytes, answer: Answers, why: bytes) -> None:
+    """The first frames come with the answer's head, as they may."""
     frames = Connection(ConnectionType.SERVER)
     out = [frame(0, PORT.to_bytes(2, "little")), frame(1, PORT.to_bytes(2, "little")), Ping(b"are you there")]
     out += [frame(1, why)] if why else []
-    connection.sendall(b"".join(map(frames.send, out)))
+    connection.sendall(head + b"".join(map(frames.send, out)))
     part = b""
     while data := connection.recv(65536):
         frames.receive_data(data)
@@ -93,7 +92,7 @@ def talk(connection: ssl.SSLSocket, answer: Answers, why: bytes) -> None:
 @contextmanager
 def api(
     folder: Path, answer: Answers, status: str = "101 Switching Protocols", why: bytes = b""
-) -> Iterator[Kube]:
+) -> Generator[Kube]:
     (folder / "cert").write_bytes(CERTIFICATE + KEY)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert")
