@@ -23,6 +23,8 @@ BURST_SECONDS = 0.1
 KEYS = 50
 VALUE_BYTES = 100
 ROUND_TRIPS = 9
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, without what is before the point, are spread evenly, however many there are."""
 TIMEOUT_SECONDS = 1.0
 """A request that takes longer is an error."""
 MIX = ("GET", "SET", "GET", "GET", "SET", "GET", "TTL", "GET", "SET", "GET", "GET", "DEL")
@@ -80,11 +82,17 @@ class Lane:
             self._client.close()
         self._client = self._connection = None
 
-    def run(self, begin: float, end: float, stop: threading.Event) -> None:
-        """Send bursts from `begin` to `end`, in time.monotonic(). Whatever fails is counted."""
+    def run(self, begin: float, end: float, room: float, stop: threading.Event) -> None:
+        """Send bursts from `begin` to `end`, in time.monotonic(). Whatever fails is counted.
+
+        `room`: the seconds within which each of them may begin.
+        """
         reference = Reference(self._reference_address)
-        due = begin
-        while due < end and not stop.wait(max(0.0, due - time.monotonic())):
+        due, number = begin, 0
+        # Much of what a server does now and then has its own regular time: bursts of the same would meet it
+        # always, or never.
+        while due < end and not stop.wait(max(0.0, due + room * (number * GOLDEN % 1) - time.monotonic())):
+            number += 1
             reference.move()
             segment = self._segment(round((time.monotonic() - begin) // SECONDS * SECONDS, 1))
             for _ in range(self._burst):
@@ -107,9 +115,9 @@ class Lane:
         if self.segments:
             self.segments[-1].end()
 
-    def offset(self, place: int, lanes: int) -> float:
-        """Seconds after the first lane's bursts: they come one after the other."""
-        return self._every * place / lanes
+    def room(self, lanes: int) -> float:
+        """Seconds between the bursts of one lane and those of the next: they come one after the other."""
+        return self._every / lanes
 
     def notice(self) -> None:
         """See whether another server serves the shard by now, though no request has failed."""
