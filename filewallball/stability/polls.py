@@ -56,8 +56,9 @@ class _Pair:
         early, late = ([each[key][percentile] for each in side] for side in (self.before, self.after))
         return early, late
 
-    def shown(self, key: str, percentile: str) -> list[str]:
-        return [f"{median(values or [0.0]) / 1000:.3f} ms" for values in self.both(key, percentile)]
+    def shown(self, key: str, percentile: str) -> tuple[str, str]:
+        was, now = (f"{median(values or [0.0]) / 1000:.3f} ms" for values in self.both(key, percentile))
+        return was, now
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
@@ -100,16 +101,17 @@ def _latency(pair: _Pair) -> Change:
     (was, now), machine = pair.both("served", "p50"), pair.both("reference", "p50")
     cost = min(max(1.0, median([*was, *now]) / median([*machine[0], *machine[1]])), MOST_COST)
     base = median(was)
-    own = [
-        [value - cost * reference for value, reference in zip(*each, strict=True)]
-        for each in ((was, machine[0]), (now, machine[1]))
-    ]
-    difference = noise.of_medians(*own)
+    difference = noise.of_medians(_own(was, machine[0], cost), _own(now, machine[1], cost))
     work = min(1.0, cost * median(machine[0]) / base)
     share = Difference(difference.value / base, math.hypot(difference.error / base, work * MACHINE_ERROR))
     deducted = cost * (median(machine[1]) - median(machine[0])) / 1000
     why = f"{share.value:+.0%} ± {ERRORS * share.error:.0%}, this machine's {deducted:+.3f} ms deducted"
     return Change(name, *shown, *_verdict(share, ERRORS, LEAST_SLOWER, SOUGHT - share.error, why))
+
+
+def _own(served: Sequence[float], reference: Sequence[float], cost: float) -> list[float]:
+    """The server's part of each moment: without what this machine took in the same one."""
+    return [value - cost * taken for value, taken in zip(served, reference, strict=True)]
 
 
 def _verdict(
