@@ -231,6 +231,27 @@ def test_what_a_state_has_lost_is_worse(change: Callable[[dict[str, Any]], Any],
     assert verdicts(states.compare(after, before))[subject] == "better"
 
 
+def test_memory_comes_and_goes_and_a_replica_falls_behind() -> None:
+    before = state([node(used_memory=100 << 20), node(role="replica", says="replica", address="a:2")])
+    after = copy.deepcopy(before)
+    after["nodes"][0]["used_memory"] = 150 << 20
+    after["nodes"][1]["behind"] = 2 << 20
+    assert verdicts(states.compare(before, after)) == {
+        "memory used": "changed",
+        "bytes behind, of the last replica": "worse",
+    }
+    assert verdicts(states.compare(after, before))["bytes behind, of the last replica"] == "better"
+
+
+def test_another_primary_is_told_and_no_fault() -> None:
+    before = state([node(), node(role="replica", says="replica", address="a:2")])
+    after = state([node(address="a:2"), node(role="replica", says="replica", address="a:1")])
+    found = states.compare(before, after)
+    assert verdicts(found) == {"nodes that are primaries": "changed"}
+    row = next(each for each in found if each.verdict == "changed")
+    assert (row.before, row.after) == ("a:1", "a:2")
+
+
 def test_a_new_version_is_told_and_no_fault() -> None:
     found = states.compare(state([node()]), state([node(version="redis 7.2.4")]))
     assert verdicts(found) == {"versions": "changed"}
