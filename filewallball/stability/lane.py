@@ -17,14 +17,14 @@ from filewallball.stability import proving, servers
 from filewallball.stability.finder import Finder
 from filewallball.stability.histogram import Histogram
 from filewallball.stability.reference import Reference
-from filewallball.stability.segments import SECONDS, Segment
+from filewallball.stability.segments import BURSTS, Segment
 
-BURST_SECONDS = 0.1
+BURST_SECONDS = 0.0937
+"""About. What a server does regularly seldom has this period: bursts of the same one would meet it always, or
+never."""
 KEYS = 50
 VALUE_BYTES = 100
 ROUND_TRIPS = 9
-GOLDEN = (5**0.5 - 1) / 2
-"""Its multiples, without what is before the point, are spread evenly, however many there are."""
 TIMEOUT_SECONDS = 1.0
 """A request that takes longer is an error."""
 MIX = ("GET", "SET", "GET", "GET", "SET", "GET", "TTL", "GET", "SET", "GET", "GET", "DEL")
@@ -57,7 +57,7 @@ class Lane:
         self._connection: Any = None
         self._expected: dict[str, bytes] = {}
         self._late = self._busy = 0.0
-        self._turn = 0
+        self._turn = self._bursts = 0
         self.done = 0
 
     def open(self) -> None:
@@ -82,19 +82,13 @@ class Lane:
             self._client.close()
         self._client = self._connection = None
 
-    def run(self, begin: float, end: float, room: float, stop: threading.Event) -> None:
-        """Send bursts from `begin` to `end`, in time.monotonic(). Whatever fails is counted.
-
-        `room`: the seconds within which each of them may begin.
-        """
+    def run(self, begin: float, end: float, stop: threading.Event) -> None:
+        """Send bursts from `begin` to `end`, in time.monotonic(). Whatever fails is counted."""
         reference = Reference(self._reference_address)
-        due, number = begin, 0
-        # Much of what a server does now and then has its own regular time: bursts of the same would meet it
-        # always, or never.
-        while due < end and not stop.wait(max(0.0, due + room * (number * GOLDEN % 1) - time.monotonic())):
-            number += 1
+        due = begin
+        while due < end and not stop.wait(max(0.0, due - time.monotonic())):
             reference.move()
-            segment = self._segment(round((time.monotonic() - begin) // SECONDS * SECONDS, 1))
+            segment = self._segment(time.monotonic() - begin)
             for _ in range(self._burst):
                 before = time.perf_counter()
                 reference.ask()
@@ -115,9 +109,9 @@ class Lane:
         if self.segments:
             self.segments[-1].end()
 
-    def room(self, lanes: int) -> float:
-        """Seconds between the bursts of one lane and those of the next: they come one after the other."""
-        return self._every / lanes
+    def offset(self, place: int, lanes: int) -> float:
+        """Seconds after the first lane's bursts: they come one after the other."""
+        return self._every * place / lanes
 
     def notice(self) -> None:
         """See whether another server serves the shard by now, though no request has failed."""
@@ -132,10 +126,12 @@ class Lane:
         return list(self.segments[-1].served) if self.segments else []
 
     def _segment(self, second: float) -> Segment:
-        if not self.segments or self.segments[-1].second != second:
+        """The one that a burst at this second belongs to."""
+        if self._bursts % BURSTS == 0:
             if self.segments:
                 self.segments[-1].end()
-            self.segments.append(Segment(second))
+            self.segments.append(Segment(round(second, 2)))
+        self._bursts += 1
         return self.segments[-1]
 
     def _request(self, segment: Segment) -> None:

@@ -115,11 +115,12 @@ def _load(lanes: list[Lane], seconds: float) -> None:
     stop = threading.Event()
     begin = time.monotonic() + 0.05
     # the lanes' bursts follow one another: they should not wait for this process, but for the servers
-    threads: list[threading.Thread] = []
-    for place, lane in enumerate(lanes):
-        room = lane.room(len(lanes))
-        times = (begin + place * room, begin + seconds, room)
-        threads.append(threading.Thread(target=lane.run, args=(*times, stop)))
+    threads = [
+        threading.Thread(
+            target=lane.run, args=(begin + lane.offset(place, len(lanes)), begin + seconds, stop)
+        )
+        for place, lane in enumerate(lanes)
+    ]
     was, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
     sys.setswitchinterval(0.0005)

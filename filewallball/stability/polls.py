@@ -12,7 +12,7 @@ from filewallball.errors import ConfigError
 from filewallball.stability import noise
 from filewallball.stability.changes import Change, Verdict, judged, told
 from filewallball.stability.noise import Difference
-from filewallball.stability.segments import LIMITS_MS, SECONDS
+from filewallball.stability.segments import LIMITS_MS
 
 LEAST_SEGMENTS = 10
 """Moments of a poll below which nothing is said of its latencies."""
@@ -22,12 +22,12 @@ LEAST_SLOWER = 0.10
 """Share by which the middle of the latencies must change to count."""
 SOUGHT = 0.20
 """Share that must be found. Where noise could hide it, the comparison says so."""
-MACHINE_ERROR = 0.04
+MACHINE_ERROR = 0.045
 """What a share of 1 that is this machine's work is off by, between two polls, beyond chance. Measured:
 tests/e2e/stability/test_noise.py."""
 MOST_COST = 4.0
 """Times the reference's."""
-STALL_ERRORS = 3.5
+STALL_ERRORS = 3.0
 """Three limits are looked at, each in rare events."""
 LEAST_STALLS = 0.002
 """Share of the requests that must be held up more often than before to count."""
@@ -125,7 +125,7 @@ def _verdict(
     return "same", why
 
 
-_TOO_SHORT = f"{LEAST_SEGMENTS * SECONDS + 1:g} s are the least. {LONGER}"
+_TOO_SHORT = f"There are too few requests. {LONGER}"
 
 
 def _stalls(pair: _Pair) -> Change:
@@ -143,19 +143,34 @@ def _stalls(pair: _Pair) -> Change:
 
 
 def _stalled(pair: _Pair, place: int) -> tuple[str, str, Verdict, str]:
-    was, now = ([_held_up(each, place) for each in side] for side in (pair.before, pair.after))
-    difference = noise.of_means(was, now)
-    shown = [f"{sum(values) / len(values):.2%}" for values in (was, now)]
-    why = f"over {LIMITS_MS[place]} ms, more than the reference; {difference.value:+.2%}"
-    verdict: Verdict = "same"
-    if difference.beyond(STALL_ERRORS) and abs(difference.value) >= LEAST_STALLS:
-        verdict = "worse" if difference.value > 0 else "better"
-    return shown[0], shown[1], verdict, why
+    """There must be more of them, and more that this machine doesn't explain.
+
+    A request that takes ten times as long as the reference is held up by this machine ten times as often.
+    """
+    served, reference = (
+        median([*one, *two]) for one, two in (pair.both("served", "p50"), pair.both("reference", "p50"))
+    )
+    every, own = (
+        noise.of_means(
+            *([_held_up(each, place, times) for each in side] for side in (pair.before, pair.after))
+        )
+        for times in (0.0, max(1.0, served / reference / 2))
+    )
+    was, now = (
+        f"{sum(_held_up(each, place, 0.0) for each in side) / len(side):.2%}"
+        for side in (pair.before, pair.after)
+    )
+    why = f"of the requests, over {LIMITS_MS[place]} ms; {own.value:+.2%} without those of this machine"
+    if not all(each.beyond(STALL_ERRORS) and abs(each.value) >= LEAST_STALLS for each in (every, own)):
+        return was, now, "same", why
+    if every.value * own.value < 0:
+        return was, now, "same", why
+    return was, now, "worse" if own.value > 0 else "better", why
 
 
-def _held_up(segment: dict[str, Any], place: int) -> float:
-    """The share of its requests that took so long, without those that this machine held up."""
-    late = segment["served"]["over"][place] - segment["reference"]["over"][place]
+def _held_up(segment: dict[str, Any], place: int, times: float) -> float:
+    """The share of its requests that took so long, less so many times those of the reference."""
+    late = segment["served"]["over"][place] - times * segment["reference"]["over"][place]
     return late / segment["requests"]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SECONDS = 0.4
-"""Four bursts, in which the reference and the load have been on each pair of two processors."""
+BURSTS = 4
+"""In so many, the reference and the load have been on each pair of two processors."""
 PERCENTS = (10, 50, 90, 99)
 LIMITS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Requests that took longer are counted: an upper tail can't be told by percentiles of so few."""

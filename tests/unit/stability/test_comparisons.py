@@ -16,7 +16,7 @@ import pytest
 from filewallball.errors import ConfigError
 from filewallball.stability import compare, noise, polls, saved, states
 from filewallball.stability.changes import Change
-from filewallball.stability.segments import LIMITS_MS, SECONDS, figures
+from filewallball.stability.segments import LIMITS_MS, figures
 
 NOW = time.time()
 
@@ -45,10 +45,10 @@ def poll(
         return [each + 5000 * (made.random() < share) for each in times(middle)]
 
     segments = [
-        {"second": round(number * SECONDS, 1), "requests": 100, "errors": 0,
+        {"second": round(number * 0.4, 1), "requests": 100, "errors": 0,
          "served": figures(served := held_up(60 * factor, busy + stalls)), "whole": figures(served),
          "reference": figures(held_up(40, busy))}
-        for number in range(int(seconds / SECONDS))
+        for number in range(int(seconds / 0.4))
     ]  # fmt: skip
     return {
         "format": 2, "kind": "poll", "target": "dev", "at": "2026-11-26T10:00:00+00:00", "ok": True,
