@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from filewallball.errors import ConfigError
@@ -129,49 +129,45 @@ _TOO_SHORT = f"There are too few requests. {LONGER}"
 
 
 def _stalls(pair: _Pair) -> Change:
-    """Of requests that took far longer than the middle, more than the reference's did."""
+    """Of requests that took far longer than the middle, by several limits of time."""
     name = f"stalls{pair.where}"
     if pair.short:
         return Change(name, "", "", "unsure", _TOO_SHORT)
-    middle = median(pair.both("served", "p50")[0]) / 1000
-    first = next((place for place, limit in enumerate(LIMITS_MS) if limit > 1 + 2 * middle), None)
+    served, reference = (median([*was, *now]) for was, now in map(pair.both, _BOTH, ("p50", "p50")))
+    first = next((place for place, limit in enumerate(LIMITS_MS) if limit * 1000 > 1000 + 2 * served), None)
     if first is None:
-        return Change(name, "", "", "not judged", f"a request takes {middle:.0f} ms")
-    rows = [_stalled(pair, place) for place in range(first, min(first + STALL_LIMITS, len(LIMITS_MS)))]
-    order: list[Verdict] = ["worse", "better", "unsure", "same"]
+        return Change(name, "", "", "not judged", f"a request takes {served / 1000:.0f} ms")
+    # This machine holds up a request that takes ten times as long more often, though not ten times so.
+    times = max(1.0, served / reference / 2)
+    rows = [_stalled(pair, place, times) for place in range(len(LIMITS_MS))[first : first + STALL_LIMITS]]
+    order: list[Verdict] = ["worse", "better", "same"]
     return Change(name, *min(rows, key=lambda each: order.index(each[2])))
 
 
-def _stalled(pair: _Pair, place: int) -> tuple[str, str, Verdict, str]:
-    """There must be more of them, and more that this machine doesn't explain.
+_BOTH = ("served", "reference")
 
-    A request that takes ten times as long as the reference is held up by this machine ten times as often.
-    """
-    served, reference = (
-        median([*one, *two]) for one, two in (pair.both("served", "p50"), pair.both("reference", "p50"))
+
+def _stalled(pair: _Pair, place: int, times: float) -> tuple[str, str, Verdict, str]:
+    """There must be more of them, and more than this machine explains."""
+    every = [_held_up(side, place, 0.0) for side in (pair.before, pair.after)]
+    own = [_held_up(side, place, times) for side in (pair.before, pair.after)]
+    was, now = (f"{fmean(shares):.2%}" for shares in every)
+    all_of_them, servers = noise.of_means(*every), noise.of_means(*own)
+    why = f"of the requests, over {LIMITS_MS[place]} ms; {servers.value:+.2%} without those of this machine"
+    sure = all(
+        each.beyond(STALL_ERRORS) and abs(each.value) >= LEAST_STALLS for each in (all_of_them, servers)
     )
-    every, own = (
-        noise.of_means(
-            *([_held_up(each, place, times) for each in side] for side in (pair.before, pair.after))
-        )
-        for times in (0.0, max(1.0, served / reference / 2))
-    )
-    was, now = (
-        f"{sum(_held_up(each, place, 0.0) for each in side) / len(side):.2%}"
-        for side in (pair.before, pair.after)
-    )
-    why = f"of the requests, over {LIMITS_MS[place]} ms; {own.value:+.2%} without those of this machine"
-    if not all(each.beyond(STALL_ERRORS) and abs(each.value) >= LEAST_STALLS for each in (every, own)):
+    if not sure or all_of_them.value * servers.value < 0:
         return was, now, "same", why
-    if every.value * own.value < 0:
-        return was, now, "same", why
-    return was, now, "worse" if own.value > 0 else "better", why
+    return was, now, "worse" if servers.value > 0 else "better", why
 
 
-def _held_up(segment: dict[str, Any], place: int, times: float) -> float:
-    """The share of its requests that took so long, less so many times those of the reference."""
-    late = segment["served"]["over"][place] - times * segment["reference"]["over"][place]
-    return late / segment["requests"]
+def _held_up(side: Segments, place: int, times: float) -> list[float]:
+    """The share of each moment's requests that took so long, less so many times those of the reference."""
+    return [
+        (each["served"]["over"][place] - times * each["reference"]["over"][place]) / each["requests"]
+        for each in side
+    ]
 
 
 def _rate(before: dict[str, Any], after: dict[str, Any]) -> Change:

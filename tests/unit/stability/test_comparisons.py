@@ -116,6 +116,13 @@ def test_stalls_of_the_server_are_worse_and_those_of_the_machine_are_not() -> No
         assert not verdicts(polls.compare(poll(seed, busy=0.01), poll(seed + 100, busy=0.03)))
 
 
+def test_a_reference_that_is_held_up_less_makes_no_stalls_of_the_server() -> None:
+    early, late = poll(1, busy=0.03), poll(2, busy=0.03)
+    for each in late["shards"][0]["segments"]:
+        each["reference"]["over"] = [0] * len(LIMITS_MS)
+    assert not verdicts(polls.compare(early, late))
+
+
 def test_one_long_stall_is_chance() -> None:
     late = poll(2)
     late["shards"][0]["segments"][40]["served"]["over"] = [1] * len(LIMITS_MS)
