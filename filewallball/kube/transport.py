@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import httpcore2
 import httpx2 as httpx
@@ -20,9 +20,6 @@ from filewallball.errors import WORK_BEGUN
 from filewallball.kube import config
 from filewallball.kube.errors import KubeError, Unreachable
 from filewallball.kube.session import Session
-
-if TYPE_CHECKING:
-    from filewallball.kube.tunnel import Tunnel
 
 READ_TIMEOUT = 35.0
 """Seconds without a byte of an answer."""
@@ -177,18 +174,20 @@ class Transport:
             yield answer
 
     @contextmanager
-    def tunnel(self, path: str, params: Mapping[str, Any]) -> Generator[Tunnel]:
-        """A GET that goes on as a WebSocket. Raises KubeError, Unreachable."""
-        # late: a pod has no such library
-        from filewallball.kube.tunnel import PROTOCOL, Tunnel
+    def upgraded(
+        self, path: str, params: Mapping[str, Any], protocol: str
+    ) -> Generator[tuple[socket.socket, bytes]]:
+        """A GET that goes on as a WebSocket: its connection, and the first bytes that came on it.
 
+        `protocol`: one in which the server speaks first. Raises KubeError, Unreachable.
+        """
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         headers = {
             "Connection": "Upgrade",
             "Upgrade": "websocket",
             "Sec-WebSocket-Key": key,
             "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Protocol": PROTOCOL,
+            "Sec-WebSocket-Protocol": protocol,
         }
         try:
             with (
@@ -201,8 +200,8 @@ class Transport:
                 plain = stream.get_extra_info("socket")
                 if answer.status_code != SWITCHED or not isinstance(plain, socket.socket):
                     raise KubeError(answer.status_code, "", "The API server does not open the connection")
-                # The server speaks first, and may do so together with the answer's head.
-                yield Tunnel(plain, stream.read(FIRST_BYTES, READ_TIMEOUT))
+                # They may have come together with the answer's head.
+                yield plain, stream.read(FIRST_BYTES, READ_TIMEOUT)
         except (httpx.TransportError, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
             raise self.unreachable(error) from error
 

@@ -24,6 +24,7 @@ from filewallball.kube import Kube
 from filewallball.snapshots.settings import Address
 from filewallball.stability import in_stack, servers
 from filewallball.stability.targets import Access, Target
+from filewallball.stability.tunnel import Tunnel
 from filewallball.stack import Place
 
 _HOST = "127.0.0.1"
@@ -154,8 +155,8 @@ def _pass_on(local: socket.socket, kube: Kube, pod: str, namespace: str, port: i
     """What goes wrong ends the connection, which the client sees."""
     with local:
         try:
-            with kube.tunnel(pod, namespace, port) as tunnel:
-                tunnel.pump(local)
+            with kube.forwarded(pod, namespace, port) as (remote, first):
+                Tunnel(remote, first).pump(local)
         except UserError as error:
             print(f"{pod}: {error.message}", file=sys.stderr)
         except OSError:

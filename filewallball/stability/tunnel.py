@@ -1,4 +1,4 @@
-"""A connection to a port of a pod through the API server, as `kubectl port-forward` makes one.
+"""What goes through a connection to a port of a pod, as `kubectl port-forward` makes one: see Kube.forwarded.
 
 In WebSocket frames by the protocol v4.channel.k8s.io: the first byte of each is a channel, 0 for data and 1
 for the reason why there are none. Each channel begins with a frame that has the port.
@@ -15,7 +15,6 @@ from wsproto.events import BytesMessage, CloseConnection, Ping
 
 from filewallball.errors import UserError
 
-PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
 _CHUNK = 32 * 1024
 """Bytes in a frame."""

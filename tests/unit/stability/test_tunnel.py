@@ -160,6 +160,6 @@ def test_the_reason_is_raised(tmp_path: Path) -> None:
     with (
         api(tmp_path, bytes, status="403 Forbidden") as kube,
         pytest.raises(UserError, match="not allowed"),
-        kube.tunnel("valkey-0", "n", PORT),
+        kube.forwarded("valkey-0", "n", PORT),
     ):
         pass
