@@ -152,6 +152,11 @@ _REACH = "See that it runs, and that this machine may connect to it."
 def _explained(target: Target, address: Address, error: RedisError, *, sentinel: bool) -> UserError:
     said = str(error) or type(error).__name__
     which = "SENTINEL_" if sentinel else ""
+    if target.forwarded and (_refused_login(error, said) or isinstance(error, NoPermissionError)):
+        return UserError(
+            f"A server of {target.source} does not allow it: {said}",
+            "Run `fwb up` on the stack, which renews passwords and users. Then run the command again.",
+        )
     if _refused_login(error, said):
         return ConfigError(
             f"{address} refuses the login: {said}",
