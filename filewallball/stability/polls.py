@@ -75,7 +75,10 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
         pairs += [
             _Pair(_segments([one]), _segments([two]), f" of shard {two['shard']}") for one, two in shards
         ]
-    found = [told("kind", before["deployment"]["kind"], after["deployment"]["kind"])]
+    found = [
+        told("kind", before["deployment"]["kind"], after["deployment"]["kind"]),
+        told("connections", str(before["connections"]), str(after["connections"])),
+    ]
     for pair in pairs:
         found += [_latency(pair), _stalls(pair)]
     found += [
