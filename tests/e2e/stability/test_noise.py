@@ -21,7 +21,7 @@ SLOWER = 0.2
 
 @dataclass(frozen=True)
 class Case:
-    """`delay` in seconds, of the proxy. What of so many `pairs` of polls of so many `seconds` must come out."""
+    """`delay`: seconds, of the proxy. What must come out of so many `pairs` of polls of so many `seconds`."""
 
     delay: float
     seconds: int
