@@ -52,7 +52,8 @@ def poll(
     ]  # fmt: skip
     return {
         "format": 2, "kind": "poll", "target": "dev", "at": "2026-11-26T10:00:00+00:00", "ok": True,
-        "deployment": {"kind": "stand-alone", "shards": 1}, "connections": 1, "seconds": seconds, "rate": 500, "achieved": 500,
+        "deployment": {"kind": "stand-alone", "shards": 1}, "connections": 1, "seconds": seconds,
+        "rate": 500, "achieved": 500,
         "errors": {}, "lost_writes": 0, "longest_outage": 0.0, "failovers": [],
         "shards": [{"shard": 0, "primary": "a:1", "segments": segments}], **fields,
     }  # fmt: skip
