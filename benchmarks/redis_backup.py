@@ -1,7 +1,7 @@
 """Figures of `fwb redis backup` and `restore`: keys and bytes a second beside redis-cli, and the impact.
 
 `python -m benchmarks redis-backup`. Speeds are without limit, to a folder, uncompressed; the impact is
-that of the default rate. Needs redis-server and redis-cli on PATH.
+that of the default rate. Needs redis-cli and redis-server on PATH: the package redis-tools is enough.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class RedisBackup:
     @contextmanager
     def _server(self) -> Generator[None]:
         words = ["--port", str(self._port), "--save", "", "--repl-diskless-sync-delay", "0"]
-        process = subprocess.Popen(["redis-server", *words], cwd=self._work, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([self._program(), *words], cwd=self._work, stdout=subprocess.DEVNULL)
         try:
             while not self._answers():
                 time.sleep(0.05)
@@ -173,6 +173,16 @@ class RedisBackup:
         finally:
             process.kill()
             process.wait()
+
+    def _program(self) -> str:
+        """The server. Packages of tools bring it under the other name alone; it is what it is called as."""
+        found = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+        if not found:
+            raise SystemExit("redis-server is missing: install the package redis-server or redis-tools")
+        link = self._work / "redis-server"
+        if not link.exists():
+            link.symlink_to(found)
+        return str(link)
 
     def _answers(self) -> bool:
         try:

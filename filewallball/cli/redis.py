@@ -59,7 +59,10 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what has changed beyond noise, better or worse; exit 1 if something is worse."""
+    """Show what has changed beyond noise, better or worse; exit 1 if something is worse.
+
+    Where there is too much noise to tell, it says so with WARNING, and the exit code is 0.
+    """
     from filewallball.stability import compare
 
     raise typer.Exit(compare.run(before, after, plot, as_json=as_json))

@@ -9,7 +9,11 @@ import typer
 from filewallball.cli.options import HERE, Project
 
 Source = Annotated[
-    str, typer.Argument(metavar="TARGET", help="What it is about: a name of config.json, or a redis:// URL.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="Nodes of config.json (such as dev), a URL (redis://HOST:PORT), STACK:redis or STACK:valkey.",
+    ),
 ]
 Store = Annotated[
     str | None,

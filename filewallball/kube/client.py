@@ -6,8 +6,10 @@ Safe to share between threads. What is safe to send twice is sent again when the
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -22,6 +24,8 @@ Objects = list[Object]
 Operations = list[dict[str, Any]]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 WATCH_SECONDS = 60
+FORWARDING = "v4.channel.k8s.io"
+"""The protocol of forwarded ports that needs nothing but WebSockets."""
 
 
 class Kube:
@@ -214,6 +218,16 @@ class Kube:
         """
         way = f"{self._path('v1', 'Pod', f'{pod}:{port}', namespace)}/proxy/{path}"
         return self._http.send("GET" if body is None else "POST", way, body=body).json()
+
+    def forwarded(
+        self, pod: str, namespace: str, port: int
+    ) -> AbstractContextManager[tuple[socket.socket, bytes]]:
+        """A connection to a port of a pod, and its first bytes; stability/tunnel.py speaks its protocol.
+
+        Raises KubeError, Unreachable.
+        """
+        way = f"{self._path('v1', 'Pod', pod, namespace)}/portforward"
+        return self._http.upgraded(way, {"ports": port}, FORWARDING)
 
     def _watch_from(
         self, path: str, params: dict[str, Any], version: str, deadline: float

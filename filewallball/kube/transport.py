@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 import socket
 import threading
 import time
@@ -11,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import httpcore2
 import httpx2 as httpx
 
 from filewallball.errors import WORK_BEGUN
@@ -20,6 +23,10 @@ from filewallball.kube.session import Session
 
 READ_TIMEOUT = 35.0
 """Seconds without a byte of an answer."""
+SWITCHED = 101
+"""The status code by which the server agrees to another protocol."""
+FIRST_BYTES = 65_536
+"""Of what a server sends by its own, at the most."""
 CLOSE_SECONDS = 2.0
 """How long requests of other threads may take to end when the client is closed."""
 BUSY = frozenset({429, 503})
@@ -165,6 +172,38 @@ class Transport:
                     request.hang_up()
             raise_for(answer)
             yield answer
+
+    @contextmanager
+    def upgraded(
+        self, path: str, params: Mapping[str, Any], protocol: str
+    ) -> Generator[tuple[socket.socket, bytes]]:
+        """A GET that goes on as a WebSocket: its connection, and the first bytes that came on it.
+
+        `protocol`: one in which the server speaks first. Raises KubeError, Unreachable.
+        """
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Protocol": protocol,
+        }
+        try:
+            with (
+                self._tracked() as request,
+                self._http.stream("GET", path, params=present(params), headers=headers) as answer,
+            ):
+                request.answer = answer
+                raise_for(answer)
+                stream: Any = answer.extensions["network_stream"]
+                plain = stream.get_extra_info("socket")
+                if answer.status_code != SWITCHED or not isinstance(plain, socket.socket):
+                    raise KubeError(answer.status_code, "", "The API server does not open the connection")
+                # They may have come together with the answer's head.
+                yield plain, stream.read(FIRST_BYTES, READ_TIMEOUT)
+        except (httpx.TransportError, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
+            raise self.unreachable(error) from error
 
     @contextmanager
     def _tracked(self) -> Generator[_Request]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["same", "changed", "better", "worse"]
-"""`changed`: neither good nor bad by itself."""
+Verdict = Literal["same", "changed", "better", "worse", "unsure", "not judged"]
+"""`changed`: neither good nor bad by itself. `unsure`: worse or not, there is too much noise to tell."""
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,30 @@ from rich.table import Table
 
 from filewallball.errors import ConfigError
 from filewallball.stability import polls, saved, states
-from filewallball.stability.changes import Change
+from filewallball.stability.changes import Change, Verdict
+from filewallball.stability.polls import LONGER
 
-COLOURS = {"worse": "red", "better": "green", "changed": "yellow", "same": ""}
+COLOURS = {"worse": "red", "better": "green", "changed": "yellow", "unsure": "magenta"}
 
 
 def run(before: Path, after: Path, plot: Path | None, *, as_json: bool = False) -> int:
-    """Show the changes. Returns 1 if something is worse, else 0. Raises ConfigError for unlike files."""
+    """Show the changes. Returns 1 if something is worse, else 0, also where that can't be told.
+
+    Raises ConfigError for unlike files.
+    """
     early, late = saved.read(before), saved.read(after)
     found = compared(early, late, before, after)
-    worse = [each for each in found if each.verdict == "worse"]
+    worse, unsure = (_of(found, verdict) for verdict in ("worse", "unsure"))
     if plot:
         _plot(early, late, plot)
     if as_json:
         changes = [dataclasses.asdict(each) for each in found]
-        document = {"kind": "comparison", "of": early["kind"], "ok": not worse, "changes": changes}
+        document = {"kind": "comparison", "of": early["kind"], "ok": not worse, "worse": worse}
+        document |= {"unsure": unsure, "changes": changes}
         print(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        _show(found, worse)
+        _show(found)
+        print(_said(worse, unsure))
     return 1 if worse else 0
 
 
@@ -54,19 +60,28 @@ def compared(early: dict[str, Any], late: dict[str, Any], before: Path, after: P
         ) from None
 
 
-def _show(found: list[Change], worse: list[Change]) -> None:
+def _of(found: list[Change], verdict: Verdict) -> list[str]:
+    return [each.subject for each in found if each.verdict == verdict]
+
+
+def _show(found: list[Change]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("what", "before", "after", "verdict", "why"):
         table.add_column(name, justify="right" if name in ("before", "after") else "left")
     for each in found:
-        style = COLOURS[each.verdict]
         why = each.why if each.verdict != "same" or each.subject.startswith("latency") else ""
-        table.add_row(each.subject, each.before, each.after, each.verdict, why, style=style or None)
+        table.add_row(
+            each.subject, each.before, each.after, each.verdict, why, style=COLOURS.get(each.verdict)
+        )
     Console(soft_wrap=True).print(table, highlight=False)
+
+
+def _said(worse: list[str], unsure: list[str]) -> str:
+    doubt = [f"too much noise to tell: {', '.join(unsure)}"] if unsure else []
     if worse:
-        print(f"compare: FAILED ({len(worse)} worse: {', '.join(each.subject for each in worse)})")
-    else:
-        print("compare: OK")
+        said = [f"{len(worse)} worse: {', '.join(worse)}", *doubt]
+        return f"compare: FAILED ({'; '.join(said)})"
+    return f"compare: WARNING ({doubt[0]}. {LONGER})" if doubt else "compare: OK"
 
 
 def _plot(early: dict[str, Any], late: dict[str, Any], path: Path) -> None:

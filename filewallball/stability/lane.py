@@ -16,9 +16,12 @@ from filewallball.snapshots.settings import Address
 from filewallball.stability import proving, servers
 from filewallball.stability.finder import Finder
 from filewallball.stability.histogram import Histogram
-from filewallball.stability.segments import Segment
+from filewallball.stability.reference import Reference
+from filewallball.stability.segments import BURSTS, Segment
 
-BURST_SECONDS = 0.1
+BURST_SECONDS = 0.0937
+"""About. What a server does regularly seldom has this period: bursts of the same one would meet it always, or
+never."""
 KEYS = 50
 VALUE_BYTES = 100
 ROUND_TRIPS = 9
@@ -54,7 +57,7 @@ class Lane:
         self._connection: Any = None
         self._expected: dict[str, bytes] = {}
         self._late = self._busy = 0.0
-        self._turn = 0
+        self._turn = self._bursts = 0
         self.done = 0
 
     def open(self) -> None:
@@ -81,16 +84,14 @@ class Lane:
 
     def run(self, begin: float, end: float, stop: threading.Event) -> None:
         """Send bursts from `begin` to `end`, in time.monotonic(). Whatever fails is counted."""
-        plain = servers.connect(type(self.finder.target.access)(), self._reference_address)
-        reference = plain.connection_pool.get_connection()
-        asked = reference.pack_command("GET", self.keys[0])
+        reference = Reference(self._reference_address)
         due = begin
         while due < end and not stop.wait(max(0.0, due - time.monotonic())):
-            segment = self._segment(int(time.monotonic() - begin))
+            reference.move()
+            segment = self._segment(time.monotonic() - begin)
             for _ in range(self._burst):
                 before = time.perf_counter()
-                reference.send_packed_command(asked, check_health=False)
-                reference.read_response()
+                reference.ask()
                 segment.reference.append((time.perf_counter() - before) * 1e6)
                 self._request(segment)
                 if self._connection is None or stop.is_set():
@@ -103,7 +104,7 @@ class Lane:
             if self._down_since is not None:
                 # Nothing is caught up with after an outage: that would be another load.
                 due, self._late = max(due, time.monotonic()), 0.0
-        plain.close()
+        reference.close()
         self._up()
         if self.segments:
             self.segments[-1].end()
@@ -121,14 +122,16 @@ class Lane:
 
     @property
     def latest(self) -> list[float]:
-        """Times of the running second, in microseconds; another thread may add to them meanwhile."""
+        """Times of the running segment, in microseconds; another thread may add to them meanwhile."""
         return list(self.segments[-1].served) if self.segments else []
 
-    def _segment(self, second: int) -> Segment:
-        if not self.segments or self.segments[-1].second != second:
+    def _segment(self, second: float) -> Segment:
+        """The one that a burst at this second belongs to."""
+        if self._bursts % BURSTS == 0:
             if self.segments:
                 self.segments[-1].end()
-            self.segments.append(Segment(second))
+            self.segments.append(Segment(round(second, 2)))
+        self._bursts += 1
         return self.segments[-1]
 
     def _request(self, segment: Segment) -> None:

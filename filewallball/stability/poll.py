@@ -34,8 +34,8 @@ SHOWN_SECONDS = 0.5
 TTL_SECONDS = 600
 """Beyond the end of the poll: then the keys expire, should this process have no chance to delete them."""
 DELETE_SECONDS = 15.0
-BUSY = 0.3
-"""Share of the time in which a connection may wait for replies."""
+BUSY = 0.5
+"""Share of the time in which a connection may wait for replies. Fewer of them wait less for one another."""
 MOST_CONNECTIONS = 32
 """To one shard."""
 MET_RATE = 0.9

@@ -1,49 +1,64 @@
-"""Two polls compared: latencies beyond what this machine and chance explain, errors, outages."""
+"""Two polls compared: latencies beyond what this machine and chance explain, stalls, errors, outages."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from filewallball.errors import ConfigError
 from filewallball.stability import noise
 from filewallball.stability.changes import Change, Verdict, judged, told
+from filewallball.stability.noise import Difference
+from filewallball.stability.segments import LIMITS_MS
 
-LEAST_P = 0.01
-"""Of the Mann-Whitney test."""
-LEAST_SEGMENTS = 8
-"""Seconds of a poll below which nothing is said of its latencies."""
-MET = 0.95
-"""Share of the rate before that is still as good."""
+LEAST_SEGMENTS = 10
+"""Moments of a poll below which nothing is said of its latencies."""
+ERRORS = 3.0
+"""Standard errors: what is further from no change is none of chance."""
+LEAST_SLOWER = 0.10
+"""Share by which the middle of the latencies must change to count."""
+SOUGHT = 0.20
+"""Share that must be found. Where noise could hide it, the comparison says so."""
+MACHINE_ERROR = 0.04
+"""What a share of 1 that is this machine's work is off by, between two polls, beyond chance. Measured:
+tests/e2e/stability/test_noise.py."""
 MOST_COST = 4.0
 """Times the reference's."""
+STALL_ERRORS = 3.0
+"""Three limits are looked at, each in rare events."""
+LEAST_STALLS = 0.002
+"""Share of the requests that must be held up more often than before to count."""
+STALL_LIMITS = 3
+MET = 0.95
+"""Share of the rate before that is still as good."""
 OUTAGE_SECONDS = 0.5
 """What an outage may be longer by."""
+LONGER = "Poll for longer (--seconds), while this machine has less to do."
+Segments = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A percentile of each second. `least`: the share that it must change by."""
+class _Pair:
+    """The segments of both polls. `where`: of which shard, if not of all."""
 
-    name: str
-    key: str
-    percentile: str
-    least: float
+    before: Segments
+    after: Segments
+    where: str = ""
 
+    @property
+    def short(self) -> bool:
+        return min(len(self.before), len(self.after)) < LEAST_SEGMENTS
 
-MEASURES = (
-    Measure("p10", "served", "p10", 0.10),
-    Measure("p50", "served", "p50", 0.25),
-    Measure("p90", "served", "p90", 1.0),
-    Measure("p99", "whole", "p99", 2.0),
-)
-"""The quickest tenth waits for nobody: it shows best what the server itself takes. The others are noisy."""
-OF_A_SHARD = Measure("p10", "served", "p10", 0.25)
-"""A shard has a part of the requests alone."""
-BLOCKS = 12
-"""Seconds that follow one another are alike, so each poll counts as this many values at the most."""
+    def both(self, key: str, percentile: str) -> tuple[list[float], list[float]]:
+        early, late = ([each[key][percentile] for each in side] for side in (self.before, self.after))
+        return early, late
+
+    def shown(self, key: str, percentile: str) -> tuple[str, str]:
+        was, now = (f"{median(values or [0.0]) / 1000:.3f} ms" for values in self.both(key, percentile))
+        return was, now
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
@@ -53,65 +68,108 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
             f"The polls had different rates: {before['rate']:g} and {after['rate']:g} requests a second",
             "Take both with the same --rate.",
         )
-    found = [told("kind", before["deployment"]["kind"], after["deployment"]["kind"])]
-    found += [_latency(measure, before["shards"], after["shards"], "") for measure in MEASURES]
+    whole = _Pair(_segments(before["shards"]), _segments(after["shards"]))
+    pairs = [whole]
     if len(before["shards"]) == len(after["shards"]) > 1:
-        pairs = zip(before["shards"], after["shards"], strict=True)
-        found += [_latency(OF_A_SHARD, [one], [other], f" of shard {other['shard']}") for one, other in pairs]
+        shards = zip(before["shards"], after["shards"], strict=True)
+        pairs += [
+            _Pair(_segments([one]), _segments([two]), f" of shard {two['shard']}") for one, two in shards
+        ]
+    found = [
+        told("kind", before["deployment"]["kind"], after["deployment"]["kind"]),
+        told("connections", str(before["connections"]), str(after["connections"])),
+    ]
+    for pair in pairs:
+        found += [_latency(pair), _stalls(pair)]
+    found += [
+        Change(f"latency {each}", *whole.shown("whole", each), "not judged", "of each moment, the middle")
+        for each in ("p90", "p99")
+    ]
     return [*found, _rate(before, after), _errors(before, after), *_outages(before, after)]
 
 
-def _latency(measure: Measure, before: list[Any], after: list[Any], where: str) -> Change:
-    early, late = _segments(before), _segments(after)
-    was, now = (median(_values(each, measure.key, measure.percentile) or [0.0]) for each in (early, late))
-    shown = [f"{value / 1000:.3f} ms" for value in (was, now)]
-    name = f"latency {measure.name}{where}"
-    if min(len(early), len(late)) < LEAST_SEGMENTS:
-        return Change(
-            name, shown[0], shown[1], "changed", f"fewer than {LEAST_SEGMENTS} seconds tell nothing"
-        )
-    cost = _cost([*early, *late], measure)
-    own = [_own(each, measure, cost) for each in (early, late)]
-    share = noise.shift(*own) / was
-    p = noise.mann_whitney(*(noise.blocks(each, BLOCKS) for each in own))
-    verdict: Verdict = "same"
-    if p < LEAST_P and abs(share) >= measure.least:
-        verdict = "worse" if share > 0 else "better"
-    machine = cost * noise.shift(*(_values(each, "reference", measure.percentile) for each in (early, late)))
-    why = f"{share:+.0%} (p {p:.2g}), this machine's {machine / 1000:+.3f} ms deducted"
-    return Change(name, shown[0], shown[1], verdict, why)
-
-
-def _segments(shards: Sequence[Any]) -> list[Any]:
+def _segments(shards: Sequence[Any]) -> Segments:
     """Those with requests, in order; the first second of each shard is left out, in which all is cold."""
-    every = [each for shard in shards for each in shard["segments"] if each["second"]]
-    return sorted((each for each in every if each["served"] and each["reference"]), key=_second)
+    every = [each for shard in shards for each in shard["segments"] if each["second"] >= 1]
+    return sorted(
+        (each for each in every if each["served"] and each["reference"]), key=lambda each: each["second"]
+    )
 
 
-def _second(segment: Any) -> int:
-    return segment["second"]
+def _latency(pair: _Pair) -> Change:
+    """Of the middle, p50: it is hardly moved by what is rare, and that has a row of its own."""
+    name, shown = f"latency p50{pair.where}", pair.shown("served", "p50")
+    if pair.short:
+        return Change(name, *shown, "unsure", _TOO_SHORT)
+    (was, now), machine = pair.both("served", "p50"), pair.both("reference", "p50")
+    cost = min(max(1.0, median([*was, *now]) / median([*machine[0], *machine[1]])), MOST_COST)
+    base = median(was)
+    difference = noise.of_medians(_own(was, machine[0], cost), _own(now, machine[1], cost))
+    work = min(1.0, cost * median(machine[0]) / base)
+    share = Difference(difference.value / base, math.hypot(difference.error / base, work * MACHINE_ERROR))
+    deducted = cost * (median(machine[1]) - median(machine[0])) / 1000
+    why = f"{share.value:+.0%} ± {ERRORS * share.error:.0%}, this machine's {deducted:+.3f} ms deducted"
+    return Change(name, *shown, *_verdict(share, ERRORS, LEAST_SLOWER, SOUGHT - share.error, why))
 
 
-def _values(segments: Sequence[Any], key: str, percentile: str) -> list[float]:
-    return [each[key][percentile] for each in segments]
+def _own(served: Sequence[float], reference: Sequence[float], cost: float) -> list[float]:
+    """The server's part of each moment: without what this machine took in the same one."""
+    return [value - cost * taken for value, taken in zip(served, reference, strict=True)]
 
 
-def _cost(segments: Sequence[Any], measure: Measure) -> float:
-    """How many times as much of this machine as the reference a request takes, at the most.
+def _verdict(
+    difference: Difference, errors: float, least: float, sought: float, why: str
+) -> tuple[Verdict, str]:
+    """`least`: what a change must have to count; `sought`: what must not be hidden by noise."""
+    if difference.beyond(errors) and abs(difference.value) >= least:
+        return ("worse" if difference.value > 0 else "better"), why
+    if errors * difference.error > sought:
+        return "unsure", f"{why}. {LONGER}"
+    return "same", why
 
-    On a server nearby all of a request is work of processors, of which this machine's is a measure. Far away
-    most of it is waiting.
-    """
-    served = median(_values(segments, measure.key, measure.percentile))
-    reference = median(_values(segments, "reference", measure.percentile))
-    return min(max(1.0, served / reference), MOST_COST)
+
+_TOO_SHORT = f"There are too few requests. {LONGER}"
 
 
-def _own(segments: Sequence[Any], measure: Measure, cost: float) -> list[float]:
-    """The server's own part of each second: without what the reference took in the same one."""
+def _stalls(pair: _Pair) -> Change:
+    """Of requests that took far longer than the middle, by several limits of time."""
+    name = f"stalls{pair.where}"
+    if pair.short:
+        return Change(name, "", "", "unsure", _TOO_SHORT)
+    served, reference = (median([*was, *now]) for was, now in map(pair.both, _BOTH, ("p50", "p50")))
+    first = next((place for place, limit in enumerate(LIMITS_MS) if limit * 1000 > 1000 + 2 * served), None)
+    if first is None:
+        return Change(name, "", "", "not judged", f"a request takes {served / 1000:.0f} ms")
+    # This machine holds up a request that takes ten times as long more often, though not ten times so.
+    times = max(1.0, served / reference / 2)
+    rows = [_stalled(pair, place, times) for place in range(len(LIMITS_MS))[first : first + STALL_LIMITS]]
+    order: list[Verdict] = ["worse", "better", "same"]
+    return Change(name, *min(rows, key=lambda each: order.index(each[2])))
+
+
+_BOTH = ("served", "reference")
+
+
+def _stalled(pair: _Pair, place: int, times: float) -> tuple[str, str, Verdict, str]:
+    """There must be more of them, and more than this machine explains."""
+    every = [_held_up(side, place, 0.0) for side in (pair.before, pair.after)]
+    own = [_held_up(side, place, times) for side in (pair.before, pair.after)]
+    was, now = (f"{fmean(shares):.2%}" for shares in every)
+    all_of_them, servers = noise.of_means(*every), noise.of_means(*own)
+    why = f"of the requests, over {LIMITS_MS[place]} ms; {servers.value:+.2%} without those of this machine"
+    sure = all(
+        each.beyond(STALL_ERRORS) and abs(each.value) >= LEAST_STALLS for each in (all_of_them, servers)
+    )
+    if not sure or all_of_them.value * servers.value < 0:
+        return was, now, "same", why
+    return was, now, "worse" if servers.value > 0 else "better", why
+
+
+def _held_up(side: Segments, place: int, times: float) -> list[float]:
+    """The share of each moment's requests that took so long, less so many times those of the reference."""
     return [
-        each[measure.key][measure.percentile] - cost * each["reference"][measure.percentile]
-        for each in segments
+        (each["served"]["over"][place] - times * each["reference"]["over"][place]) / each["requests"]
+        for each in side
     ]
 
 

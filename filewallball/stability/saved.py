@@ -12,7 +12,7 @@ from filewallball import redact
 from filewallball.errors import ConfigError
 from filewallball.files import read_text
 
-FORMAT = 1
+FORMAT = 2
 
 
 def default_path(kind: str, name: str, at: datetime) -> Path:

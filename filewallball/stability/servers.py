@@ -9,6 +9,7 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.connection import SSLConnection
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -26,6 +27,7 @@ from filewallball.stability.targets import Access, Target
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 4.0
 _CLIENT: Any = Redis
+_ENCRYPTED: Any = SSLConnection
 """Without a type, since half of its commands have none."""
 
 
@@ -61,8 +63,27 @@ def connect(
         retry=Retry(NoBackoff(), 0),
         **tls_options(access),
     )
+    if access.server_name:
+        client.connection_pool.connection_class = _named(access.server_name)
     client.response_callbacks.clear()
     return client
+
+
+def _named(name: str) -> type[Any]:
+    """Encrypted connections to a server whose certificate has this name, whatever its address is."""
+
+    class Named(_ENCRYPTED):
+        host: str
+
+        def _wrap_socket_with_ssl(self, sock: Any) -> Any:
+            address, self.host = self.host, name
+            wrapped: Any = super()
+            try:
+                return wrapped._wrap_socket_with_ssl(sock)
+            finally:
+                self.host = address
+
+    return Named
 
 
 def tls_options(access: Access) -> dict[str, Any]:
@@ -131,6 +152,11 @@ _REACH = "See that it runs, and that this machine may connect to it."
 def _explained(target: Target, address: Address, error: RedisError, *, sentinel: bool) -> UserError:
     said = str(error) or type(error).__name__
     which = "SENTINEL_" if sentinel else ""
+    if target.forwarded and (_refused_login(error, said) or isinstance(error, NoPermissionError)):
+        return UserError(
+            f"A server of {target.source} does not allow it: {said}",
+            "Run `fwb up` on the stack, which renews passwords and users. Then run the command again.",
+        )
     if _refused_login(error, said):
         return ConfigError(
             f"{address} refuses the login: {said}",

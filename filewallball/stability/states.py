@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any
 
 from filewallball.stability.changes import Change, Verdict, judged, told
 from filewallball.stability.facts_of_nodes import QUANTILES, NodeFacts
+from filewallball.stability.verdicts import MOST_BEHIND
 
 SKEW_SECONDS = 2.0
 """A key that expires so close to the second state may be gone by then."""
+MIB = 1 << 20
+"""Bytes."""
+SAME_MEMORY = 0.1
+"""Share by which it may differ."""
+SAME_BYTES = 2 * MIB
+"""So much an empty server's memory may differ by, for connections and the like."""
+NAMED = 3
+"""Nodes that are named, of many."""
 SAMPLE_ERROR = 0.05
 """How far a share may be off that comes from a sample of 2,000 keys."""
 
@@ -25,10 +34,13 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
         found.append(judged("slots covered", one["slots_covered"], other["slots_covered"], good="more"))
     found += [
         told("primaries", str(len(one["shards"])), str(len(other["shards"]))),
+        _moved(early, late),
         judged("replicas that answer", _replicas(early), _replicas(late), good="more"),
         judged("nodes that do not answer", _silent(before, early), _silent(after, late), good="less"),
         told("versions", _versions(early), _versions(late)),
         _appendonly(early, late),
+        _memory(early, late),
+        _behind(early, late),
         told("maxmemory", _limits(early), _limits(late)),
         told("policy", _policies(early), _policies(late)),
     ]
@@ -54,6 +66,34 @@ def _silent(document: dict[str, Any], nodes: Sequence[NodeFacts]) -> int:
 
 def _versions(nodes: Sequence[NodeFacts]) -> str:
     return ", ".join(sorted({node.version for node in nodes if not node.fault}))
+
+
+def _moved(early: Sequence[NodeFacts], late: Sequence[NodeFacts]) -> Change:
+    """Roles that went from one node to another: after a failover the set is as good as before."""
+    was, now = ({node.address for node in _primaries(nodes)} for nodes in (early, late))
+    gone, new = sorted(was - now), sorted(now - was)
+    return Change("nodes that are primaries", _some(gone, was), _some(new, now), "changed" if new else "same")
+
+
+def _some(others: Sequence[str], whole: Set[str]) -> str:
+    return ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "") if others else str(len(whole))
+
+
+def _memory(early: Sequence[NodeFacts], late: Sequence[NodeFacts]) -> Change:
+    """What the data takes; it comes and goes with the keys. A server that is full has a row of its own."""
+    was, now = (sum(node.used_memory for node in _primaries(nodes)) for nodes in (early, late))
+    same = abs(now - was) <= SAME_MEMORY * was + SAME_BYTES
+    return Change(
+        "memory used", f"{was / MIB:.1f} MiB", f"{now / MIB:.1f} MiB", "same" if same else "changed"
+    )
+
+
+def _behind(early: Sequence[NodeFacts], late: Sequence[NodeFacts]) -> Change:
+    """How far the last replica is behind its primary, where it is too far."""
+    was, now = (max((node.behind for node in nodes), default=0) for nodes in (early, late))
+    step = (now > MOST_BEHIND) - (was > MOST_BEHIND)
+    verdict: Verdict = "same" if not step else "worse" if step > 0 else "better"
+    return Change("bytes behind, of the last replica", str(was), str(now), verdict)
 
 
 def _limits(nodes: Sequence[NodeFacts]) -> str:

@@ -31,7 +31,8 @@ class Access:
     """How the nodes are spoken to. `tls`: encrypted; `ca_file`: by whom signed, if not by a public authority.
 
     `cert_file` and `key_file` are the client's own, for servers that ask for one. `master` is the Sentinels'
-    name for the set, where they know several.
+    name for the set, where they know several. `server_name` stands in the node's certificate, where its
+    address doesn't.
     """
 
     username: str | None = None
@@ -43,6 +44,7 @@ class Access:
     cert_file: str | None = None
     key_file: str | None = None
     master: str | None = None
+    server_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Target:
     """Some nodes of one deployment, from which the others are found. `name` goes into the names of backups.
 
     `source` says in messages where the nodes are written; `suffix` ends the names of its variables.
+    `forwarded`: the nodes' addresses are good for this run alone.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Target:
     nodes: tuple[Address, ...]
     access: Access
     env_file: str = ENV_FILE
+    forwarded: bool = False
 
     @property
     def suffix(self) -> str:

@@ -115,6 +115,8 @@ def _named(found: dict[str, str]) -> str:
 
 def _stand_alone(target: Target, nodes: list[Address], silent: dict[Address, str]) -> Deployment:
     """One server, or a primary with replicas that no Sentinel of ours watches."""
+    if target.forwarded:
+        return _forwarded(target, nodes[0])
     primaries: dict[Address, list[Address]] = {}
     for address in nodes:
         primary = _primary_of(target, address)
@@ -131,6 +133,15 @@ def _stand_alone(target: Target, nodes: list[Address], silent: dict[Address, str
         replicas |= _replicas_of(target, address)
     found = tuple(_seen(target, each) for each in sorted(replicas))
     return Deployment("stand-alone", (Shard(primary, found),), silent=silent)
+
+
+def _forwarded(target: Target, address: Address) -> Deployment:
+    """What the server says of others is good inside its cluster alone."""
+    if _info(target, address, "replication").get("role") == "slave":
+        raise UserError(
+            f"The primary of {target.source} is another one by now", "Run the command again, which finds it."
+        )
+    return Deployment("stand-alone", (Shard(_seen(target, address)),))
 
 
 def _primary_of(target: Target, address: Address) -> Address:

@@ -79,7 +79,8 @@ class _Restore:
         self.matches: Callable[[bytes], bool] | None = (
             matcher(self.options.match) if self.options.match else None
         )
-        about = (self.manifest.id, self.target.source, *map(str, self.target.nodes), repr(self.options))
+        nodes = () if self.target.forwarded else map(str, self.target.nodes)
+        about = (self.manifest.id, self.target.source, *nodes, repr(self.options))
         self.progress = Progress(hashlib.sha256("\n".join(about).encode()).hexdigest()[:16])
 
     def run(self) -> None:

@@ -59,7 +59,7 @@ def dial(access: Access, address: Address) -> socket.socket:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if access.cert_file:
             context.load_cert_chain(access.cert_file, access.key_file)
-        return context.wrap_socket(plain, server_hostname=address.host)
+        return context.wrap_socket(plain, server_hostname=access.server_name or address.host)
     except OSError:
         plain.close()
         raise

@@ -94,6 +94,11 @@ def test_everything_works_over_encrypted_connections_and_outlives_a_renewal(stac
     stack.fwb("valkey", "backup", "now", stack.name)
     before = serials(stack)
 
+    for part in ("redis", "valkey"):  # by forwarded ports, under the names in the certificates
+        name, store = f"{stack.name}:{part}", ("--store", str(stack.project / "keys"))
+        stack.fwb("redis", "backup", name, *store)
+        assert "restored: " in stack.fwb("redis", "restore", name, "--latest", *store)
+
     # A second `up` changes nothing, least of all what the Job has written.
     again = stack.up()
     assert "Secret" not in again, again

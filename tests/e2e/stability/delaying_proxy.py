@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import selectors
+import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,47 +34,36 @@ def slower(server: Server, seconds: float) -> Iterator[str]:
 
 
 def main(port: int, seconds: float) -> None:
-    with selectors.DefaultSelector() as ready, socket.create_server(("127.0.0.1", 0)) as listener:
-        ready.register(listener, selectors.EVENT_READ)
-        ready.register(sys.stdin, selectors.EVENT_READ)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_listen, args=(listener, port, seconds), daemon=True).start()
         print(listener.getsockname()[1], flush=True)
-        while True:
-            for key, _ in ready.select():
-                if key.fileobj is sys.stdin:
-                    return
-                if key.fileobj is listener:
-                    _accept(ready, listener, port)
-                else:
-                    _pass_on(ready, key.fileobj, key.data, seconds)
+        sys.stdin.read()
+        os._exit(0)
 
 
-def _accept(ready: selectors.BaseSelector, listener: socket.socket, port: int) -> None:
-    client, _ = listener.accept()
-    server = socket.create_connection(("127.0.0.1", port))
-    for each in (client, server):
-        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    ready.register(client, selectors.EVENT_READ, server)
+def _listen(listener: socket.socket, port: int, seconds: float) -> None:
+    while True:
+        client, _ = listener.accept()
+        server = socket.create_connection(("127.0.0.1", port))
+        for each in (client, server):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # as on a network, one connection does not wait for another
+        threading.Thread(target=_pass_on, args=(client, server, seconds), daemon=True).start()
 
 
-def _pass_on(
-    ready: selectors.BaseSelector, client: socket.socket, server: socket.socket, seconds: float
-) -> None:
-    """One request, which is one piece here, and its reply."""
-    request = client.recv(65536)
-    if not request:
-        ready.unregister(client)
-        client.close()
-        server.close()
-        return
-    server.sendall(request)
-    reply = server.recv(65536)
-    if seconds < 0.001:
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            pass  # sleeping is never so short
-    else:
-        time.sleep(seconds)
-    client.sendall(reply)
+def _pass_on(client: socket.socket, server: socket.socket, seconds: float) -> None:
+    """Requests, each of which is one piece here, and their replies."""
+    with client, server, suppress(OSError):
+        while request := client.recv(65536):
+            server.sendall(request)
+            reply = server.recv(65536)
+            if seconds < 0.001:
+                end = time.perf_counter() + seconds
+                while time.perf_counter() < end:
+                    pass  # sleeping is never so short
+            else:
+                time.sleep(seconds)
+            client.sendall(reply)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from shared_stack import FROM_NOTHING, STACK, SharedStack
 
+from filewallball.stability import forwarded, servers
+
+LARGE = bytes(range(256)) * 4096
 ROOT = Path(__file__).parents[3]
 
 
@@ -30,6 +33,24 @@ def test_state_and_poll_of_the_parts(shared_stack: SharedStack, tmp_path: Path) 
     assert (seen["errors"], seen["lost_writes"]) == ({}, 0)
     assert seen["requests"] > 800
     assert "errors: none" in said
+
+
+@pytest.mark.timeout(FROM_NOTHING + 120)
+@pytest.mark.parametrize("part", [pytest.param("redis", marks=pytest.mark.nightly), "valkey"])
+def test_keys_of_a_part_come_back(shared_stack: SharedStack, tmp_path: Path, part: str) -> None:
+    name, store = f"{STACK}:{part}", ("--store", str(tmp_path))
+    with forwarded.target(shared_stack.project, name) as target:
+        assert target
+        with servers.connect(target.access, target.nodes[0]) as client:
+            client.execute_command("SET", "fwb:check:kept", LARGE, "EX", "3600")
+        made = shared_stack.fwb("redis", "backup", name, "--rate", "0", *store).splitlines()[-1]
+        with servers.connect(target.access, target.nodes[0]) as client:
+            client.execute_command("DEL", "fwb:check:kept")
+        said = shared_stack.fwb("redis", "restore", name, "--latest", "--match", "fwb:check:kept", *store)
+        assert said.splitlines()[-1] == f"restored: {made.removeprefix('backup_id: ')}"
+        with servers.connect(target.access, target.nodes[0]) as client:
+            assert client.execute_command("GET", "fwb:check:kept") == LARGE
+            client.execute_command("DEL", "fwb:check:kept")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +16,57 @@ from redis_lab import Server
 
 from filewallball.stability import polls
 
-PAIRS = 20
-SECONDS = 20
 SLOWER = 0.2
-MOST_MISSED = 1
 
 
-def poll(url: str, out: Path) -> dict[str, Any]:
-    words = ["redis", "poll", url, "--seconds", str(SECONDS), "--out", str(out), "--cwd", str(out.parent)]
+@dataclass(frozen=True)
+class Case:
+    """`delay`: seconds, of the proxy. What must come out of so many `pairs` of polls of so many `seconds`."""
+
+    delay: float
+    seconds: int
+    pairs: int
+    least_found: int
+    most_alarms: int
+
+
+NEAR = Case(0.0, 45, 10, 7, 1)
+"""All is work of processors, which this machine's other work hides."""
+FAR = Case(0.001, 12, 20, 19, 0)
+"""Most is waiting."""
+
+
+def poll(url: str, out: Path, seconds: int) -> dict[str, Any]:
+    words = ["redis", "poll", url, "--seconds", str(seconds), "--out", str(out), "--cwd", str(out.parent)]
     subprocess.run(
         [sys.executable, "-m", "filewallball.cli", *words], check=True, capture_output=True, timeout=120
     )
     return json.loads(out.read_text(encoding="utf-8"))
 
 
-def worse(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [f"{each.subject} {each.why}" for each in polls.compare(before, after) if each.verdict == "worse"]
+def verdict(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What is said of the pair in one word."""
+    found = {each.verdict for each in polls.compare(before, after)}
+    return next((each for each in ("worse", "unsure") if each in found), "same")
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(PAIRS * SECONDS * 6)
-@pytest.mark.parametrize("delay", [0.0, 0.002], ids=["near", "far"])
-def test_a_fifth_slower_is_found_and_nothing_else(single: Server, tmp_path: Path, delay: float) -> None:
-    """Through a proxy in both cases: near, where all is work of processors, or far, where most is waiting."""
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("case", [NEAR, FAR], ids=["near", "far"])
+def test_a_fifth_slower_is_found_and_nothing_else(single: Server, tmp_path: Path, case: Case) -> None:
+    """Through a proxy in both cases. Whatever else this machine does meanwhile is part of the test."""
     out = tmp_path / "poll.json"
-    with slower(single, delay) as url:
-        whole = poll(url, out)["milliseconds"]["all"]["p50"] / 1000
-    alarms: list[list[str]] = []
-    found: list[list[str]] = []
-    for _ in range(PAIRS):
-        with slower(single, delay) as url:
-            before, again = poll(url, out), poll(url, out)
-        with slower(single, delay + SLOWER * whole) as url:
-            found.append(worse(before, poll(url, out)))
-        alarms.append(worse(before, again))
-    assert [each for each in alarms if each] == []
-    assert sum(not each for each in found) <= MOST_MISSED
+    with slower(single, case.delay) as url:
+        unchanged = [poll(url, out, case.seconds)]
+        whole = unchanged[0]["milliseconds"]["all"]["p50"] / 1000
+    alarms: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for _ in range(case.pairs):
+        with slower(single, case.delay) as url:
+            unchanged.append(poll(url, out, case.seconds))
+        with slower(single, case.delay + SLOWER * whole) as url:
+            found[verdict(unchanged[-1], poll(url, out, case.seconds))] += 1
+        alarms[verdict(*unchanged[-2:])] += 1
+    print(f"unchanged: {dict(alarms)}; slower: {dict(found)}")
+    assert alarms["worse"] <= case.most_alarms
+    assert found["worse"] >= case.least_found

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis_lab import MASTER, RedisLab, Server, config, wait_for
+from loopback import Authority
+from redis_lab import MASTER, RedisLab, Server, config, free_port, wait_for
 from typer.testing import CliRunner
 
 from filewallball.cli import app
 from filewallball.errors import ConfigError, UserError
+from filewallball.snapshots.settings import Address
+from filewallball.stability import servers
+from filewallball.stability.keys.wire import Wire
+from filewallball.stability.targets import Access, Target
 
 
 def state(target: str, folder: Path) -> tuple[int, dict[str, Any]]:
@@ -116,3 +121,26 @@ def test_nobody_answers(lab: RedisLab, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"No node of local answers: {server.address}"):
         state("local", config(tmp_path, "local", [server]))
     assert not (tmp_path / "state.json").exists()
+
+
+def test_a_certificate_with_another_name_than_the_address(lab: RedisLab, tmp_path: Path) -> None:
+    """As behind a forwarded port: the certificate has the name that the server has in its cluster."""
+    authority = Authority()
+    certificate, key = authority.issue("redis", "redis.example")
+    for name, content in (("cert", certificate), ("key", key), ("ca", authority.pem)):
+        (tmp_path / name).write_bytes(content)
+    names = {"tls-cert-file": "cert", "tls-key-file": "key", "tls-ca-cert-file": "ca"}
+    files = (f"{setting} {tmp_path / name}" for setting, name in names.items())
+    address = Address("127.0.0.1", free_port())
+    lab.server(f"tls-port {address.port}", "tls-auth-clients no", *files)
+
+    def target(name: str | None) -> Target:
+        access = Access(tls=True, ca_file=str(tmp_path / "ca"), server_name=name)
+        return Target("dev-redis", "stack dev", (address,), access)
+
+    good = target("redis.example")
+    with servers.asked(good, address) as client, Wire.to(good, address) as wire:
+        assert (client.execute_command("PING"), wire.run("PING")) == (b"PONG", b"PONG")
+    for name in (None, "other.example"):
+        with pytest.raises(UserError, match="certificate"), servers.asked(target(name), address) as client:
+            client.execute_command("PING")

@@ -6,11 +6,14 @@ import re
 import subprocess
 from pathlib import Path
 
+from redis import RedisCluster
 from redis_lab import Server, config
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "redis-maintenance.md").read_text(encoding="utf-8")
-SECONDS = 3
+SECONDS = 1
+STORE = "--store store"
+KEYS = {f"user:{number}": f"value {number}" for number in range(20)}
 
 
 def commands(step: str) -> list[str]:
@@ -40,39 +43,56 @@ def measured(step: str, folder: Path, name: str) -> dict[str, Path]:
     return found
 
 
+def line_of(step: str, target: str) -> str:
+    """The step's line for one of make's targets."""
+    [found] = [line for line in commands(step) if line.startswith(f"make {target}-local")]
+    return found
+
+
+def values(cluster: list[Server]) -> dict[str, str | None]:
+    with RedisCluster("127.0.0.1", cluster[0].port, decode_responses=True, protocol=2) as client:
+        return {key: client.get(key) for key in KEYS}
+
+
 def test_the_four_steps(cluster: list[Server], tmp_path: Path) -> None:
     folder = config(tmp_path, "local", cluster)
-    before = measured("Step 1", folder, "before")
-    cluster[0].client().config_set("maxmemory", "100mb")
-    try:
-        after = measured("Step 3", folder, "after")
-    finally:
-        cluster[0].client().config_set("maxmemory", 0)
-    [compare] = [line for line in commands("Step 3") if line.startswith("fwb redis compare")]
-    for kind in ("test", "poll"):
-        line = compare.replace("BEFORE", str(before[kind])).replace("AFTER", str(after[kind]))
-        _, said = run(f"{line} && true", folder, "")
-        assert "compare: " in said
-        assert ("maxmemory" in said) == (kind == "test")
+    with RedisCluster("127.0.0.1", cluster[0].port, protocol=2) as client:
+        for key, value in KEYS.items():
+            client.set(key, value)
+        before = measured("Step 1", folder, "before")
+        code, said = run(line_of("Step 1", "backup"), folder, STORE)
+        assert code == 0, said
+        name = said.splitlines()[-1].removeprefix("backup_id: ")
+
+        client.set("user:1", "spoilt")
+        client.delete("user:2")
+        client.set("new", "stays")
+        cluster[0].client().config_set("maxmemory", "100mb")
+        try:
+            after = measured("Step 3", folder, "after")
+        finally:
+            cluster[0].client().config_set("maxmemory", 0)
+        [compare] = [line for line in commands("Step 3") if line.startswith("fwb redis compare")]
+        for kind, worse in (("test", "keys without a TTL"), ("poll", "")):
+            line = compare.replace("BEFORE", str(before[kind])).replace("AFTER", str(after[kind]))
+            _, said = run(f"{line} && true", folder, "")
+            assert "compare: " in said
+            assert worse in said
+            assert ("maxmemory" in said) == (kind == "test")
+
+        code, said = run(line_of("Step 4", "restore-latest"), folder, STORE)
+        assert (code, said.splitlines()[-1]) == (0, f"restored: {name}")
+        assert values(cluster) == KEYS
+        client.delete(*KEYS)
+        by_id = re.sub(r'BACKUP_ID="[^"]*"', f'BACKUP_ID="{name}"', line_of("Step 4", "restore-id"))
+        code, said = run(by_id, folder, STORE)
+        assert (code, said.splitlines()[-1]) == (0, f"restored: {name}")
+        assert values(cluster) == KEYS
+        assert client.get("new") == b"stays"
+        client.delete(*KEYS, "new")
 
 
-def test_backups_and_restores_are_thin_calls() -> None:
-    lines = [
-        line
-        for step in ("Step 1", "Step 4")
-        for line in commands(step)
-        if "backup" in line or "restore" in line
-    ]
-    assert len(lines) == 3
-    printed = [
-        subprocess.run(
-            ["bash", "-c", f"cd {ROOT}; {line.replace('make', 'make -n', 1)}"], capture_output=True, text=True
-        )
-        for line in lines
-    ]
-    said = "\n".join(each.stdout for each in printed)
-    for words in ("backup local", "restore local --latest", 'restore local --id "redis-backup-dev-'):
-        assert f"fwb redis {words}".replace("backup-dev", "backup-local") in said
+def test_a_restore_by_id_wants_the_id() -> None:
     bare = subprocess.run(["make", "restore-id-local"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert bare.returncode == 2
     assert "Give BACKUP_ID=" in bare.stderr

@@ -139,8 +139,8 @@ def imports(file: Path) -> set[str]:
 INSTALLED = {
     "agent": {"redis"},
     "toolkit": {
-        *("boto3", "botocore", "httpx2", "pymysql", "pyrage", "yaml", "redis", "mypy_boto3_s3"),
-        *("zlib_ng", "zstandard"),
+        *("boto3", "botocore", "httpcore2", "httpx2", "pymysql", "pyrage", "yaml", "redis"),
+        *("mypy_boto3_s3", "zlib_ng", "zstandard"),
     },
 }
 OURS = {"facts", "filewallball"}

@@ -165,10 +165,13 @@ def test_a_store_is_a_bucket_or_a_folder(tmp_path: Path, given: str) -> None:
         places.place(Local.read(tmp_path, {}), tmp_path, given, print)
 
 
-def test_a_part_of_a_stack_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="dev:valkey is a part of a stack") as refused:
-        command.show(tmp_path, "dev:valkey", str(tmp_path))
-    assert "`fwb valkey backup now STACK`" in refused.value.hint
+def test_backups_of_a_part_of_a_stack_are_called_by_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.show(tmp_path, "dev:valkey", str(tmp_path)) == 0
+    assert "makes one of dev-valkey" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="a stack has no mariadb"):
+        command.show(tmp_path, "dev:mariadb", str(tmp_path))
 
 
 @pytest.mark.parametrize(("latest", "name"), [(True, "redis-backup-dev-20231027T010203Z"), (False, None)])
