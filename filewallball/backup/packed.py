@@ -34,7 +34,7 @@ _END = re.compile(rb"\n-- Dump completed[^\n]*\n\s*\Z")
 _CHUNK = 256 * 1024
 """Bytes that are read at a time."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_GZIP_LEVEL, _ZSTD_LEVEL = 3, 3
+_GZIP_LEVEL, _ZSTD_LEVEL = 4, 3
 _ZSTD_PIECE = 1024
 """Bytes: what zstd packs best unpacks to 32 MiB from as little as this."""
 _MOST_THREADS = 4
