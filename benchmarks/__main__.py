@@ -10,8 +10,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks import backup, measure, redis_backup, restore
+from benchmarks import backup, backup_impact, measure, redis_backup, restore
 from benchmarks.stack import BenchStack
+from facts.backup import RATE
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -22,7 +23,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7, help="runs of each side (default 7)")
     parser.add_argument("--only", choices=["up", "noop", "sandbox"], help="one group of figures")
     parser.add_argument(
-        "what", nargs="?", choices=["backup", "restore", "redis-backup"], help="figures without a sandbox"
+        "what",
+        nargs="?",
+        choices=["backup", "backup-impact", "restore", "redis-backup"],
+        help="figures without a sandbox",
     )
     parser.add_argument("--megabytes", type=int, default=1050, help="of SQL (default 1050)")
     parser.add_argument("--scale", type=float, default=1.0, help="part of Redis's keys (default 1.0: all)")
@@ -30,6 +34,7 @@ def main() -> None:
     if arguments.what:
         figures = {
             "backup": lambda: backup.main(arguments.megabytes),
+            "backup-impact": lambda: backup_impact.main(arguments.megabytes, RATE),
             "restore": lambda: restore.main(arguments.megabytes),
             "redis-backup": lambda: redis_backup.measure(arguments.pairs, arguments.scale),
         }

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,9 +204,12 @@ def fill(found: Server, megabytes: int) -> None:
     )
 
 
-def ours(found: Server, work: Path, rate: str = "") -> dict[str, float]:
-    """A process of its own, so that its memory is its own. `rate`: SQL a second at most, such as 20Mi."""
-    told = run([sys.executable, "-m", "benchmarks.backup", str(found.port), str(work), rate])
+def ours(found: Server, work: Path, rate: str = "", before: Sequence[str] = ()) -> dict[str, float]:
+    """A process of its own, so that its memory is its own. `rate`: SQL a second at most, such as 20Mi.
+
+    `before`: words in front of the command.
+    """
+    told = run([*before, sys.executable, "-m", "benchmarks.backup", str(found.port), str(work), rate])
     return json.loads(told.splitlines()[-1])
 
 
@@ -218,16 +221,19 @@ def shell(text: str) -> None:
 def _one(port: int, folder: Path, rate: str) -> None:
     from facts.units import quantity_bytes
     from filewallball.backup import database, job, snapshot
+    from filewallball.backup.rate import yield_the_disk
     from filewallball.backup.settings import DatabaseSettings, Settings, StoreSettings
     from filewallball.backup.workdir import work_dir
 
     where = DatabaseSettings("127.0.0.1", port, DATABASE, "backup", PASSWORD)
-    settings = Settings(where, StoreSettings("none"), folder, None)
+    settings = Settings(where, StoreSettings("none"), folder, None, rate=quantity_bytes(rate))
+    if settings.rate:
+        yield_the_disk()
     log = job.Log(lambda line: print(line, flush=True))
     with work_dir(folder, None) as work:
         source = database.preflight(where)
         began, started = time.time(), time.perf_counter()
-        taken = snapshot.take(where, work, log.clock, _nothing, rate=quantity_bytes(rate))
+        taken = snapshot.take(where, work, log.clock, _nothing, rate=settings.rate)
         dumped = time.perf_counter()
         job._verify(settings, work, source, taken, log)  # pyright: ignore[reportPrivateUsage]
         verified = time.perf_counter()

@@ -12,6 +12,7 @@ from filewallball.backup import (
     database,
     failures,
     leftovers,
+    mariadbd,
     restore,
     retention,
     snapshot,
@@ -24,6 +25,7 @@ from filewallball.backup.manifest import Manifest, Table
 from filewallball.backup.names import CHECKS_PREFIX, backup_name
 from filewallball.backup.packed import Packing
 from filewallball.backup.publish import NAME_TRIES, publish
+from filewallball.backup.rate import Rate, yield_the_disk
 from filewallball.backup.sealed import sealed
 from filewallball.backup.settings import Settings
 from filewallball.backup.snapshot import Snapshot
@@ -59,6 +61,8 @@ def run(settings: Settings, log: Log, store: Store | None = None, *, before_rest
 
     `before_restore`: the backup that is about to take the place of what this one saves.
     """
+    if settings.rate:
+        yield_the_disk()
     with work_dir(settings.work_dir, settings.work_size) as work:
         with log.step("preflight") as done:
             store = store or Store(settings.store)
@@ -127,16 +131,20 @@ def _dumping(log: Log) -> Callable[[str, int, int, int], None]:
 def _verify(settings: Settings, work: WorkDir, server: Server, taken: Snapshot, log: Log) -> Proof:
     """Restore the compressed file into a throw-away server and compare everything."""
     name = settings.database.name
-    with log.step("restore") as done, restore.throwaway(work, server) as copy:
+    rate, sizes = Rate(settings.rate), mariadbd.SMALL | (mariadbd.GENTLE if settings.rate else {})
+    before = 0
+
+    def loading(fed: int) -> None:
+        nonlocal before
+        log.progress(f"{human(fed)} of {human(taken.dumped.sql_bytes)} restored")
+        rate.wait(fed - before)
+        before = fed
+
+    with log.step("restore") as done, restore.throwaway(work, server, sizes) as copy:
         if zones.readable(settings.database):
             copy.know_zones(settings.database)
         copy.know_owners(settings.database)
-        refused = copy.load(
-            taken.dumped.path,
-            server,
-            name,
-            lambda fed: log.progress(f"{human(fed)} of {human(taken.dumped.sql_bytes)} restored"),
-        )
+        refused = copy.load(taken.dumped.path, server, name, loading)
         found = copy.inventory(
             name, lambda table, number, of: log.progress(f"comparing table {number} of {of} ({table})")
         )

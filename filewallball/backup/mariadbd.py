@@ -43,6 +43,8 @@ SMALL = {
     "innodb-temp-data-file-path": "ibtmp1:4M:autoextend",
 }
 """For a proof, which has to fit beside the dump: small rather than fast."""
+GENTLE = {"innodb-flush-method": "O_DIRECT_NO_FSYNC"}
+"""Slower: what it writes goes to the disk in its turn, and not in floods from the system's memory."""
 LARGE = {
     "key-buffer-size": "8M",
     "innodb-buffer-pool-size": "192M",

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+
+
+def yield_the_disk() -> None:
+    """Let this thread, and the processes that it starts, use the disk only when nobody else does.
+
+    Schedulers that know no order of this kind ignore it, and so does a system without the program ionice.
+    """
+    with suppress(OSError):
+        subprocess.run(["ionice", "--class", "idle", "--pid", str(os.getpid())], check=False)
 
 
 class Rate:
