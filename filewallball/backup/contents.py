@@ -42,9 +42,11 @@ _TABLES = (
 )
 _COLUMNS = (
     "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, NUMERIC_SCALE, CHARACTER_SET_NAME, IS_GENERATED,"
-    " GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
-    " ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    " GENERATION_EXPRESSION, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
 )
+_IN_ORDER = " ORDER BY TABLE_NAME, ORDINAL_POSITION"
+_OF_ONE = " AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION"
+_KIND = "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
 _SNAPSHOTS = "SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'"
 
 
@@ -101,6 +103,12 @@ class _Field:
     charset: str | None
     generated: bool
     expression: str
+    extra: str
+
+    @property
+    def virtual(self) -> bool:
+        """Whether its value is worked out when it is read."""
+        return "VIRTUAL" in self.extra
 
     @property
     def bounds(self) -> bool:
@@ -113,7 +121,7 @@ def read(cursor: Cursor, database: str) -> Contents:
     listed = rows(cursor, _TABLES, database)
     snapshots = {str(engine) for (engine,) in rows(cursor, _SNAPSHOTS)}
     fields: dict[str, list[_Field]] = {}
-    for row in rows(cursor, _COLUMNS, database):
+    for row in rows(cursor, _COLUMNS + _IN_ORDER, database):
         fields.setdefault(row[0], []).append(_field(row))
     sequences: list[str] = []
     tables: list[str] = []
@@ -141,7 +149,7 @@ def read(cursor: Cursor, database: str) -> Contents:
         if engine in _WITHOUT_ROWS:
             continue
         own, versioned = fields.get(name, []), kind == "SYSTEM VERSIONED"
-        by_transaction = any(field.bounds and field.sort == "bigint" for field in own)
+        by_transaction = _by_transaction(own)
         if by_transaction:
             differences.append(_history_lost(name))
         if by_transaction or _needs(own) or _is_odd(cursor, name, own, versioned):
@@ -160,9 +168,26 @@ def read(cursor: Cursor, database: str) -> Contents:
     )
 
 
+def stored(cursor: Cursor, database: str, table: str) -> tuple[list[Column], bool]:
+    """The columns that a table keeps, and whether its rows of former times are compared.
+
+    Numbers of transactions are left out, and history that consists of them: each server has its own.
+    """
+    [(kind,)] = rows(cursor, _KIND, database, table)
+    found = [_field(row) for row in rows(cursor, _COLUMNS + _OF_ONE, database, table)]
+    by_transaction = _by_transaction(found)
+    history = kind == "SYSTEM VERSIONED" and not by_transaction
+    kept = [field for field in found if not field.virtual and not (by_transaction and field.bounds)]
+    return [_column(field) for field in kept] + _hidden_bounds(found, history=history), history
+
+
 def _field(row: Sequence[Any]) -> _Field:
-    table, name, sort, full, scale, charset, generated, expression = row
-    return _Field(table, name, sort, full, scale, charset, generated != "NEVER", expression or "")
+    table, name, sort, full, scale, charset, generated, expression, extra = row
+    return _Field(table, name, sort, full, scale, charset, generated != "NEVER", expression or "", extra)
+
+
+def _by_transaction(fields: Iterable[_Field]) -> bool:
+    return any(field.bounds and field.sort == "bigint" for field in fields)
 
 
 def _stored(fields: Iterable[_Field]) -> list[_Field]:
@@ -200,9 +225,13 @@ def _is_odd(cursor: Cursor, table: str, fields: Iterable[_Field], versioned: boo
 
 def _exact(name: str, fields: Iterable[_Field], *, history: bool) -> Exact:
     columns = [_column(field) for field in fields if not field.generated or (history and field.bounds)]
-    if history and not any(field.bounds for field in fields):
-        columns += [Column("row_start", "text"), Column("row_end", "text")]
-    return Exact(name, tuple(columns), history)
+    return Exact(name, (*columns, *_hidden_bounds(fields, history=history)), history)
+
+
+def _hidden_bounds(fields: Iterable[_Field], *, history: bool) -> list[Column]:
+    if not history or any(field.bounds for field in fields):
+        return []
+    return [Column("row_start", "text"), Column("row_end", "text")]
 
 
 def _column(field: _Field) -> Column:

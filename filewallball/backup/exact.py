@@ -78,7 +78,7 @@ def as_bytes(connection: Connection[Any]) -> Connection[Any]:
 
 
 def _query(table: Exact) -> str:
-    columns = ", ".join(_read(column) for column in table.columns)
+    columns = ", ".join(read(column) for column in table.columns)
     every = " FOR SYSTEM_TIME ALL" if table.history else ""
     return f"SELECT {columns} FROM {quote(table.name)}{every}"  # noqa: S608 - quoted
 
@@ -88,7 +88,8 @@ def _head(table: Exact) -> bytes:
     return b"INSERT INTO " + literals.name(table.name) + b" (" + columns + b") VALUES\n"
 
 
-def _read(column: Column) -> str:
+def read(column: Column) -> str:
+    """SQL that reads a column's values so that nothing of them is lost."""
     name = quote(column.name)
     if column.form == "real":
         return f"CAST({name} AS DOUBLE)"

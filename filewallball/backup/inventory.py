@@ -11,6 +11,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
+from filewallball.backup import sums
 from filewallball.backup.database import quote, rows
 from filewallball.backup.manifest import Table
 from filewallball.errors import UserError
@@ -117,7 +118,8 @@ def take(
     for number, name in enumerate(names, 1):
         step(name, number, len(names))
         made[label("table", name)] = found = definition(cursor, database, "TABLE", name)
-        tables[name] = _table(cursor, database, name, found)
+        count, checksum = sums.of(cursor, database, name, found.text)
+        tables[name] = Table(count, checksum, found.sha256)
     for name, kind in listed:
         # A sequence's value is outside of every transaction, so only its definition is compared.
         if kind in ("VIEW", "SEQUENCE"):
@@ -192,16 +194,3 @@ def _columns(cursor: Cursor, database: str, view: str) -> tuple[tuple[str, ...],
         return None
     # Field, Type, Collation, Null
     return tuple(tuple(str(value) for value in row[:4]) for row in found)
-
-
-def _table(cursor: Cursor, database: str, name: str, made: Definition) -> Table:
-    path = f"{quote(database)}.{quote(name)}"
-    ((count,),) = rows(cursor, f"SELECT COUNT(*) FROM {path}")  # noqa: S608 - quoted above
-    ((_, checksum),) = rows(cursor, f"CHECKSUM TABLE {path} EXTENDED")
-    if checksum is None:
-        warnings = "; ".join(str(row[2]) for row in rows(cursor, "SHOW WARNINGS"))
-        raise UserError(
-            f"Table {name} cannot be read: {warnings}",
-            "CHECK TABLE tells more. Repair the table, and run the backup again.",
-        )
-    return Table(int(count), int(checksum), made.sha256)
