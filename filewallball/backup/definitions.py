@@ -15,7 +15,7 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
-from filewallball.backup import literals
+from filewallball.backup import literals, mixed
 from filewallball.backup.contents import Contents
 from filewallball.backup.database import quote, rows
 
@@ -36,6 +36,7 @@ _VARIABLES = {
     "timestamp": "1",
 }
 """What a restore sets before anything else. It is put back at the end."""
+SET = "SET " + ", ".join(f"{name} = {value}" for name, value in _VARIABLES.items())
 _MERE_NOTE = 1585
 """ER_NATIVE_FCT_NAME_COLLISION. The server tells it as an error in a package, which it makes all the same."""
 _TRY = f"""\
@@ -74,12 +75,11 @@ _EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA =
 def head(database: str) -> bytes:
     """What comes first: the variables of the session."""
     kept = ", ".join(f"@fwb_{name} = @@{name}" for name in _VARIABLES if name != "timestamp")
-    wanted = ", ".join(f"{name} = {value}" for name, value in _VARIABLES.items())
     return (
         (
             f"-- A backup of the database {quote(database)}.\n"
             f"-- What can't be made as it was is told under the heading '{TOLD}'.\n"
-            f"SET NAMES utf8mb4;\nSET {kept};\nSET {wanted};\n"
+            f"SET NAMES utf8mb4;\nSET {kept};\n{SET};\n"
         ).encode()
         + b"SET @fwb_try = "
         + literals.statement(_TRY.encode())
@@ -201,6 +201,7 @@ def _made(cursor: Cursor, kind: str, name: str) -> _Made:
         for variable in ("sql_mode", "time_zone", "character_set_client", "collation_connection")
         if variable in told
     }
+    text = mixed.in_one(cursor, kind, name, text, session)
     return _Made(text, session, told.get("Database Collation", b"").decode())
 
 
