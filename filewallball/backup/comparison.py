@@ -15,6 +15,7 @@ Rows are compared by number and checksum, and definitions by their text. Two rul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -27,6 +28,7 @@ Again = Callable[[str, str, Definition], Definition | None]
 """Runs a definition once more: kind, name, definition to what the server makes of it; None if it can't."""
 _ANEW = ("table", "view")
 """The kinds whose text the server writes itself. Of the others it keeps what was typed."""
+_ENGINE = re.compile(r"\n\) ENGINE=(\w+)")
 _SHOWN = 80
 """Characters of a text that are shown in a message."""
 
@@ -62,7 +64,9 @@ def compare(
         known = _is_told(label("table", name), told)
         if want is None or have is None:
             if not known:
-                lost.append(f"table {name} is {'new' if want is None else 'missing'} in the restored copy")
+                why = f": it cannot be read ({found.unreadable[name]})" if name in found.unreadable else ""
+                state = "new" if want is None else "missing"
+                lost.append(f"table {name} is {state} in the restored copy{why}")
             continue
         if want.rows != have.rows:
             lost.append(f"table {name}: {have.rows} rows restored, {want.rows} in the snapshot")
@@ -93,6 +97,8 @@ def _definition(kind: str, name: str, expected: Inventory, found: Inventory, aga
         return [f"{what} is missing in the restored copy. {_mend(kind, name)}"]
     if want is None or have is None:
         return [f"{what}: its definition differs. {_mend(kind, name)}"]
+    if kind == "table" and (engine := _engine(want)) != (other := _engine(have)):
+        return [_other_engine(name, engine, other)]
     if kind in _ANEW and _same(kind, name, want, have, again):
         return []
     return [f"{what}: its definition differs{_where(want, have)}. {_mend(kind, name)}"]
@@ -105,6 +111,18 @@ def _same(kind: str, name: str, want: Definition, have: Definition, again: Again
         return False
     made = again(kind, name, want)
     return made is not None and made.text == have.text
+
+
+def _engine(made: Definition) -> str:
+    found = _ENGINE.search(made.text)
+    return found[1] if found else ""
+
+
+def _other_engine(name: str, engine: str, other: str) -> str:
+    return (
+        f"table {name}: the throw-away server lacks its engine {engine}, so that it is restored as {other}."
+        f" Its rows are in the backup, and were compared. Run `ALTER TABLE {quote(name)} ENGINE={other};`."
+    )
 
 
 def _where(want: Definition, have: Definition) -> str:

@@ -9,12 +9,14 @@ Most tables go by mariadb-dump out of the snapshot. Two kinds don't:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pymysql.cursors import Cursor
 
+from filewallball.backup import broken
 from filewallball.backup.database import quote, rows
 
 Form = Literal["number", "text", "real", "bytes", "index"]
@@ -32,7 +34,7 @@ _UNICODE = frozenset(("utf8", "utf8mb3", "utf8mb4", "ascii", "latin1"))
 LONG = 8 * 2**20
 """Bytes from which on a value is written in pieces: in one, it takes twelve times its length in memory."""
 _EMPTY_MEMBER = re.compile(r"[(,]''[,)]")
-_OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
+OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
 """Engines whose rows lie elsewhere."""
 _WITHOUT_ROWS = frozenset(("BLACKHOLE", "MRG_MyISAM"))
 """Engines whose tables have no rows of their own."""
@@ -72,7 +74,8 @@ class Exact:
 class Contents:
     """Names of tables and sequences. Each table's rows are in one of `plain` and `exact`, if it has any.
 
-    `locked`: those that are in no snapshot. `outside`: rows elsewhere; `unreadable`: nothing can be taken.
+    `locked`: those that are in no snapshot. `outside`: rows elsewhere; `without_rows`: no rows of their own;
+    `unreadable`: no rows can be taken. `versioned`: those that keep former rows.
     `differences`: what is not taken as it is, a line each, with the statement that mends it.
     """
 
@@ -82,6 +85,8 @@ class Contents:
     exact: tuple[Exact, ...]
     locked: frozenset[str]
     outside: frozenset[str]
+    without_rows: frozenset[str]
+    versioned: frozenset[str]
     unreadable: frozenset[str]
     differences: tuple[str, ...]
 
@@ -116,8 +121,11 @@ class _Field:
         return self.expression in ("ROW START", "ROW END")
 
 
-def read(cursor: Cursor, database: str) -> Contents:
-    """Look at all tables; some are searched for values that mariadb-dump changes, or writes in one piece."""
+def read(cursor: Cursor, database: str, known: Mapping[str, str] = MappingProxyType({})) -> Contents:
+    """Look at all tables; some are searched for values that mariadb-dump changes, or writes in one piece.
+
+    `known`: tables that turned out to be broken, and why.
+    """
     listed = rows(cursor, _TABLES, database)
     snapshots = {str(engine) for (engine,) in rows(cursor, _SNAPSHOTS)}
     fields: dict[str, list[_Field]] = {}
@@ -129,24 +137,34 @@ def read(cursor: Cursor, database: str) -> Contents:
     exact: list[Exact] = []
     locked: set[str] = set()
     outside: set[str] = set()
+    without_rows: set[str] = set()
     unreadable: set[str] = set()
     differences: list[str] = []
     for name, kind, engine, comment in listed:
-        if engine is None:
+        why = known.get(name) or (comment or "the server does not say why" if engine is None else "")
+        if why := why or broken.definition(cursor, name):
             unreadable.add(name)
-            differences.append(_cannot_be_read(name, comment))
+            differences.append(_cannot_be_read(name, why))
             continue
         if kind == "SEQUENCE":
             sequences.append(name)
             continue
         tables.append(name)
-        if engine in _OUTSIDE:
+        if engine in OUTSIDE:
             outside.add(name)
             differences.append(_rows_elsewhere(name, engine))
             continue
+        if engine in _WITHOUT_ROWS:
+            without_rows.add(name)
+        if why := broken.contents(cursor, name):
+            unreadable.add(name)
+            differences.append(_cannot_be_read(name, why, kept=name in without_rows))
+            if name not in without_rows:
+                tables.remove(name)
+            continue
         if engine not in snapshots:
             locked.add(name)
-        if engine in _WITHOUT_ROWS:
+        if name in without_rows:
             continue
         own, versioned = fields.get(name, []), kind == "SYSTEM VERSIONED"
         by_transaction = _by_transaction(own)
@@ -163,6 +181,8 @@ def read(cursor: Cursor, database: str) -> Contents:
         tuple(exact),
         frozenset(locked),
         frozenset(outside),
+        frozenset(without_rows),
+        frozenset(name for name, kind, *_ in listed if kind == "SYSTEM VERSIONED"),
         frozenset(unreadable),
         tuple(differences),
     )
@@ -248,10 +268,12 @@ def _column(field: _Field) -> Column:
     return Column(field.name, "text")
 
 
-def _cannot_be_read(name: str, why: str) -> str:
+def _cannot_be_read(name: str, why: str, *, kept: bool = False) -> str:
+    what = "only its definition is in" if kept else "nothing of it is in"
     return (
-        f"table {name}: it cannot be read ({why or 'the server does not say why'}), so nothing of it is in"
-        f" the backup. Run `CHECK TABLE {quote(name)};`, and then `REPAIR TABLE` or `DROP TABLE`."
+        f"table {name}: it cannot be read ({why}), so {what} the backup."
+        f" Run `CHECK TABLE {quote(name)};`, and then `REPAIR TABLE {quote(name)};` or"
+        f" `DROP TABLE {quote(name)};`."
     )
 
 

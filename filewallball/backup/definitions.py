@@ -15,7 +15,7 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
-from filewallball.backup import literals, mixed
+from filewallball.backup import bare, literals, mixed
 from filewallball.backup.contents import Contents
 from filewallball.backup.database import quote, rows
 
@@ -104,7 +104,7 @@ def tables(cursor: Cursor, contents: Contents) -> Iterator[bytes]:
         [row] = rows(cursor, f"SHOW CREATE TABLE {quote(name)}")
         text = str(row[1]).encode()
         keys += [_foreign_key(name, key, sql) for key, sql in foreign_keys(name, text)]
-        yield _table(name, without_foreign_keys(text), outside=name in contents.outside)
+        yield _table(cursor, name, without_foreign_keys(text), contents)
     yield from keys
 
 
@@ -124,15 +124,21 @@ def _foreign_key(table: str, key: str, sql: bytes) -> bytes:
     return _attempt(f"table {table}", sql, mend)
 
 
-def _table(name: str, text: bytes, *, outside: bool) -> bytes:
-    if outside:
+def _table(cursor: Cursor, name: str, text: bytes, contents: Contents) -> bytes:
+    if name in contents.outside:
         return _attempt("", text, "", mode="NO_ENGINE_SUBSTITUTION")
+    if name in contents.without_rows:
+        return _attempt(f"table {name}", text, f"Run `DROP TABLE {quote(name)};`, or make what it needs.")
     if _KEYS_NEEDED.search(text):
         mend = (
             f"It is here without encryption. Run `ALTER TABLE {quote(name)} ENCRYPTED=NO;`, or give the keys."
         )
         return _attempt(f"table {name}", text, mend, otherwise=_KEYS_NEEDED.sub(b"", text))
-    return text + b";\n"
+    mend = (
+        f"Only its columns and its rows are here. Run `SHOW CREATE TABLE {quote(name)};`, and change by ALTER"
+        " TABLE what no server takes back."
+    )
+    return _attempt(f"table {name}", text, mend, otherwise=bare.definition(cursor, name, contents))
 
 
 def _sequence(cursor: Cursor, name: str) -> Iterator[bytes]:

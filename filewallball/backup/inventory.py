@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pymysql
 from pymysql.cursors import Cursor
 
-from filewallball.backup import sums
+from filewallball.backup import broken, sums
+from filewallball.backup.broken import BrokenTables
+from filewallball.backup.contents import OUTSIDE
 from filewallball.backup.database import quote, rows
 from filewallball.backup.manifest import Table
 from filewallball.errors import UserError
@@ -56,12 +58,14 @@ class Definition:
 class Inventory:
     """Tables by name; `objects` (views, triggers, …): kind to name to the definition's hash.
 
-    `made`: the definitions themselves, by `label`. They are no part of a manifest.
+    `made`: the definitions themselves, by `label`. They are no part of a manifest. `unreadable`: tables that
+    the server can't read, and why.
     """
 
     tables: dict[str, Table]
     objects: dict[str, dict[str, str]]
     made: dict[str, Definition] = field(default_factory=dict[str, Definition], compare=False)
+    unreadable: dict[str, str] = field(default_factory=dict[str, str], compare=False)
 
     @property
     def rows(self) -> int:
@@ -72,7 +76,7 @@ class Inventory:
         """The same, but for the events of these names."""
         events = {name: text for name, text in self.objects.get("event", {}).items() if name not in names}
         others = {kind: found for kind, found in self.objects.items() if kind != "event"}
-        return Inventory(self.tables, others | ({"event": events} if events else {}), self.made)
+        return replace(self, objects=others | ({"event": events} if events else {}))
 
 
 def label(kind: str, name: str) -> str:
@@ -89,26 +93,29 @@ def take(
 ) -> Inventory:
     """Read everything in `database`; `step` hears (table, number, of) before each table.
 
-    The tables `first` are read before others, those in `without` not at all.
+    The tables `first` are read before others, and not at all those in `without` and those whose rows lie
+    elsewhere.
 
     Inside a snapshot rows and checksums are the snapshot's: CHECKSUM TABLE, too, reads through the
-    transaction's view. Raises UserError if the server cannot checksum a table, and the driver's errors.
+    transaction's view. Raises the driver's errors.
     """
     # Definitions name the database in front of everything that lies outside of the current one.
     cursor.execute(f"USE {quote(database)}")
     listed = rows(
         cursor,
-        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1",
+        "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+        " ORDER BY 1",
         database,
     )
     names = [
         str(name)
-        for name, kind in listed
-        if kind in ("BASE TABLE", "SYSTEM VERSIONED") and name not in without
+        for name, kind, engine in listed
+        if kind in ("BASE TABLE", "SYSTEM VERSIONED") and name not in without and engine not in OUTSIDE
     ]
     names.sort(key=lambda name: name not in first)
     tables: dict[str, Table] = {}
     made: dict[str, Definition] = {}
+    unreadable: dict[str, str] = {}
     objects: dict[str, dict[str, str]] = {}
 
     def add(kind: str, name: str, found: Definition) -> None:
@@ -117,10 +124,16 @@ def take(
 
     for number, name in enumerate(names, 1):
         step(name, number, len(names))
-        made[label("table", name)] = found = definition(cursor, database, "TABLE", name)
-        count, checksum = sums.of(cursor, database, name, found.text)
+        try:
+            with broken.telling(name):
+                found = definition(cursor, database, "TABLE", name)
+            count, checksum = sums.of(cursor, database, name, found.text)
+        except BrokenTables as error:
+            unreadable |= error.why
+            continue
+        made[label("table", name)] = found
         tables[name] = Table(count, checksum, found.sha256)
-    for name, kind in listed:
+    for name, kind, _ in listed:
         # A sequence's value is outside of every transaction, so only its definition is compared.
         if kind in ("VIEW", "SEQUENCE"):
             add(kind.lower(), str(name), definition(cursor, database, kind, str(name)))
@@ -130,7 +143,7 @@ def take(
             add(kind, named, definition(cursor, database, sort, str(name)))
     for name, found in events(cursor, database).items():
         add("event", name, found)
-    return Inventory(tables, objects, made)
+    return Inventory(tables, objects, made, unreadable)
 
 
 def events(cursor: Cursor, database: str) -> dict[str, Definition]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
 from facts import mariadb
+from filewallball.backup import broken
 from filewallball.backup.lease import own_namespace
 from filewallball.backup.packed import TAIL, ends_complete
 from filewallball.backup.settings import DatabaseSettings
@@ -97,7 +98,7 @@ class Program:
             self._opened.set()
 
     def pieces(self) -> Iterator[bytes]:
-        """All that it writes. Raises UserError unless that is whole."""
+        """All that it writes. Raises UserError unless that is whole, and BrokenTables."""
         tail, piece = b"", self._head
         with self._stream:
             while piece or (piece := self._read()):
@@ -113,6 +114,8 @@ class Program:
     def _prove_end(self, tail: bytes) -> None:
         code = self._process.wait()
         messages = self._messages.read_text(errors="replace", encoding="utf-8").strip()
+        if code != 0 and (broken_table := broken.in_message(messages)):
+            raise broken_table
         if code != 0:
             hint = next((hint for sign, hint in _HINTS if sign in messages), _OTHER)
             raise UserError(

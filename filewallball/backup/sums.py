@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from pymysql.cursors import Cursor
 
-from filewallball.backup import contents, exact
+from filewallball.backup import broken, contents, exact
+from filewallball.backup.broken import BrokenTables
 from filewallball.backup.contents import Column
 from filewallball.backup.database import quote, rows
-from filewallball.errors import UserError
 
 _GENERATED = " GENERATED ALWAYS AS "
 
@@ -21,8 +21,13 @@ _GENERATED = " GENERATED ALWAYS AS "
 def of(cursor: Cursor, database: str, table: str, made: str) -> tuple[int, int]:
     """The number of rows and the checksum; `made` is the text of SHOW CREATE TABLE.
 
-    Raises UserError if the server can't read the table, and the driver's errors.
+    Raises BrokenTables if the server can't read the table, and the driver's other errors.
     """
+    with broken.telling(table):
+        return _of(cursor, database, table, made)
+
+
+def _of(cursor: Cursor, database: str, table: str, made: str) -> tuple[int, int]:
     path = f"{quote(database)}.{quote(table)}"
     ((count,),) = rows(cursor, f"SELECT COUNT(*) FROM {path}")  # noqa: S608 - quoted above
     if _GENERATED in made:
@@ -30,10 +35,7 @@ def of(cursor: Cursor, database: str, table: str, made: str) -> tuple[int, int]:
     ((_, checksum),) = rows(cursor, f"CHECKSUM TABLE {path} EXTENDED")
     if checksum is None:
         warnings = "; ".join(str(row[2]) for row in rows(cursor, "SHOW WARNINGS"))
-        raise UserError(
-            f"Table {table} cannot be read: {warnings}",
-            "CHECK TABLE tells more. Repair the table, and run the backup again.",
-        )
+        raise BrokenTables({table: warnings})
     return int(count), int(checksum)
 
 

@@ -128,13 +128,15 @@ class Texts:
         dice = self.dice
         charset, mode, word = self.of_session()
         name = quote(self._safe(self.name("routine")))
-        end = dice.choice(["", "SQL SECURITY INVOKER ", "DETERMINISTIC NO SQL ", "COMMENT 'it''s; x' "])
+        end = dice.choice(
+            ["", "SQL SECURITY INVOKER ", "DETERMINISTIC NO SQL ", f"COMMENT 'it''s {word}; x' "]
+        )
         yield Statement(dice.choice([
             f"CREATE FUNCTION {name}(a INT, b VARCHAR(9)) RETURNS VARCHAR(50) {end}RETURN concat(a, '{word}', b)",
             f"CREATE PROCEDURE {name}(IN a INT, OUT b TEXT, INOUT c DECIMAL(9,2)) {end}BEGIN\n  SET b = '{word}';\nEND",
             f"CREATE AGGREGATE FUNCTION {name}(x INT) RETURNS INT {end}BEGIN DECLARE s INT DEFAULT 0; DECLARE CONTINUE"
             " HANDLER FOR NOT FOUND RETURN s; LOOP FETCH GROUP NEXT ROW; SET s = s + x; END LOOP; END",
-            f"CREATE FUNCTION {name}() RETURNS ENUM('a','b') CHARACTER SET latin1 {end}RETURN 'a'",
+            f"CREATE FUNCTION {name}() RETURNS ENUM('a','{word}') CHARACTER SET {charset} {end}RETURN 'a'",
         ]), charset, mode)  # fmt: skip
 
     def oracle(self) -> Iterator[Statement]:
@@ -150,12 +152,13 @@ class Texts:
         dice = self.dice
         charset, mode, word = self.of_session()
         name = quote(self._safe(self.name("event")))
-        said = "x" if "comment" in self.without and not charset.startswith("utf8") else word
         when = dice.choice([
             "EVERY 1 DAY STARTS '2035-01-01 03:00:00'", "AT '2036-01-01 00:00:00'", "EVERY '1:30' HOUR_MINUTE STARTS"
             " '2035-05-05 00:00:00' ENDS '2037-01-01 00:00:00'",
         ])  # fmt: skip
-        end = dice.choice(["", "ON COMPLETION PRESERVE", "DISABLE", "DISABLE ON SLAVE", f"COMMENT '{said}'"])
+        end = dice.choice(
+            ["", "ON COMPLETION PRESERVE", "DISABLE", "DISABLE ON SLAVE", f"COMMENT '{word} ''b'"]
+        )
         yield Statement(
             f"CREATE EVENT {name} ON SCHEDULE {when} {end} DO SET @fuzz = '{word}'", charset, mode
         )
