@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from filewallball.backup import sums
 from filewallball.backup.database import quote
 from filewallball.backup.inventory import Definition, Inventory, label
 
@@ -58,31 +59,43 @@ def compare(
 
     `told`: lines about what isn't taken exactly. An object that one of them begins with is told already.
     """
+    known = _told(expected, found, told)
     lost: list[str] = []
     differing: list[str] = []
     for name, (want, have) in _pairs(expected.tables, found.tables):
-        known = _is_told(label("table", name), told)
+        is_known = label("table", name) in known
         if want is None or have is None:
-            if not known:
+            if not is_known:
                 why = f": it cannot be read ({found.unreadable[name]})" if name in found.unreadable else ""
                 state = "new" if want is None else "missing"
                 lost.append(f"table {name} is {state} in the restored copy{why}")
             continue
         if want.rows != have.rows:
             lost.append(f"table {name}: {have.rows} rows restored, {want.rows} in the snapshot")
-        elif want.checksum != have.checksum and not known:
+        elif want.checksum != have.checksum and (not is_known or _comparable(name, expected, found)):
             differing.append(_checksum(name, want.rows, expected))
-        if want.definition != have.definition and not known:
+        if want.definition != have.definition and not is_known:
             differing += _definition("table", name, expected, found, again)
     for kind, (want, have) in _pairs(expected.objects, found.objects):
         for name, (old, new) in _pairs(want or {}, have or {}):
-            if old != new and not _is_told(label(kind, name), told):
+            if old != new and label(kind, name) not in known:
                 differing += _definition(kind, name, expected, found, again)
     return Compared(tuple(lost), tuple(differing))
 
 
-def _is_told(what: str, told: Sequence[str]) -> bool:
-    return any(line.startswith((f"{what}:", f"{what} ")) for line in told)
+def _told(expected: Inventory, found: Inventory, lines: Sequence[str]) -> set[str]:
+    """The labels with which the lines begin. Of `table a` and `table a: b` it is the longer one."""
+    labels = {label("table", name) for name in (*expected.tables, *found.tables)}
+    for objects in (expected.objects, found.objects):
+        labels |= {label(kind, name) for kind, names in objects.items() for name in names}
+    begun = ([each for each in labels if line.startswith((f"{each}:", f"{each} is "))] for line in lines)
+    return {max(each, key=len) for each in begun if each}
+
+
+def _comparable(name: str, expected: Inventory, found: Inventory) -> bool:
+    """Whether the rows of a table are told in the same way, though it isn't made as it was."""
+    both = [each.made.get(label("table", name)) for each in (expected, found)]
+    return len({made is not None and sums.GENERATED in made.text for made in both}) == 1
 
 
 def _definition(kind: str, name: str, expected: Inventory, found: Inventory, again: Again) -> list[str]:

@@ -144,7 +144,7 @@ def read(cursor: Cursor, database: str, known: Mapping[str, str] = MappingProxyT
         why = known.get(name) or (comment or "the server does not say why" if engine is None else "")
         if why := why or broken.definition(cursor, name):
             unreadable.add(name)
-            differences.append(_cannot_be_read(name, why))
+            differences.append(_cannot_be_read(name, engine or "", why))
             continue
         if kind == "SEQUENCE":
             sequences.append(name)
@@ -158,7 +158,7 @@ def read(cursor: Cursor, database: str, known: Mapping[str, str] = MappingProxyT
             without_rows.add(name)
         if why := broken.contents(cursor, name):
             unreadable.add(name)
-            differences.append(_cannot_be_read(name, why, kept=name in without_rows))
+            differences.append(_cannot_be_read(name, str(engine), why, kept=name in without_rows))
             if name not in without_rows:
                 tables.remove(name)
             continue
@@ -268,13 +268,16 @@ def _column(field: _Field) -> Column:
     return Column(field.name, "text")
 
 
-def _cannot_be_read(name: str, why: str, *, kept: bool = False) -> str:
+def _cannot_be_read(name: str, engine: str, why: str, *, kept: bool = False) -> str:
+    path = quote(name)
     what = "only its definition is in" if kept else "nothing of it is in"
-    return (
-        f"table {name}: it cannot be read ({why}), so {what} the backup."
-        f" Run `CHECK TABLE {quote(name)};`, and then `REPAIR TABLE {quote(name)};` or"
-        f" `DROP TABLE {quote(name)};`."
-    )
+    if engine == "MRG_MyISAM":
+        mend = f"Run `ALTER TABLE {path} UNION=(…);` with the tables that are there, or `DROP TABLE {path};`."
+    elif engine == "InnoDB":
+        mend = f"Run `DROP TABLE {path};`, and take the table from an older backup."
+    else:
+        mend = f"Run `CHECK TABLE {path};`, and then `REPAIR TABLE {path};` or `DROP TABLE {path};`."
+    return f"table {name}: it cannot be read ({why}), so {what} the backup. {mend}"
 
 
 def _rows_elsewhere(name: str, engine: str) -> str:

@@ -15,7 +15,7 @@ from filewallball.backup.broken import BrokenTables
 from filewallball.backup.contents import Column
 from filewallball.backup.database import quote, rows
 
-_GENERATED = " GENERATED ALWAYS AS "
+GENERATED = " GENERATED ALWAYS AS "
 
 
 def of(cursor: Cursor, database: str, table: str, made: str) -> tuple[int, int]:
@@ -30,7 +30,7 @@ def of(cursor: Cursor, database: str, table: str, made: str) -> tuple[int, int]:
 def _of(cursor: Cursor, database: str, table: str, made: str) -> tuple[int, int]:
     path = f"{quote(database)}.{quote(table)}"
     ((count,),) = rows(cursor, f"SELECT COUNT(*) FROM {path}")  # noqa: S608 - quoted above
-    if _GENERATED in made:
+    if GENERATED in made:
         return int(count), _added_up(cursor, database, table, path)
     ((_, checksum),) = rows(cursor, f"CHECKSUM TABLE {path} EXTENDED")
     if checksum is None:

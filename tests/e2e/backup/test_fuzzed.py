@@ -67,7 +67,7 @@ class Spy:
             with closing(self.copy._connect()) as connection:
                 self.done = damage(connection.cursor(), self.database, found, self.dice)
             broken = take(self.copy, self.database, quiet)
-            lines = compare(expected, broken, again, told).lines
+            lines = [*told, *compare(expected, broken, again, told).lines]
             self.unseen = [
                 f"{what}: {did}"
                 for what, did in self.done.items()
