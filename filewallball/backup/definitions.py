@@ -23,7 +23,7 @@ _UTC = "+00:00"
 TOLD = "Not made as it was"
 """The heading of what a restore tells."""
 _VARIABLES = {
-    "sql_mode": "'NO_AUTO_VALUE_ON_ZERO,NO_DIR_IN_CREATE,IGNORE_BAD_TABLE_OPTIONS'",
+    "sql_mode": "'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_DIR_IN_CREATE,IGNORE_BAD_TABLE_OPTIONS'",
     "time_zone": f"'{_UTC}'",
     # What is in the tables was let in once. Today's rules must not keep it out.
     "foreign_key_checks": "0",

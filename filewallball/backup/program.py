@@ -24,6 +24,9 @@ LOCKED = ("--skip-lock-tables",)
 """Options for rows of tables on which somebody else holds a lock."""
 _BEGUN = b"\n-- Dumping data for table "
 """What stands before the first rows, and so after the opening of the snapshot."""
+_MODE = b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO'"
+_LENIENT = b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
+"""What the restore's session is set to, and to what it must be: 31 February would become the zero date."""
 _HEAD = 64 * 1024
 """Bytes at the start of a dump in which that must stand."""
 _CHUNK = 256 * 1024
@@ -99,7 +102,9 @@ class Program:
 
     def pieces(self) -> Iterator[bytes]:
         """All that it writes. Raises UserError unless that is whole, and BrokenTables."""
-        tail, piece = b"", self._head
+        if not self._head:
+            self.look_for_beginning()
+        tail, piece = b"", self._head.replace(_MODE, _LENIENT, 1)
         with self._stream:
             while piece or (piece := self._read()):
                 tail = (tail + piece)[-TAIL:]

@@ -122,3 +122,11 @@ INSERT INTO crashed_floats SELECT seq, seq, REPEAT('x', seq % 150) FROM seq_1_to
 CREATE TABLE merged_with_a_gap (id INT, t VARCHAR(200)) ENGINE=MRG_MyISAM UNION=(crashed, gone_part);
 CREATE TABLE discarded (id INT);
 ALTER TABLE discarded DISCARD TABLESPACE;
+SET sql_mode = 'ALLOW_INVALID_DATES';
+CREATE TABLE no_such_day (d DATE, t DATETIME(3) NOT NULL DEFAULT '2023-02-30 00:00:00');
+INSERT INTO no_such_day VALUES ('2023-02-31', '2023-11-31 10:00:00.5'), ('2023-04-31', DEFAULT);
+CREATE TABLE no_such_day_floats (d DATE, f FLOAT) ENGINE=MyISAM;
+INSERT INTO no_such_day_floats VALUES ('2023-02-31', 0.1);
+CREATE TABLE no_such_day_locked (d DATE) ENGINE=MyISAM;
+INSERT INTO no_such_day_locked VALUES ('2023-02-31');
+SET sql_mode = DEFAULT;

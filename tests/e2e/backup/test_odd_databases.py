@@ -55,7 +55,8 @@ def test_all_tables_of_a_server_come_back(job: Any) -> None:
     assert begun == tuple(f"table {name}" for name in sorted(TOLD))
     for line, mend in zip(mends, [TOLD[each] for each in sorted(TOLD)], strict=True):
         assert mend in line
-    locked = ("aria_table", "elsewhere", "in_csv", "in_memory", "my_isam", "my_isam_too")
+    locked = ("aria_table", "elsewhere", "in_csv", "in_memory", "my_isam", "my_isam_too",
+              "no_such_day_floats", "no_such_day_locked")  # fmt: skip
     assert manifest.locked_tables == locked
     assert manifest.locked_seconds > 0
     assert any(f"writers of {', '.join(locked)} waited" in line for line in said)
