@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pymysql
 from pymysql.cursors import Cursor
 
-from filewallball.backup.database import quote, rows
+from filewallball.backup.database import as_kept, quote, rows
 
 _NUMBERS = frozenset(
     (
@@ -67,7 +67,8 @@ def in_message(said: str) -> BrokenTables | None:
 
 def definition(cursor: Cursor, table: str) -> str:
     """Why the server can't show how the table is made; nothing if it can."""
-    return _tried(cursor, f"SHOW CREATE TABLE {quote(table)}")
+    with as_kept(cursor):
+        return _tried(cursor, f"SHOW CREATE TABLE {quote(table)}")
 
 
 def contents(cursor: Cursor, table: str) -> str:

@@ -127,6 +127,20 @@ def rows(cursor: Cursor, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     return list(cursor.fetchall())
 
 
+@contextmanager
+def as_kept(cursor: Cursor) -> Generator[None]:
+    """Inside the block values are bytes as the server keeps them: a definition may hold any bytes."""
+    connection: Any = cursor.connection
+    before = connection.use_unicode
+    cursor.execute("SET character_set_results = binary")
+    connection.use_unicode = False
+    try:
+        yield
+    finally:
+        connection.use_unicode = before
+        cursor.execute("SET character_set_results = utf8mb4")
+
+
 def preflight(settings: DatabaseSettings) -> Server:
     """What a backup needs to know of the server. Raises UserError if it could not be complete or proven."""
     with connect(settings, f"Connecting to {settings.host}:{settings.port}") as connection:

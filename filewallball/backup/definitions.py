@@ -17,7 +17,7 @@ from pymysql.cursors import Cursor
 
 from filewallball.backup import bare, literals, mixed
 from filewallball.backup.contents import Contents
-from filewallball.backup.database import quote, rows
+from filewallball.backup.database import as_kept, quote, rows
 
 _UTC = "+00:00"
 TOLD = "Not made as it was"
@@ -101,8 +101,8 @@ def tables(cursor: Cursor, contents: Contents) -> Iterator[bytes]:
         yield from _sequence(cursor, name)
     keys: list[bytes] = []
     for name in contents.tables:
-        [row] = rows(cursor, f"SHOW CREATE TABLE {quote(name)}")
-        text = str(row[1]).encode()
+        with as_kept(cursor):
+            [(_, text)] = rows(cursor, f"SHOW CREATE TABLE {quote(name)}")
         keys += [_foreign_key(name, key, sql) for key, sql in foreign_keys(name, text)]
         yield _table(cursor, name, without_foreign_keys(text), contents)
     yield from keys

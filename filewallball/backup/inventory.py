@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor
 from filewallball.backup import broken, sums
 from filewallball.backup.broken import BrokenTables
 from filewallball.backup.contents import OUTSIDE
-from filewallball.backup.database import quote, rows
+from filewallball.backup.database import as_kept, quote, rows
 from filewallball.backup.manifest import Table
 from filewallball.errors import UserError
 
@@ -184,16 +184,10 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
 
 def _told(cursor: Cursor, sql: str) -> dict[str, Any]:
     """The one row of the answer, by column, in the bytes that the server holds, as a dump has them."""
-    connection: Any = cursor.connection
-    cursor.execute("SET character_set_results = binary")
-    connection.use_unicode = False
-    try:
+    with as_kept(cursor):
         cursor.execute(sql)
         row: tuple[Any, ...] = cursor.fetchone() or ()
         columns = [str(column[0]) for column in cursor.description or ()]
-    finally:
-        connection.use_unicode = True
-        cursor.execute("SET character_set_results = utf8mb4")
     values = [
         value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row
     ]

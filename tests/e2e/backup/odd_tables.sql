@@ -130,3 +130,7 @@ INSERT INTO no_such_day_floats VALUES ('2023-02-31', 0.1);
 CREATE TABLE no_such_day_locked (d DATE) ENGINE=MyISAM;
 INSERT INTO no_such_day_locked VALUES ('2023-02-31');
 SET sql_mode = DEFAULT;
+CREATE TABLE bytes_in_definitions (
+  list ENUM(X'FF00', 'b') CHARACTER SET binary, body VARBINARY(9) DEFAULT X'00FF41C3', many SET('é', 'ÿ') CHARACTER SET latin1
+) PARTITION BY LIST COLUMNS (body) (PARTITION one VALUES IN (X'00FF', X'5C27'), PARTITION rest DEFAULT);
+INSERT INTO bytes_in_definitions VALUES (1, DEFAULT, 'ÿ'), (2, X'5C27', '');
