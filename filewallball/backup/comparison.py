@@ -175,6 +175,8 @@ def _mend(kind: str, name: str) -> str:
     """The statement after which the next backup holds it as it is."""
     if kind == "table":
         return f"Run `ALTER TABLE {quote(name)} FORCE;`, by which the server writes the table anew."
+    if kind == "database":
+        return "Run `ALTER DATABASE COMMENT '…';` in the database, with the comment that it should have."
     if kind == "sequence":
         return f"Run `SHOW CREATE SEQUENCE {quote(name)};`, and set it right with `ALTER SEQUENCE`."
     sort, _, bare = name.partition(" ") if kind == "routine" else (kind, "", name)

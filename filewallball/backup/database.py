@@ -18,10 +18,20 @@ from filewallball.backup.settings import DatabaseSettings
 from filewallball.encryption import mariadb_options
 from filewallball.errors import UserError
 
-SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
+_ALL = 2**64 - 1
+SESSION = (
+    "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0,"
+    f" sql_select_limit={_ALL}, sql_big_selects=1"
+)
 """Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
 _LOCKING = {"LOCK TABLES"}
+_CUTTING: dict[str, int | str] = {
+    "sql_select_limit": _ALL,
+    "max_join_size": _ALL,
+    "system_versioning_asof": "DEFAULT",
+}
+"""Variables that cut what a SELECT gives, unless they have these values. mariadb-dump leaves them alone."""
 _WITHOUT_SNAPSHOT = (
     "SELECT 1 FROM information_schema.TABLES JOIN information_schema.ENGINES USING (ENGINE)"
     " WHERE TABLE_SCHEMA = %s AND COALESCE(TRANSACTIONS, 'NO') <> 'YES' LIMIT 1"
@@ -146,6 +156,7 @@ def preflight(settings: DatabaseSettings) -> Server:
     with connect(settings, f"Connecting to {settings.host}:{settings.port}") as connection:
         cursor = connection.cursor()
         _check_rights(cursor, settings.name)
+        _check_answers(cursor)
         ((version, binary_log),) = rows(cursor, "SELECT VERSION(), @@log_bin")
         if not binary_log:
             raise UserError(
@@ -171,6 +182,17 @@ def preflight(settings: DatabaseSettings) -> Server:
             if str(name).lower() in _MIRRORED
         }
     return Server(version, charset, collation, int(size), variables)
+
+
+def _check_answers(cursor: Cursor) -> None:
+    for name, whole in _CUTTING.items():
+        ((value,),) = rows(cursor, f"SELECT @@GLOBAL.{name}")
+        if value != whole:
+            raise UserError(
+                f"The server's variable {name} is {value}, so that its answers lack rows: no backup would be"
+                " complete.",
+                f"Run `SET GLOBAL {name} = DEFAULT;` as an administrator, and take it out of my.cnf.",
+            )
 
 
 def _check_rights(cursor: Cursor, database: str) -> None:

@@ -162,9 +162,10 @@ def programs(cursor: Cursor, database: str) -> Iterator[bytes]:
     """Routines, views, triggers and events. `cursor` gives values as bytes."""
     # Each text in the character set in which it was sent, as the server keeps it.
     cursor.execute("SET character_set_results = binary")
-    [(collation,)] = _texts(
+    [(collation, comment)] = _texts(
         cursor,
-        "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
+        "SELECT DEFAULT_COLLATION_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA"
+        " WHERE SCHEMA_NAME = %s",
         database,
     )
     for name, kind in _texts(cursor, _ROUTINES, database):
@@ -175,6 +176,8 @@ def programs(cursor: Cursor, database: str) -> Iterator[bytes]:
     for kind, listed in (("TRIGGER", _TRIGGERS), ("EVENT", _EVENTS)):
         for (name,) in _texts(cursor, listed, database):
             yield _program(kind, name, _made(cursor, kind, name), collation)
+    if comment:
+        yield b"ALTER DATABASE COMMENT " + literals.text(comment.encode()) + b";\n"
 
 
 def in_order(views: Mapping[str, str]) -> list[str]:

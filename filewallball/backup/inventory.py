@@ -24,12 +24,17 @@ _LISTS = {
     "trigger": "SELECT TRIGGER_NAME, 'TRIGGER' FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s",
     "routine": "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
 }
+_COMMENT = (
+    "SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s AND SCHEMA_COMMENT <> ''"
+)
 _EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s ORDER BY 1"
 _ORDERS = (
     "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS"
     " WHERE TRIGGER_SCHEMA = %s AND TRIGGER_NAME = %s"
 )
 _AUTO_INCREMENT = re.compile(r"(?m)^(\) ENGINE=.*?) AUTO_INCREMENT=\d+")
+_BARE_OWNER = re.compile(r"^CREATE DEFINER=([^`\"@\s]+)@([^`\"\s]+) ")
+"""How a trigger names its owner if it was made with sql_quote_show_create=0."""
 _SESSION = ("sql_mode", "time_zone", "character_set_client", "collation_connection", "Database Collation")
 """What the server keeps of the session that made something: the text means nothing without it."""
 
@@ -143,6 +148,8 @@ def take(
             add(kind, named, definition(cursor, database, sort, str(name)))
     for name, found in events(cursor, database).items():
         add("event", name, found)
+    for (comment,) in rows(cursor, _COMMENT, database):
+        add("database", "comment", Definition(str(comment)))
     return Inventory(tables, objects, made, unreadable)
 
 
@@ -173,6 +180,7 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
         )
     session = [(column, told[column] or "") for column in _SESSION if column in told]
     if kind == "TRIGGER":
+        text = _BARE_OWNER.sub(r"CREATE DEFINER=`\1`@`\2` ", text)
         session += [("order", str(order)) for _, order in rows(cursor, _ORDERS, database, name)]
     if kind == "VIEW":
         # A server that doesn't know the view's owner names the schema of each column.

@@ -96,6 +96,7 @@ def test_computed_columns_that_are_stored_count(job: Any) -> None:
 
 
 PROGRAMS = (
+    "ALTER DATABASE COMMENT 'it''s \\\\ 한'",
     "CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, at DATETIME, body TEXT)",
     "INSERT INTO notes (at, body) VALUES ('2024-01-01', 'a'), ('1988-07-01', 'b')",
     "CREATE FUNCTION shout(t TEXT) RETURNS TEXT DETERMINISTIC RETURN UPPER(t)",
