@@ -36,8 +36,8 @@ INSERT INTO float_history VALUES (1, 0.1), (2, 0.2);
 UPDATE float_history SET f = f * 3;
 DELETE FROM float_history WHERE id = 2;
 CREATE TABLE long_values (id INT PRIMARY KEY, b LONGBLOB, t LONGTEXT, l LONGTEXT CHARACTER SET latin1, j JSON);
-INSERT INTO long_values VALUES (1, REPEAT(X'00FF5C270A', 2000000), NULL, REPEAT('é''', 4500000), '{}'),
-  (2, NULL, REPEAT('한''\\n', 2000000), '', CONCAT('["', REPEAT('x', 9000000), '"]'));
+INSERT INTO long_values VALUES (1, REPEAT(X'00FF5C270A', 200000), NULL, REPEAT('é''', 300000), '{}'),
+  (2, NULL, REPEAT('한''\\n', 200000), '', CONCAT('["', REPEAT('x', 600000), '"]'));
 CREATE TABLE doubles_without_a_sign (id INT PRIMARY KEY, d DOUBLE);
 INSERT INTO doubles_without_a_sign VALUES (1, 0), (2, 2.5);
 

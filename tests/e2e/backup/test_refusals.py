@@ -1,4 +1,4 @@
-"""Databases of which a backup would be worth nothing: emptied ones, and those that show a part of their rows."""
+"""Databases of which a backup would be worth nothing: empty ones, and such as hide a part of their rows."""
 
 from __future__ import annotations
 
