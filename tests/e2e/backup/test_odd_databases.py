@@ -12,7 +12,9 @@ from test_round_trip import restore_elsewhere
 
 from filewallball.backup import contents, exact, inventory
 from filewallball.backup import job as backup_job
+from filewallball.backup.database import SESSION
 from filewallball.backup.manifest import Manifest
+from filewallball.recovery.comparing import differing
 
 ODD_TABLES = Path(__file__).with_name("odd_tables.sql")
 TOLD = {
@@ -48,6 +50,13 @@ def damage_files(job: Any) -> None:
         path.write_bytes(rows)
 
 
+def unlike(job: Any, database: str, manifest: Manifest) -> list[str]:
+    """What a restore would find in it that the manifest doesn't tell."""
+    with closing(job.server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(SESSION)
+        return differing(manifest, inventory.take(cursor, database, lambda *_: None))
+
+
 def test_all_tables_of_a_server_come_back(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (contents, exact):
         monkeypatch.setattr(module, "LONG", 2**19)  # or most of the time goes by with values of such a length
@@ -72,6 +81,7 @@ def test_all_tables_of_a_server_come_back(job: Any, monkeypatch: pytest.MonkeyPa
     copy = restore_elsewhere(job, manifest)
     run = job.server.run
     try:
+        assert unlike(job, copy, manifest) == []
         assert run(REALS, database=copy) == run(REALS, database=job.database)
         texts = "SELECT id, HEX(c) FROM two_texts"
         assert run(texts, database=copy) == run(texts, database=job.database)
@@ -183,6 +193,7 @@ def test_views_routines_and_events_however_they_were_made(job: Any) -> None:
     # a server takes that knows its owner. The rest is as it was.
     copy = restore_elsewhere(job, manifest)
     try:
+        assert unlike(job, copy, manifest) == ["view deserted is missing"]
         assert states(job, copy) == states(job, job.database)
         assert job.server.run("SELECT COUNT(*) FROM a_third", database=copy) == [(2,)]
         insert = "INSERT INTO notes (body) VALUES ('c')"
