@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,10 @@ _WITHOUT_SNAPSHOT = (
 _AT_START = (
     f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, when"
     f" it starts. Restart it: `kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`."
+)
+_SIZE = (
+    "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES"
+    " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
 )
 _HINTS = {
     1045: "The password is wrong, or the user does not exist." + _AT_START,
@@ -170,18 +174,23 @@ def preflight(settings: DatabaseSettings) -> Server:
             " WHERE SCHEMA_NAME = %s",
             settings.name,
         )
-        ((size,),) = rows(
-            cursor,
-            "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES"
-            " WHERE TABLE_SCHEMA = %s",
-            settings.name,
-        )
+        size = _size(cursor, settings.name)
         variables = {
             str(name).lower(): str(value)
             for name, value in rows(cursor, "SHOW GLOBAL VARIABLES")
             if str(name).lower() in _MIRRORED
         }
-    return Server(version, charset, collation, int(size), variables)
+    return Server(version, charset, collation, size, variables)
+
+
+def _size(cursor: Cursor, database: str) -> int:
+    names = rows(cursor, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", database)
+    size = 0
+    for (name,) in names:
+        # In one query for all, a table whose rows another server has would stop it when that is down.
+        with suppress(pymysql.MySQLError):
+            size += int(rows(cursor, _SIZE, database, name)[0][0])
+    return size
 
 
 def _check_answers(cursor: Cursor) -> None:
