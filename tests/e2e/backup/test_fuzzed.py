@@ -32,7 +32,7 @@ def make(job: Any, seeds: range) -> Counter[str]:
         for seed in seeds:
             for statement in Schema(seed).statements():
                 try:
-                    connection.query(statement.session(lax=True))
+                    connection.query(statement.session())
                     connection.query(statement.encoded())
                     count["taken"] += 1
                 except pymysql.MySQLError as error:
