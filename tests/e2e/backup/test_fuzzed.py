@@ -64,7 +64,7 @@ class Spy:
 
         def compared(expected: Inventory, found: Inventory, again: Any, told: Any) -> Compared:
             result = compare(expected, found, again, told)
-            with closing(self.copy._connect()) as connection:
+            with closing(self.copy.connect()) as connection:
                 self.done = damage(connection.cursor(), self.database, found, self.dice)
             broken = take(self.copy, self.database, quiet)
             lines = [*told, *compare(expected, broken, again, told).lines]
