@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
+from filewallball.backup import definitions
 from filewallball.backup.database import quote, rows
 from filewallball.backup.inventory import Definition, definition
 
@@ -64,7 +65,7 @@ def _table(
     cursor.execute(f"CREATE DATABASE {quote(scratch)}")
     try:
         cursor.execute(f"USE {quote(scratch)}")
-        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute(definitions.SET)
         cursor.execute(made.text)
         return definition(cursor, scratch, "TABLE", name)
     finally:

@@ -15,10 +15,12 @@ Rows are compared by number and checksum, and definitions by their text. Two rul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from filewallball.backup import sums
 from filewallball.backup.database import quote
 from filewallball.backup.inventory import Definition, Inventory, label
 
@@ -27,6 +29,7 @@ Again = Callable[[str, str, Definition], Definition | None]
 """Runs a definition once more: kind, name, definition to what the server makes of it; None if it can't."""
 _ANEW = ("table", "view")
 """The kinds whose text the server writes itself. Of the others it keeps what was typed."""
+_ENGINE = re.compile(r"\n\) ENGINE=(\w+)")
 _SHOWN = 80
 """Characters of a text that are shown in a message."""
 
@@ -56,29 +59,43 @@ def compare(
 
     `told`: lines about what isn't taken exactly. An object that one of them begins with is told already.
     """
+    known = _told(expected, found, told)
     lost: list[str] = []
     differing: list[str] = []
     for name, (want, have) in _pairs(expected.tables, found.tables):
-        known = _is_told(label("table", name), told)
+        is_known = label("table", name) in known
         if want is None or have is None:
-            if not known:
-                lost.append(f"table {name} is {'new' if want is None else 'missing'} in the restored copy")
+            if not is_known:
+                why = f": it cannot be read ({found.unreadable[name]})" if name in found.unreadable else ""
+                state = "new" if want is None else "missing"
+                lost.append(f"table {name} is {state} in the restored copy{why}")
             continue
         if want.rows != have.rows:
             lost.append(f"table {name}: {have.rows} rows restored, {want.rows} in the snapshot")
-        elif want.checksum != have.checksum and not known:
+        elif want.checksum != have.checksum and (not is_known or _comparable(name, expected, found)):
             differing.append(_checksum(name, want.rows, expected))
-        if want.definition != have.definition and not known:
+        if want.definition != have.definition and not is_known:
             differing += _definition("table", name, expected, found, again)
     for kind, (want, have) in _pairs(expected.objects, found.objects):
         for name, (old, new) in _pairs(want or {}, have or {}):
-            if old != new and not _is_told(label(kind, name), told):
+            if old != new and label(kind, name) not in known:
                 differing += _definition(kind, name, expected, found, again)
     return Compared(tuple(lost), tuple(differing))
 
 
-def _is_told(what: str, told: Sequence[str]) -> bool:
-    return any(line.startswith((f"{what}:", f"{what} ")) for line in told)
+def _told(expected: Inventory, found: Inventory, lines: Sequence[str]) -> set[str]:
+    """The labels with which the lines begin. Of `table a` and `table a: b` it is the longer one."""
+    labels = {label("table", name) for name in (*expected.tables, *found.tables)}
+    for objects in (expected.objects, found.objects):
+        labels |= {label(kind, name) for kind, names in objects.items() for name in names}
+    begun = ([each for each in labels if line.startswith((f"{each}:", f"{each} is "))] for line in lines)
+    return {max(each, key=len) for each in begun if each}
+
+
+def _comparable(name: str, expected: Inventory, found: Inventory) -> bool:
+    """Whether the rows of a table are told in the same way, though it isn't made as it was."""
+    both = [each.made.get(label("table", name)) for each in (expected, found)]
+    return len({made is not None and sums.GENERATED in made.text for made in both}) == 1
 
 
 def _definition(kind: str, name: str, expected: Inventory, found: Inventory, again: Again) -> list[str]:
@@ -93,6 +110,8 @@ def _definition(kind: str, name: str, expected: Inventory, found: Inventory, aga
         return [f"{what} is missing in the restored copy. {_mend(kind, name)}"]
     if want is None or have is None:
         return [f"{what}: its definition differs. {_mend(kind, name)}"]
+    if kind == "table" and (engine := _engine(want)) != (other := _engine(have)):
+        return [_other_engine(name, engine, other)]
     if kind in _ANEW and _same(kind, name, want, have, again):
         return []
     return [f"{what}: its definition differs{_where(want, have)}. {_mend(kind, name)}"]
@@ -105,6 +124,18 @@ def _same(kind: str, name: str, want: Definition, have: Definition, again: Again
         return False
     made = again(kind, name, want)
     return made is not None and made.text == have.text
+
+
+def _engine(made: Definition) -> str:
+    found = _ENGINE.search(made.text)
+    return found[1] if found else ""
+
+
+def _other_engine(name: str, engine: str, other: str) -> str:
+    return (
+        f"table {name}: the throw-away server lacks its engine {engine}, so that it is restored as {other}."
+        f" Its rows are in the backup, and were compared. Run `ALTER TABLE {quote(name)} ENGINE={other};`."
+    )
 
 
 def _where(want: Definition, have: Definition) -> str:
@@ -144,6 +175,8 @@ def _mend(kind: str, name: str) -> str:
     """The statement after which the next backup holds it as it is."""
     if kind == "table":
         return f"Run `ALTER TABLE {quote(name)} FORCE;`, by which the server writes the table anew."
+    if kind == "database":
+        return "Run `ALTER DATABASE COMMENT '…';` in the database, with the comment that it should have."
     if kind == "sequence":
         return f"Run `SHOW CREATE SEQUENCE {quote(name)};`, and set it right with `ALTER SEQUENCE`."
     sort, _, bare = name.partition(" ") if kind == "routine" else (kind, "", name)

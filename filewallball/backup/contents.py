@@ -9,12 +9,14 @@ Most tables go by mariadb-dump out of the snapshot. Two kinds don't:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pymysql.cursors import Cursor
 
+from filewallball.backup import broken
 from filewallball.backup.database import quote, rows
 
 Form = Literal["number", "text", "real", "bytes", "index"]
@@ -32,7 +34,7 @@ _UNICODE = frozenset(("utf8", "utf8mb3", "utf8mb4", "ascii", "latin1"))
 LONG = 8 * 2**20
 """Bytes from which on a value is written in pieces: in one, it takes twelve times its length in memory."""
 _EMPTY_MEMBER = re.compile(r"[(,]''[,)]")
-_OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
+OUTSIDE = frozenset(("CONNECT", "FEDERATED", "OQGRAPH", "S3", "SPHINX", "SPIDER"))
 """Engines whose rows lie elsewhere."""
 _WITHOUT_ROWS = frozenset(("BLACKHOLE", "MRG_MyISAM"))
 """Engines whose tables have no rows of their own."""
@@ -42,9 +44,11 @@ _TABLES = (
 )
 _COLUMNS = (
     "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, NUMERIC_SCALE, CHARACTER_SET_NAME, IS_GENERATED,"
-    " GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
-    " ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    " GENERATION_EXPRESSION, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
 )
+_IN_ORDER = " ORDER BY TABLE_NAME, ORDINAL_POSITION"
+_OF_ONE = " AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION"
+_KIND = "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
 _SNAPSHOTS = "SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'"
 
 
@@ -70,7 +74,8 @@ class Exact:
 class Contents:
     """Names of tables and sequences. Each table's rows are in one of `plain` and `exact`, if it has any.
 
-    `locked`: those that are in no snapshot. `outside`: rows elsewhere; `unreadable`: nothing can be taken.
+    `locked`: those that are in no snapshot. `outside`: rows elsewhere; `without_rows`: no rows of their own;
+    `unreadable`: no rows can be taken. `versioned`: those that keep former rows.
     `differences`: what is not taken as it is, a line each, with the statement that mends it.
     """
 
@@ -80,6 +85,8 @@ class Contents:
     exact: tuple[Exact, ...]
     locked: frozenset[str]
     outside: frozenset[str]
+    without_rows: frozenset[str]
+    versioned: frozenset[str]
     unreadable: frozenset[str]
     differences: tuple[str, ...]
 
@@ -101,6 +108,12 @@ class _Field:
     charset: str | None
     generated: bool
     expression: str
+    extra: str
+
+    @property
+    def virtual(self) -> bool:
+        """Whether its value is worked out when it is read."""
+        return "VIRTUAL" in self.extra
 
     @property
     def bounds(self) -> bool:
@@ -108,12 +121,15 @@ class _Field:
         return self.expression in ("ROW START", "ROW END")
 
 
-def read(cursor: Cursor, database: str) -> Contents:
-    """Look at all tables; some are searched for values that mariadb-dump changes, or writes in one piece."""
+def read(cursor: Cursor, database: str, known: Mapping[str, str] = MappingProxyType({})) -> Contents:
+    """Look at all tables; some are searched for values that mariadb-dump changes, or writes in one piece.
+
+    `known`: tables that turned out to be broken, and why.
+    """
     listed = rows(cursor, _TABLES, database)
     snapshots = {str(engine) for (engine,) in rows(cursor, _SNAPSHOTS)}
     fields: dict[str, list[_Field]] = {}
-    for row in rows(cursor, _COLUMNS, database):
+    for row in rows(cursor, _COLUMNS + _IN_ORDER, database):
         fields.setdefault(row[0], []).append(_field(row))
     sequences: list[str] = []
     tables: list[str] = []
@@ -121,27 +137,37 @@ def read(cursor: Cursor, database: str) -> Contents:
     exact: list[Exact] = []
     locked: set[str] = set()
     outside: set[str] = set()
+    without_rows: set[str] = set()
     unreadable: set[str] = set()
     differences: list[str] = []
     for name, kind, engine, comment in listed:
-        if engine is None:
+        why = known.get(name) or (comment or "the server does not say why" if engine is None else "")
+        if why := why or broken.definition(cursor, name):
             unreadable.add(name)
-            differences.append(_cannot_be_read(name, comment))
+            differences.append(_cannot_be_read(name, engine or "", why))
             continue
         if kind == "SEQUENCE":
             sequences.append(name)
             continue
         tables.append(name)
-        if engine in _OUTSIDE:
+        if engine in OUTSIDE:
             outside.add(name)
             differences.append(_rows_elsewhere(name, engine))
             continue
+        if engine in _WITHOUT_ROWS:
+            without_rows.add(name)
+        if why := broken.contents(cursor, name):
+            unreadable.add(name)
+            differences.append(_cannot_be_read(name, str(engine), why, kept=name in without_rows))
+            if name not in without_rows:
+                tables.remove(name)
+            continue
         if engine not in snapshots:
             locked.add(name)
-        if engine in _WITHOUT_ROWS:
+        if name in without_rows:
             continue
         own, versioned = fields.get(name, []), kind == "SYSTEM VERSIONED"
-        by_transaction = any(field.bounds and field.sort == "bigint" for field in own)
+        by_transaction = _by_transaction(own)
         if by_transaction:
             differences.append(_history_lost(name))
         if by_transaction or _needs(own) or _is_odd(cursor, name, own, versioned):
@@ -155,14 +181,33 @@ def read(cursor: Cursor, database: str) -> Contents:
         tuple(exact),
         frozenset(locked),
         frozenset(outside),
+        frozenset(without_rows),
+        frozenset(name for name, kind, *_ in listed if kind == "SYSTEM VERSIONED"),
         frozenset(unreadable),
         tuple(differences),
     )
 
 
+def stored(cursor: Cursor, database: str, table: str) -> tuple[list[Column], bool]:
+    """The columns that a table keeps, and whether its rows of former times are compared.
+
+    Numbers of transactions are left out, and history that consists of them: each server has its own.
+    """
+    [(kind,)] = rows(cursor, _KIND, database, table)
+    found = [_field(row) for row in rows(cursor, _COLUMNS + _OF_ONE, database, table)]
+    by_transaction = _by_transaction(found)
+    history = kind == "SYSTEM VERSIONED" and not by_transaction
+    kept = [field for field in found if not field.virtual and not (by_transaction and field.bounds)]
+    return [_column(field) for field in kept] + _hidden_bounds(found, history=history), history
+
+
 def _field(row: Sequence[Any]) -> _Field:
-    table, name, sort, full, scale, charset, generated, expression = row
-    return _Field(table, name, sort, full, scale, charset, generated != "NEVER", expression or "")
+    table, name, sort, full, scale, charset, generated, expression, extra = row
+    return _Field(table, name, sort, full, scale, charset, generated != "NEVER", expression or "", extra)
+
+
+def _by_transaction(fields: Iterable[_Field]) -> bool:
+    return any(field.bounds and field.sort == "bigint" for field in fields)
 
 
 def _stored(fields: Iterable[_Field]) -> list[_Field]:
@@ -200,9 +245,13 @@ def _is_odd(cursor: Cursor, table: str, fields: Iterable[_Field], versioned: boo
 
 def _exact(name: str, fields: Iterable[_Field], *, history: bool) -> Exact:
     columns = [_column(field) for field in fields if not field.generated or (history and field.bounds)]
-    if history and not any(field.bounds for field in fields):
-        columns += [Column("row_start", "text"), Column("row_end", "text")]
-    return Exact(name, tuple(columns), history)
+    return Exact(name, (*columns, *_hidden_bounds(fields, history=history)), history)
+
+
+def _hidden_bounds(fields: Iterable[_Field], *, history: bool) -> list[Column]:
+    if not history or any(field.bounds for field in fields):
+        return []
+    return [Column("row_start", "text"), Column("row_end", "text")]
 
 
 def _column(field: _Field) -> Column:
@@ -219,11 +268,16 @@ def _column(field: _Field) -> Column:
     return Column(field.name, "text")
 
 
-def _cannot_be_read(name: str, why: str) -> str:
-    return (
-        f"table {name}: it cannot be read ({why or 'the server does not say why'}), so nothing of it is in"
-        f" the backup. Run `CHECK TABLE {quote(name)};`, and then `REPAIR TABLE` or `DROP TABLE`."
-    )
+def _cannot_be_read(name: str, engine: str, why: str, *, kept: bool = False) -> str:
+    path = quote(name)
+    what = "only its definition is in" if kept else "nothing of it is in"
+    if engine == "MRG_MyISAM":
+        mend = f"Run `ALTER TABLE {path} UNION=(…);` with the tables that are there, or `DROP TABLE {path};`."
+    elif engine == "InnoDB":
+        mend = f"Run `DROP TABLE {path};`, and take the table from an older backup."
+    else:
+        mend = f"Run `CHECK TABLE {path};`, and then `REPAIR TABLE {path};` or `DROP TABLE {path};`."
+    return f"table {name}: it cannot be read ({why}), so {what} the backup. {mend}"
 
 
 def _rows_elsewhere(name: str, engine: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,20 @@ from filewallball.backup.settings import DatabaseSettings
 from filewallball.encryption import mariadb_options
 from filewallball.errors import UserError
 
-SESSION = "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0"
+_ALL = 2**64 - 1
+SESSION = (
+    "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, max_statement_time=0,"
+    f" sql_select_limit={_ALL}, sql_big_selects=1"
+)
 """Definitions are compared as text, so the session must not change how the server writes them."""
 _NEEDED = {"*.*": {"RELOAD"}, "database": {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}}
 _LOCKING = {"LOCK TABLES"}
+_CUTTING: dict[str, int | str] = {
+    "sql_select_limit": _ALL,
+    "max_join_size": _ALL,
+    "system_versioning_asof": "DEFAULT",
+}
+"""Variables that cut what a SELECT gives, unless they have these values. mariadb-dump leaves them alone."""
 _WITHOUT_SNAPSHOT = (
     "SELECT 1 FROM information_schema.TABLES JOIN information_schema.ENGINES USING (ENGINE)"
     " WHERE TABLE_SCHEMA = %s AND COALESCE(TRANSACTIONS, 'NO') <> 'YES' LIMIT 1"
@@ -29,6 +39,10 @@ _WITHOUT_SNAPSHOT = (
 _AT_START = (
     f" The server makes its database and users, with the passwords of the Secret {mariadb.CREDENTIALS}, when"
     f" it starts. Restart it: `kubectl -n {{namespace}} delete pod {mariadb.NAME}-0`."
+)
+_SIZE = (
+    "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES"
+    " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
 )
 _HINTS = {
     1045: "The password is wrong, or the user does not exist." + _AT_START,
@@ -127,11 +141,26 @@ def rows(cursor: Cursor, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     return list(cursor.fetchall())
 
 
+@contextmanager
+def as_kept(cursor: Cursor) -> Generator[None]:
+    """Inside the block values are bytes as the server keeps them: a definition may hold any bytes."""
+    connection: Any = cursor.connection
+    before = connection.use_unicode
+    cursor.execute("SET character_set_results = binary")
+    connection.use_unicode = False
+    try:
+        yield
+    finally:
+        connection.use_unicode = before
+        cursor.execute("SET character_set_results = utf8mb4")
+
+
 def preflight(settings: DatabaseSettings) -> Server:
     """What a backup needs to know of the server. Raises UserError if it could not be complete or proven."""
     with connect(settings, f"Connecting to {settings.host}:{settings.port}") as connection:
         cursor = connection.cursor()
         _check_rights(cursor, settings.name)
+        _check_answers(cursor)
         ((version, binary_log),) = rows(cursor, "SELECT VERSION(), @@log_bin")
         if not binary_log:
             raise UserError(
@@ -145,18 +174,34 @@ def preflight(settings: DatabaseSettings) -> Server:
             " WHERE SCHEMA_NAME = %s",
             settings.name,
         )
-        ((size,),) = rows(
-            cursor,
-            "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES"
-            " WHERE TABLE_SCHEMA = %s",
-            settings.name,
-        )
+        size = _size(cursor, settings.name)
         variables = {
             str(name).lower(): str(value)
             for name, value in rows(cursor, "SHOW GLOBAL VARIABLES")
             if str(name).lower() in _MIRRORED
         }
-    return Server(version, charset, collation, int(size), variables)
+    return Server(version, charset, collation, size, variables)
+
+
+def _size(cursor: Cursor, database: str) -> int:
+    names = rows(cursor, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", database)
+    size = 0
+    for (name,) in names:
+        # In one query for all, a table whose rows another server has would stop it when that is down.
+        with suppress(pymysql.MySQLError):
+            size += int(rows(cursor, _SIZE, database, name)[0][0])
+    return size
+
+
+def _check_answers(cursor: Cursor) -> None:
+    for name, whole in _CUTTING.items():
+        ((value,),) = rows(cursor, f"SELECT @@GLOBAL.{name}")
+        if value != whole:
+            raise UserError(
+                f"The server's variable {name} is {value}, so that its answers lack rows: no backup would be"
+                " complete.",
+                f"Run `SET GLOBAL {name} = DEFAULT;` as an administrator, and take it out of my.cnf.",
+            )
 
 
 def _check_rights(cursor: Cursor, database: str) -> None:

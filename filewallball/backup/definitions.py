@@ -15,15 +15,15 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
-from filewallball.backup import literals
+from filewallball.backup import bare, literals, mixed
 from filewallball.backup.contents import Contents
-from filewallball.backup.database import quote, rows
+from filewallball.backup.database import as_kept, quote, rows
 
 _UTC = "+00:00"
 TOLD = "Not made as it was"
 """The heading of what a restore tells."""
 _VARIABLES = {
-    "sql_mode": "'NO_AUTO_VALUE_ON_ZERO,NO_DIR_IN_CREATE,IGNORE_BAD_TABLE_OPTIONS'",
+    "sql_mode": "'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_DIR_IN_CREATE,IGNORE_BAD_TABLE_OPTIONS'",
     "time_zone": f"'{_UTC}'",
     # What is in the tables was let in once. Today's rules must not keep it out.
     "foreign_key_checks": "0",
@@ -36,6 +36,7 @@ _VARIABLES = {
     "timestamp": "1",
 }
 """What a restore sets before anything else. It is put back at the end."""
+SET = "SET " + ", ".join(f"{name} = {value}" for name, value in _VARIABLES.items())
 _MERE_NOTE = 1585
 """ER_NATIVE_FCT_NAME_COLLISION. The server tells it as an error in a package, which it makes all the same."""
 _TRY = f"""\
@@ -74,12 +75,11 @@ _EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA =
 def head(database: str) -> bytes:
     """What comes first: the variables of the session."""
     kept = ", ".join(f"@fwb_{name} = @@{name}" for name in _VARIABLES if name != "timestamp")
-    wanted = ", ".join(f"{name} = {value}" for name, value in _VARIABLES.items())
     return (
         (
             f"-- A backup of the database {quote(database)}.\n"
             f"-- What can't be made as it was is told under the heading '{TOLD}'.\n"
-            f"SET NAMES utf8mb4;\nSET {kept};\nSET {wanted};\n"
+            f"SET NAMES utf8mb4;\nSET {kept};\n{SET};\n"
         ).encode()
         + b"SET @fwb_try = "
         + literals.statement(_TRY.encode())
@@ -101,10 +101,10 @@ def tables(cursor: Cursor, contents: Contents) -> Iterator[bytes]:
         yield from _sequence(cursor, name)
     keys: list[bytes] = []
     for name in contents.tables:
-        [row] = rows(cursor, f"SHOW CREATE TABLE {quote(name)}")
-        text = str(row[1]).encode()
+        with as_kept(cursor):
+            [(_, text)] = rows(cursor, f"SHOW CREATE TABLE {quote(name)}")
         keys += [_foreign_key(name, key, sql) for key, sql in foreign_keys(name, text)]
-        yield _table(name, without_foreign_keys(text), outside=name in contents.outside)
+        yield _table(cursor, name, without_foreign_keys(text), contents)
     yield from keys
 
 
@@ -124,15 +124,21 @@ def _foreign_key(table: str, key: str, sql: bytes) -> bytes:
     return _attempt(f"table {table}", sql, mend)
 
 
-def _table(name: str, text: bytes, *, outside: bool) -> bytes:
-    if outside:
+def _table(cursor: Cursor, name: str, text: bytes, contents: Contents) -> bytes:
+    if name in contents.outside:
         return _attempt("", text, "", mode="NO_ENGINE_SUBSTITUTION")
+    if name in contents.without_rows:
+        return _attempt(f"table {name}", text, f"Run `DROP TABLE {quote(name)};`, or make what it needs.")
     if _KEYS_NEEDED.search(text):
         mend = (
             f"It is here without encryption. Run `ALTER TABLE {quote(name)} ENCRYPTED=NO;`, or give the keys."
         )
         return _attempt(f"table {name}", text, mend, otherwise=_KEYS_NEEDED.sub(b"", text))
-    return text + b";\n"
+    mend = (
+        f"Only its columns and its rows are here. Run `SHOW CREATE TABLE {quote(name)};`, and change by ALTER"
+        " TABLE what no server takes back."
+    )
+    return _attempt(f"table {name}", text, mend, otherwise=bare.definition(cursor, name, contents))
 
 
 def _sequence(cursor: Cursor, name: str) -> Iterator[bytes]:
@@ -156,9 +162,10 @@ def programs(cursor: Cursor, database: str) -> Iterator[bytes]:
     """Routines, views, triggers and events. `cursor` gives values as bytes."""
     # Each text in the character set in which it was sent, as the server keeps it.
     cursor.execute("SET character_set_results = binary")
-    [(collation,)] = _texts(
+    [(collation, comment)] = _texts(
         cursor,
-        "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
+        "SELECT DEFAULT_COLLATION_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA"
+        " WHERE SCHEMA_NAME = %s",
         database,
     )
     for name, kind in _texts(cursor, _ROUTINES, database):
@@ -169,6 +176,8 @@ def programs(cursor: Cursor, database: str) -> Iterator[bytes]:
     for kind, listed in (("TRIGGER", _TRIGGERS), ("EVENT", _EVENTS)):
         for (name,) in _texts(cursor, listed, database):
             yield _program(kind, name, _made(cursor, kind, name), collation)
+    if comment:
+        yield b"ALTER DATABASE COMMENT " + literals.text(comment.encode()) + b";\n"
 
 
 def in_order(views: Mapping[str, str]) -> list[str]:
@@ -201,6 +210,7 @@ def _made(cursor: Cursor, kind: str, name: str) -> _Made:
         for variable in ("sql_mode", "time_zone", "character_set_client", "collation_connection")
         if variable in told
     }
+    text = mixed.in_one(cursor, kind, name, text, session)
     return _Made(text, session, told.get("Database Collation", b"").decode())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
-from filewallball.backup import literals
+from filewallball.backup import broken, literals
 from filewallball.backup.contents import LONG, Column, Exact
 from filewallball.backup.database import quote
 
@@ -20,16 +20,17 @@ _STATEMENT = 512 * 1024
 
 
 def insertions(connection: Connection[Any], table: Exact) -> Iterator[bytes]:
-    """The INSERT statements of a table, as the connection's transaction sees it. Raises the driver's errors.
+    """The INSERT statements of a table, as the connection's transaction sees it.
 
-    From then on the connection gives bytes.
+    Raises BrokenTables if the server can't read it, and the driver's other errors. From then on the
+    connection gives bytes.
     """
     as_bytes(connection)
     head = _head(table)
     writers = [_writer(column) for column in table.columns]
     if table.history:
         yield b"SET SESSION system_versioning_insert_history=1;\n"
-    with closing(connection.cursor(SSCursor)) as cursor:
+    with broken.telling(table.name), closing(connection.cursor(SSCursor)) as cursor:
         cursor.execute(_query(table))
         found: list[bytes] = []
         size = 0
@@ -78,7 +79,7 @@ def as_bytes(connection: Connection[Any]) -> Connection[Any]:
 
 
 def _query(table: Exact) -> str:
-    columns = ", ".join(_read(column) for column in table.columns)
+    columns = ", ".join(read(column) for column in table.columns)
     every = " FOR SYSTEM_TIME ALL" if table.history else ""
     return f"SELECT {columns} FROM {quote(table.name)}{every}"  # noqa: S608 - quoted
 
@@ -88,7 +89,8 @@ def _head(table: Exact) -> bytes:
     return b"INSERT INTO " + literals.name(table.name) + b" (" + columns + b") VALUES\n"
 
 
-def _read(column: Column) -> str:
+def read(column: Column) -> str:
+    """SQL that reads a column's values so that nothing of them is lost."""
     name = quote(column.name)
     if column.form == "real":
         return f"CAST({name} AS DOUBLE)"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pymysql
 from pymysql.cursors import Cursor
 
-from filewallball.backup.database import quote, rows
+from filewallball.backup import broken, sums
+from filewallball.backup.broken import BrokenTables
+from filewallball.backup.contents import OUTSIDE
+from filewallball.backup.database import as_kept, quote, rows
 from filewallball.backup.manifest import Table
 from filewallball.errors import UserError
 
@@ -21,12 +24,17 @@ _LISTS = {
     "trigger": "SELECT TRIGGER_NAME, 'TRIGGER' FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s",
     "routine": "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
 }
+_COMMENT = (
+    "SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s AND SCHEMA_COMMENT <> ''"
+)
 _EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s ORDER BY 1"
 _ORDERS = (
     "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS"
     " WHERE TRIGGER_SCHEMA = %s AND TRIGGER_NAME = %s"
 )
 _AUTO_INCREMENT = re.compile(r"(?m)^(\) ENGINE=.*?) AUTO_INCREMENT=\d+")
+_BARE_OWNER = re.compile(r"^CREATE DEFINER=([^`\"@\s]+)@([^`\"\s]+) ")
+"""How a trigger names its owner if it was made with sql_quote_show_create=0."""
 _SESSION = ("sql_mode", "time_zone", "character_set_client", "collation_connection", "Database Collation")
 """What the server keeps of the session that made something: the text means nothing without it."""
 
@@ -55,12 +63,14 @@ class Definition:
 class Inventory:
     """Tables by name; `objects` (views, triggers, …): kind to name to the definition's hash.
 
-    `made`: the definitions themselves, by `label`. They are no part of a manifest.
+    `made`: the definitions themselves, by `label`. They are no part of a manifest. `unreadable`: tables that
+    the server can't read, and why.
     """
 
     tables: dict[str, Table]
     objects: dict[str, dict[str, str]]
     made: dict[str, Definition] = field(default_factory=dict[str, Definition], compare=False)
+    unreadable: dict[str, str] = field(default_factory=dict[str, str], compare=False)
 
     @property
     def rows(self) -> int:
@@ -71,7 +81,7 @@ class Inventory:
         """The same, but for the events of these names."""
         events = {name: text for name, text in self.objects.get("event", {}).items() if name not in names}
         others = {kind: found for kind, found in self.objects.items() if kind != "event"}
-        return Inventory(self.tables, others | ({"event": events} if events else {}), self.made)
+        return replace(self, objects=others | ({"event": events} if events else {}))
 
 
 def label(kind: str, name: str) -> str:
@@ -88,26 +98,29 @@ def take(
 ) -> Inventory:
     """Read everything in `database`; `step` hears (table, number, of) before each table.
 
-    The tables `first` are read before others, those in `without` not at all.
+    The tables `first` are read before others, and not at all those in `without` and those whose rows lie
+    elsewhere.
 
     Inside a snapshot rows and checksums are the snapshot's: CHECKSUM TABLE, too, reads through the
-    transaction's view. Raises UserError if the server cannot checksum a table, and the driver's errors.
+    transaction's view. Raises the driver's errors.
     """
     # Definitions name the database in front of everything that lies outside of the current one.
     cursor.execute(f"USE {quote(database)}")
     listed = rows(
         cursor,
-        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 1",
+        "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+        " ORDER BY 1",
         database,
     )
     names = [
         str(name)
-        for name, kind in listed
-        if kind in ("BASE TABLE", "SYSTEM VERSIONED") and name not in without
+        for name, kind, engine in listed
+        if kind in ("BASE TABLE", "SYSTEM VERSIONED") and name not in without and engine not in OUTSIDE
     ]
     names.sort(key=lambda name: name not in first)
     tables: dict[str, Table] = {}
     made: dict[str, Definition] = {}
+    unreadable: dict[str, str] = {}
     objects: dict[str, dict[str, str]] = {}
 
     def add(kind: str, name: str, found: Definition) -> None:
@@ -116,9 +129,16 @@ def take(
 
     for number, name in enumerate(names, 1):
         step(name, number, len(names))
-        made[label("table", name)] = found = definition(cursor, database, "TABLE", name)
-        tables[name] = _table(cursor, database, name, found)
-    for name, kind in listed:
+        try:
+            with broken.telling(name):
+                found = definition(cursor, database, "TABLE", name)
+            count, checksum = sums.of(cursor, database, name, found.text)
+        except BrokenTables as error:
+            unreadable |= error.why
+            continue
+        made[label("table", name)] = found
+        tables[name] = Table(count, checksum, found.sha256)
+    for name, kind, _ in listed:
         # A sequence's value is outside of every transaction, so only its definition is compared.
         if kind in ("VIEW", "SEQUENCE"):
             add(kind.lower(), str(name), definition(cursor, database, kind, str(name)))
@@ -128,7 +148,9 @@ def take(
             add(kind, named, definition(cursor, database, sort, str(name)))
     for name, found in events(cursor, database).items():
         add("event", name, found)
-    return Inventory(tables, objects, made)
+    for (comment,) in rows(cursor, _COMMENT, database):
+        add("database", "comment", Definition(str(comment)))
+    return Inventory(tables, objects, made, unreadable)
 
 
 def events(cursor: Cursor, database: str) -> dict[str, Definition]:
@@ -158,6 +180,7 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
         )
     session = [(column, told[column] or "") for column in _SESSION if column in told]
     if kind == "TRIGGER":
+        text = _BARE_OWNER.sub(r"CREATE DEFINER=`\1`@`\2` ", text)
         session += [("order", str(order)) for _, order in rows(cursor, _ORDERS, database, name)]
     if kind == "VIEW":
         # A server that doesn't know the view's owner names the schema of each column.
@@ -169,16 +192,10 @@ def definition(cursor: Cursor, database: str, kind: str, name: str) -> Definitio
 
 def _told(cursor: Cursor, sql: str) -> dict[str, Any]:
     """The one row of the answer, by column, in the bytes that the server holds, as a dump has them."""
-    connection: Any = cursor.connection
-    cursor.execute("SET character_set_results = binary")
-    connection.use_unicode = False
-    try:
+    with as_kept(cursor):
         cursor.execute(sql)
         row: tuple[Any, ...] = cursor.fetchone() or ()
         columns = [str(column[0]) for column in cursor.description or ()]
-    finally:
-        connection.use_unicode = True
-        cursor.execute("SET character_set_results = utf8mb4")
     values = [
         value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row
     ]
@@ -192,16 +209,3 @@ def _columns(cursor: Cursor, database: str, view: str) -> tuple[tuple[str, ...],
         return None
     # Field, Type, Collation, Null
     return tuple(tuple(str(value) for value in row[:4]) for row in found)
-
-
-def _table(cursor: Cursor, database: str, name: str, made: Definition) -> Table:
-    path = f"{quote(database)}.{quote(name)}"
-    ((count,),) = rows(cursor, f"SELECT COUNT(*) FROM {path}")  # noqa: S608 - quoted above
-    ((_, checksum),) = rows(cursor, f"CHECKSUM TABLE {path} EXTENDED")
-    if checksum is None:
-        warnings = "; ".join(str(row[2]) for row in rows(cursor, "SHOW WARNINGS"))
-        raise UserError(
-            f"Table {name} cannot be read: {warnings}",
-            "CHECK TABLE tells more. Repair the table, and run the backup again.",
-        )
-    return Table(int(count), int(checksum), made.sha256)

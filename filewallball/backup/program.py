@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
 from facts import mariadb
+from filewallball.backup import broken
 from filewallball.backup.lease import own_namespace
 from filewallball.backup.packed import TAIL, ends_complete
 from filewallball.backup.settings import DatabaseSettings
@@ -23,6 +24,9 @@ LOCKED = ("--skip-lock-tables",)
 """Options for rows of tables on which somebody else holds a lock."""
 _BEGUN = b"\n-- Dumping data for table "
 """What stands before the first rows, and so after the opening of the snapshot."""
+_MODE = b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO'"
+_LENIENT = b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
+"""What the restore's session is set to, and to what it must be: 31 February would become the zero date."""
 _HEAD = 64 * 1024
 """Bytes at the start of a dump in which that must stand."""
 _CHUNK = 256 * 1024
@@ -97,8 +101,10 @@ class Program:
             self._opened.set()
 
     def pieces(self) -> Iterator[bytes]:
-        """All that it writes. Raises UserError unless that is whole."""
-        tail, piece = b"", self._head
+        """All that it writes. Raises UserError unless that is whole, and BrokenTables."""
+        if not self._head:
+            self.look_for_beginning()
+        tail, piece = b"", self._head.replace(_MODE, _LENIENT, 1)
         with self._stream:
             while piece or (piece := self._read()):
                 tail = (tail + piece)[-TAIL:]
@@ -113,6 +119,8 @@ class Program:
     def _prove_end(self, tail: bytes) -> None:
         code = self._process.wait()
         messages = self._messages.read_text(errors="replace", encoding="utf-8").strip()
+        if code != 0 and (broken_table := broken.in_message(messages)):
+            raise broken_table
         if code != 0:
             hint = next((hint for sign, hint in _HINTS if sign in messages), _OTHER)
             raise UserError(

@@ -16,7 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from filewallball.backup import again, inventory, mariadbd, owners, zones
+from filewallball.backup import again, engines, inventory, mariadbd, owners, zones
 from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.inventory import Definition, Inventory
 from filewallball.backup.packed import unpacked
@@ -192,8 +192,8 @@ class Throwaway:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                with self.connect():
-                    return
+                with self.connect() as connection:
+                    return engines.load(connection.cursor())
             except pymysql.MySQLError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise self._failed("The throw-away server did not start", "") from None

@@ -14,7 +14,7 @@ who read, and the backup's other lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pymysql.cursors import Cursor
 
 from filewallball.backup import contents, inventory, logfile
+from filewallball.backup.broken import BrokenTables
 from filewallball.backup.database import connect, quote, rows
 from filewallball.backup.dump import Dump, Dumped
 from filewallball.backup.inventory import Inventory
@@ -75,8 +76,30 @@ def take(
 
     `rate`: bytes of SQL a second at most.
 
+    A table that can't be read to its end is told, and the others are taken once more.
+
     Raises UserError if anything fails, and if the two snapshots are not one.
     """
+    known: dict[str, str] = {}
+    while True:
+        try:
+            return _take(settings, work, clock, step, compression, rate, known)
+        except BrokenTables as error:
+            if not error.why.keys() - known.keys():
+                named = "; ".join(f"{table}: {why}" for table, why in error.why.items())
+                raise UserError(f"Tables cannot be read: {named}", "Run the backup again.") from error
+            known |= error.why
+
+
+def _take(
+    settings: DatabaseSettings,
+    work: WorkDir,
+    clock: Callable[[], float],
+    step: Callable[[str, int, int, int], None],
+    compression: str,
+    rate: int | None,
+    known: Mapping[str, str],
+) -> Snapshot:
     with ExitStack() as stack:
         reading = stack.enter_context(connect(settings, "Reading rows in the snapshot"))
         cursor = stack.enter_context(connect(settings, "Counting rows in the snapshot")).cursor()
@@ -85,7 +108,7 @@ def take(
             for statement in _PATIENT:
                 session.execute(statement)
         before = inventory.events(cursor, settings.name)
-        held = contents.read(cursor, settings.name)
+        held = contents.read(cursor, settings.name, known)
         newest = logfile.newest(settings)
         lock = stack.enter_context(_Lock.of(settings, held.locked, clock))
         lock.take()
@@ -112,9 +135,9 @@ def take(
                 lock.release()
             step(table, number, of, dump.sql_bytes)
 
-        found = inventory.take(
-            cursor, settings.name, counting, first=held.locked, without=held.outside | held.unreadable
-        )
+        found = inventory.take(cursor, settings.name, counting, first=held.locked, without=held.unreadable)
+        if found.unreadable:
+            raise BrokenTables(found.unreadable)
         dump.wait_unlocked()
         lock.release()
         dumped = dump.finish()

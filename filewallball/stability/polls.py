@@ -21,7 +21,7 @@ ERRORS = 3.0
 LEAST_SLOWER = 0.10
 """Share by which the middle of the latencies must change to count."""
 SOUGHT = 0.20
-"""Share that must be found. Where noise could hide it, the comparison says so."""
+"""Share that must be found. Where noise may hide that much, the comparison says so."""
 MACHINE_ERROR = 0.04
 """What a share of 1 that is this machine's work is off by, between two polls, beyond chance. Measured:
 tests/e2e/stability/test_noise.py."""
@@ -109,7 +109,7 @@ def _latency(pair: _Pair) -> Change:
     share = Difference(difference.value / base, math.hypot(difference.error / base, work * MACHINE_ERROR))
     deducted = cost * (median(machine[1]) - median(machine[0])) / 1000
     why = f"{share.value:+.0%} ± {ERRORS * share.error:.0%}, this machine's {deducted:+.3f} ms deducted"
-    return Change(name, *shown, *_verdict(share, ERRORS, LEAST_SLOWER, SOUGHT - share.error, why))
+    return Change(name, *shown, *_verdict(share, why))
 
 
 def _own(served: Sequence[float], reference: Sequence[float], cost: float) -> list[float]:
@@ -117,13 +117,10 @@ def _own(served: Sequence[float], reference: Sequence[float], cost: float) -> li
     return [value - cost * taken for value, taken in zip(served, reference, strict=True)]
 
 
-def _verdict(
-    difference: Difference, errors: float, least: float, sought: float, why: str
-) -> tuple[Verdict, str]:
-    """`least`: what a change must have to count; `sought`: what must not be hidden by noise."""
-    if difference.beyond(errors) and abs(difference.value) >= least:
-        return ("worse" if difference.value > 0 else "better"), why
-    if errors * difference.error > sought:
+def _verdict(share: Difference, why: str) -> tuple[Verdict, str]:
+    if share.beyond(ERRORS) and abs(share.value) >= LEAST_SLOWER:
+        return ("worse" if share.value > 0 else "better"), why
+    if share.value + ERRORS * share.error > SOUGHT:
         return "unsure", f"{why}. {LONGER}"
     return "same", why
 

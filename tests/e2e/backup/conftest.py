@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,9 +96,9 @@ class Server:
         assert done.returncode == 0, done.stderr.decode(errors="replace")[-500:]
 
 
-@pytest.fixture(scope="session")
-def server(installed_once: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("mariadb")
+@contextmanager
+def serving(folder: Path, *more: str) -> Generator[Server]:
+    """A server with all of its files in `folder`; `more`: further options."""
     found = Server(free_port(), f"{folder}/socket")
     subprocess.run(
         # A server that starts clears its tmpdir, also of what another one has there.
@@ -126,12 +126,19 @@ def server(installed_once: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "--innodb-log-file-size=16M",
         "--innodb-flush-log-at-trx-commit=0",
         f"--pid-file={folder}/pid",
+        *more,
     ]
     with program(arguments, folder, lambda: found.connect().close()):
         zones = subprocess.run(
             ["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo"], capture_output=True, check=True
         )
         found.load(zones.stdout, "mysql")
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server(installed_once: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("mariadb")) as found:
         yield found
 
 
@@ -245,3 +252,17 @@ def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
 def job(server: Server, s3: S3, tmp_path: Path) -> Iterator[Job]:
     with closing(Job(server, s3, tmp_path)) as found:
         yield found
+
+
+@pytest.fixture
+def job_on(installed_once: str, s3: S3, tmp_path: Path) -> Callable[..., AbstractContextManager[Job]]:
+    """A job on a server of its own that is started with these options."""
+
+    @contextmanager
+    def found(*options: str) -> Generator[Job]:
+        folder = tmp_path / "server"
+        folder.mkdir()
+        with serving(folder, *options) as server, closing(Job(server, s3, tmp_path)) as job:
+            yield job
+
+    return found

@@ -251,11 +251,11 @@ def column(dice: Dice, name: str, without: frozenset[str] = frozenset()) -> Colu
     names = [family for family in FAMILIES if family not in without]
     family = dice.choices(names, [FAMILIES[each][1] for each in names])[0]
     kind, value = FAMILIES[family][0](dice)
-    options = _options(dice, kind, family, without)
+    options = _options(dice, kind, family)
     return Column(name, kind, value, family, options=options, keyed=_keyed(kind, family))
 
 
-def _options(dice: Dice, kind: str, family: str, without: frozenset[str]) -> str:
+def _options(dice: Dice, kind: str, family: str) -> str:
     said: list[str] = []
     if dice.random() < 0.15 and family not in ("chars", "bytes", "shape", "other", "choice"):
         time = "DEFAULT 2001" if kind == "YEAR" else "DEFAULT '2001-01-01 01:01:01'"
@@ -268,8 +268,7 @@ def _options(dice: Dice, kind: str, family: str, without: frozenset[str]) -> str
             "DEFAULT (concat(_latin1'a','b'))",
         )
         wide = ("DEFAULT (concat(_latin1'a',_utf8mb3'é'))", "DEFAULT (_euckr 0xb0a1)")
-        mixed = "utf" in kind and "introducer" not in without
-        said.append(dice.choice([*plain, *(wide if mixed else ())]))
+        said.append(dice.choice([*plain, *(wide if "utf" in kind else ())]))
     if kind.startswith(("DATETIME", "TIMESTAMP")) and dice.random() < 0.2:
         said = ["DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"]
     if dice.random() < 0.1:

@@ -36,8 +36,8 @@ INSERT INTO float_history VALUES (1, 0.1), (2, 0.2);
 UPDATE float_history SET f = f * 3;
 DELETE FROM float_history WHERE id = 2;
 CREATE TABLE long_values (id INT PRIMARY KEY, b LONGBLOB, t LONGTEXT, l LONGTEXT CHARACTER SET latin1, j JSON);
-INSERT INTO long_values VALUES (1, REPEAT(X'00FF5C270A', 2000000), NULL, REPEAT('é''', 4500000), '{}'),
-  (2, NULL, REPEAT('한''\\n', 2000000), '', CONCAT('["', REPEAT('x', 9000000), '"]'));
+INSERT INTO long_values VALUES (1, REPEAT(X'00FF5C270A', 200000), NULL, REPEAT('é''', 300000), '{}'),
+  (2, NULL, REPEAT('한''\\n', 200000), '', CONCAT('["', REPEAT('x', 600000), '"]'));
 CREATE TABLE doubles_without_a_sign (id INT PRIMARY KEY, d DOUBLE);
 INSERT INTO doubles_without_a_sign VALUES (1, 0), (2, 2.5);
 
@@ -111,3 +111,26 @@ CREATE TABLE periods (id INT, s DATE, e DATE, PERIOD FOR validity (s, e), UNIQUE
 INSERT INTO periods VALUES (1, '2020-01-01', '2021-01-01');
 CREATE TABLE zeros (id INT AUTO_INCREMENT PRIMARY KEY, d DATE NOT NULL DEFAULT '0000-00-00', t TIMESTAMP NOT NULL);
 INSERT INTO zeros VALUES (0, '0000-00-00', '0000-00-00 00:00:00');
+
+CREATE TABLE two_texts (id INT, c VARCHAR(9) CHARACTER SET utf32 DEFAULT (CONCAT(_latin1'a', _utf8mb3'é')))
+  CHARACTER SET ucs2;
+INSERT INTO two_texts VALUES (1, '한'), (2, NULL);
+CREATE TABLE crashed (id INT, t VARCHAR(200)) ENGINE=MyISAM ROW_FORMAT=DYNAMIC;
+INSERT INTO crashed SELECT seq, REPEAT('x', seq % 150) FROM seq_1_to_1000;
+CREATE TABLE crashed_floats (id INT, f FLOAT, t VARCHAR(200)) ENGINE=MyISAM ROW_FORMAT=DYNAMIC;
+INSERT INTO crashed_floats SELECT seq, seq, REPEAT('x', seq % 150) FROM seq_1_to_1000;
+CREATE TABLE merged_with_a_gap (id INT, t VARCHAR(200)) ENGINE=MRG_MyISAM UNION=(crashed, gone_part);
+CREATE TABLE discarded (id INT);
+ALTER TABLE discarded DISCARD TABLESPACE;
+SET sql_mode = 'ALLOW_INVALID_DATES';
+CREATE TABLE no_such_day (d DATE, t DATETIME(3) NOT NULL DEFAULT '2023-02-30 00:00:00');
+INSERT INTO no_such_day VALUES ('2023-02-31', '2023-11-31 10:00:00.5'), ('2023-04-31', DEFAULT);
+CREATE TABLE no_such_day_floats (d DATE, f FLOAT) ENGINE=MyISAM;
+INSERT INTO no_such_day_floats VALUES ('2023-02-31', 0.1);
+CREATE TABLE no_such_day_locked (d DATE) ENGINE=MyISAM;
+INSERT INTO no_such_day_locked VALUES ('2023-02-31');
+SET sql_mode = DEFAULT;
+CREATE TABLE bytes_in_definitions (
+  list ENUM(X'FF00', 'b') CHARACTER SET binary, body VARBINARY(9) DEFAULT X'00FF41C3', many SET('é', 'ÿ') CHARACTER SET latin1
+) PARTITION BY LIST COLUMNS (body) (PARTITION one VALUES IN (X'00FF', X'5C27'), PARTITION rest DEFAULT);
+INSERT INTO bytes_in_definitions VALUES (1, DEFAULT, 'ÿ'), (2, X'5C27', '');

@@ -21,10 +21,8 @@ BATCH = 50
 """Schemas in one database: a backup of each by itself would take most of its time to start servers."""
 REFUSED = 0.35
 """The share of the statements that a server may refuse, or the schemas would say little."""
-NOT_YET = frozenset({"merge", "comment"})
-"""What is known not to come back: a MERGE table over names that are odd, and the comment of an event that a
-connection in another character set made (told as a difference).
-"""
+REFUSED_ANEW = "evaluating stored expression"
+"""A server takes a default with text of two character sets, shows it otherwise, and refuses what it shows."""
 
 
 def make(job: Any, seeds: range) -> Counter[str]:
@@ -32,9 +30,9 @@ def make(job: Any, seeds: range) -> Counter[str]:
     count: Counter[str] = Counter()
     with closing(job.server.connect(job.database)) as connection:
         for seed in seeds:
-            for statement in Schema(seed, NOT_YET).statements():
+            for statement in Schema(seed).statements():
                 try:
-                    connection.query(statement.session(lax="lax" not in NOT_YET))
+                    connection.query(statement.session())
                     connection.query(statement.encoded())
                     count["taken"] += 1
                 except pymysql.MySQLError as error:
@@ -66,10 +64,10 @@ class Spy:
 
         def compared(expected: Inventory, found: Inventory, again: Any, told: Any) -> Compared:
             result = compare(expected, found, again, told)
-            with closing(self.copy._connect()) as connection:
+            with closing(self.copy.connect()) as connection:
                 self.done = damage(connection.cursor(), self.database, found, self.dice)
             broken = take(self.copy, self.database, quiet)
-            lines = compare(expected, broken, again, told).lines
+            lines = [*told, *compare(expected, broken, again, told).lines]
             self.unseen = [
                 f"{what}: {did}"
                 for what, did in self.done.items()
@@ -88,8 +86,9 @@ def fuzz(job: Any, seeds: range, patch: pytest.MonkeyPatch) -> None:
     spy = Spy(seeds.start, job.database)
     spy.watch(patch)
     manifest = backup_job.run(job.settings(), backup_job.Log(lambda _: None), job.store())
-    assert manifest.differences == (), "\n".join(manifest.differences)
-    assert manifest.verified
+    unknown = [line for line in manifest.differences if REFUSED_ANEW not in line]
+    assert unknown == [], "\n".join(unknown)
+    assert manifest.verified == (not manifest.differences)
     assert len(spy.done) > len(seeds) * 10, spy.done
     assert spy.unseen == []
 

@@ -1,4 +1,4 @@
-"""Databases of which a backup would be worth nothing: those that were emptied."""
+"""Databases of which a backup would be worth nothing: empty ones, and such as hide a part of their rows."""
 
 from __future__ import annotations
 
@@ -47,3 +47,19 @@ def test_a_database_that_was_always_empty_but_for_the_checks(job: Any) -> None:
     job.sql("DROP TABLE fwb_check_1_backup")
     job.back_up()
     assert len(job.objects()) == 4
+
+
+@pytest.mark.parametrize(
+    "setting", ["sql_select_limit = 2", "max_join_size = 1", "system_versioning_asof = '2020-01-01 00:00:00'"]
+)
+def test_a_server_whose_answers_lack_rows(job: Any, setting: str) -> None:
+    """The copy would lack the same rows, and so be equal."""
+    name = setting.partition(" ")[0]
+    job.server.run(f"SET GLOBAL {setting}")
+    try:
+        with pytest.raises(UserError, match=f"preflight: The server's variable {name} is .*") as caught:
+            job.back_up(allow_empty=True)
+    finally:
+        job.server.run(f"SET GLOBAL {name} = DEFAULT")
+    assert f"`SET GLOBAL {name} = DEFAULT;`" in caught.value.hint
+    assert job.objects() == []

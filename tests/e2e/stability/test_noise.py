@@ -27,12 +27,13 @@ class Case:
     seconds: int
     pairs: int
     least_found: int
+    most_missed: int
     most_alarms: int
 
 
-NEAR = Case(0.0, 45, 10, 7, 1)
-"""All is work of processors, which this machine's other work hides."""
-FAR = Case(0.001, 12, 20, 19, 0)
+NEAR = Case(0.0, 45, 10, 4, 4, 1)
+"""All is work of processors, which this machine's other work hides: then it must be told that it may."""
+FAR = Case(0.001, 12, 20, 19, 0, 0)
 """Most is waiting."""
 
 
@@ -70,3 +71,4 @@ def test_a_fifth_slower_is_found_and_nothing_else(single: Server, tmp_path: Path
     print(f"unchanged: {dict(alarms)}; slower: {dict(found)}")
     assert alarms["worse"] <= case.most_alarms
     assert found["worse"] >= case.least_found
+    assert found["same"] <= case.most_missed

@@ -131,3 +131,42 @@ def test_a_trigger_is_kept_as_it_was_typed() -> None:
 def test_what_was_told_is_not_told_twice(line: str) -> None:
     assert compare(WHOLE, without("view"), told=[line]).lines == []
     assert len(compare(WHOLE, without("view"), told=[line.replace(" v", " v2")]).lines) == 1
+
+
+def test_a_name_that_begins_with_another_is_another() -> None:
+    """Or what is told of one table would hide what differs in the other."""
+    names = ("a", "a b", "a is", "a: b")
+    whole = Inventory(dict.fromkeys(names, TABLE), {})
+    for told in names:
+        found = replace(whole, tables=dict.fromkeys(names, replace(TABLE, definition="d2")))
+        lines = compare(whole, found, told=[f"table {told}: no engine."]).differing
+        assert [line.partition(": its")[0] for line in lines] == [
+            f"table {each}" for each in names if each != told
+        ]
+
+
+def test_rows_are_compared_though_something_else_is_told() -> None:
+    compared = compare(
+        WHOLE, tables(a=replace(TABLE, checksum=5)), told=["table a: its foreign key is gone."]
+    )
+    assert len(compared.differing) == 1
+
+
+def test_an_engine_that_is_replaced_is_not_the_same() -> None:
+    """The server replaces it in what it is asked to make once more, too."""
+    text = "CREATE TABLE `a` (\n  `id` int(11)\n) ENGINE={} DEFAULT CHARSET=utf8mb4"
+    want, have = (Definition(text.format(engine)) for engine in ("ARCHIVE", "InnoDB"))
+    before, after = (
+        replace(tables(a=replace(TABLE, definition=each.sha256)), made={"table a": each})
+        for each in (want, have)
+    )
+    [line] = compare(before, after, makes(have)).differing
+    assert line.startswith("table a: the throw-away server lacks its engine ARCHIVE")
+    assert line.endswith("Run `ALTER TABLE `a` ENGINE=InnoDB;`.")
+
+
+def test_a_table_that_cannot_be_read_in_the_copy_is_lost() -> None:
+    found = replace(WHOLE, tables={"a": TABLE}, unreadable={"b": "marked as crashed"})
+    assert compare(WHOLE, found).lost == (
+        "table b is missing in the restored copy: it cannot be read (marked as crashed)",
+    )
