@@ -119,6 +119,7 @@ def _environment(args: BackupArgs) -> dict[str, str]:
         Variables.WORK_SIZE: args.settings.work_size,
         Variables.KEEP_DAYS: str(args.settings.keep_days),
         Variables.RATE: args.settings.rate,
+        Variables.DEADLINE_SECONDS: str(args.settings.deadline_minutes * 60),
         **_packing(args.settings),
         "HOME": WORK_PATH,
         **args.bucket.way(),

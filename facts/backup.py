@@ -16,7 +16,7 @@ CHECK_JOB: Final = "filewallball-backup-check"
 
 KEEP_DAYS: Final = 7
 """Days after which a backup is removed, where nothing else is set."""
-RATE: Final = "20Mi"
+RATE: Final = "5Mi"
 """SQL that is read a second at most, where nothing else is set. Measured: benchmarks/backup_impact.py."""
 COMPRESSIONS: Final = ("gzip", "zstd")
 IDENTITY_PATH: Final = "/etc/filewallball-identity"
@@ -38,6 +38,8 @@ class Variables:
     KEEP_DAYS: Final = "FWB_BACKUP_KEEP_DAYS"
     COMPRESSION: Final = "FWB_BACKUP_COMPRESSION"
     RATE: Final = "FWB_BACKUP_RATE"
+    DEADLINE_SECONDS: Final = "FWB_BACKUP_DEADLINE_SECONDS"
+    """When Kubernetes ends the job."""
     RECIPIENTS: Final = "FWB_BACKUP_RECIPIENTS"
     """The public keys for which backups are encrypted, one a line."""
     IDENTITY_FILE: Final = "FWB_BACKUP_IDENTITY_FILE"

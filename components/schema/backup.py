@@ -194,7 +194,7 @@ class Backup(Scheduled):
     rate: Quantity = Field(
         default=RATE,
         description="SQL that is read from the database in a second, at most. Applications notice less"
-        " of a lower rate.",
+        " of a lower rate. A database that would take more than half of deadlineMinutes is read faster.",
     )
     compression: Literal["gzip", "zstd"] = Field(
         default="gzip",

@@ -29,6 +29,7 @@ SETTINGS = {
     Variables.COMPRESSION: "filewallball:backup.compression",
     Variables.RECIPIENTS: "filewallball:backup.encryption.recipients",
     Variables.RATE: "filewallball:backup.rate",
+    Variables.DEADLINE_SECONDS: "filewallball:backup.deadlineMinutes",
     Variables.WORK_SIZE: "filewallball:backup.workSize or filewallball:valkey.snapshots.workSize",
     snapshots.Variables.KEEP: "filewallball:valkey.snapshots.keep",
 }

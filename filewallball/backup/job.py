@@ -25,7 +25,7 @@ from filewallball.backup.manifest import Manifest, Table
 from filewallball.backup.names import CHECKS_PREFIX, backup_name
 from filewallball.backup.packed import Packing
 from filewallball.backup.publish import NAME_TRIES, publish
-from filewallball.backup.rate import Rate, yield_the_disk
+from filewallball.backup.rate import Rate, in_time, yield_the_disk
 from filewallball.backup.sealed import sealed
 from filewallball.backup.settings import Settings
 from filewallball.backup.snapshot import Snapshot
@@ -72,6 +72,10 @@ def run(settings: Settings, log: Log, store: Store | None = None, *, before_rest
             failures.forget(store)
             done += [f"MariaDB {server.version}", f"about {human(server.data_bytes)} of data"]
             done += [f"{human(work.room())} of room", settings.store.where]
+            if settings.rate:
+                rate = in_time(settings.rate, server.data_bytes, settings.deadline_seconds)
+                settings = replace(settings, rate=rate)
+                done += [f"at most {human(rate or 0)} a second are read"]
         with log.step("dump") as done:
             taken = snapshot.take(
                 settings.database, work, log.clock, _dumping(log), settings.packing.compression, settings.rate

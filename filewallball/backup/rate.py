@@ -18,6 +18,17 @@ def yield_the_disk() -> None:
         subprocess.run(["ionice", "--class", "idle", "--pid", str(os.getpid())], check=False)
 
 
+_SHARE = 0.5
+"""The part of the job's time that reading and loading may take together."""
+
+
+def in_time(rate: int | None, size: int, seconds: int) -> int | None:
+    """The rate, or a higher one with which so many bytes are read and then loaded in half of the time."""
+    if not rate:
+        return rate
+    return max(rate, int(2 * size / (_SHARE * seconds)))
+
+
 class Rate:
     """At most so many bytes a second; None: as fast as can be."""
 

@@ -11,6 +11,9 @@ from facts.backup import COMPRESSIONS, KEEP_DAYS, Variables
 from filewallball.backup.environment import Reader
 from filewallball.backup.packed import Packing
 
+DAY = 24 * 3600
+"""Seconds that a job may take, where nothing is told."""
+
 
 @dataclass(frozen=True)
 class DatabaseSettings:
@@ -60,8 +63,8 @@ class Settings:
     """Everything that one backup needs. `work_size` is the work directory's limit in bytes, if it has one.
 
     `keep_days`: the age at which a backup is removed. `rate`: bytes of SQL that are read a second, at most;
-    None: as fast as can be. `allow_empty`: a database without a row is backed up
-    even if the last backup had rows.
+    None: as fast as can be. `deadline_seconds`: when the job is ended from outside. `allow_empty`: a database
+    without a row is backed up even if the last backup had rows.
     """
 
     database: DatabaseSettings
@@ -71,6 +74,7 @@ class Settings:
     keep_days: int = KEEP_DAYS
     packing: Packing = field(default_factory=Packing)
     rate: int | None = None
+    deadline_seconds: int = DAY
     allow_empty: bool = False
 
 
@@ -88,6 +92,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             read.recipients(Variables.RECIPIENTS),
         ),
         rate=read.size(Variables.RATE),
+        deadline_seconds=read.count(Variables.DEADLINE_SECONDS, DAY),
     )
     read.finish()
     return settings

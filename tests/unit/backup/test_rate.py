@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from filewallball.backup.rate import Rate
+import pytest
+
+from filewallball.backup.rate import Rate, in_time
 
 
 class Clock:
@@ -40,3 +42,18 @@ def test_without_a_limit_nothing_waits() -> None:
     clock = Clock()
     Rate(None, clock, clock.sleep).wait(10**12)
     assert clock.slept == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "size", "seconds", "wanted"),
+    [
+        (5, 1000, 7200, 5),  # 400 s of 7,200
+        (5, 36_000, 7200, 20),  # both ways through it in 3,600 s
+        (0, 10**9, 7200, 0),
+        (None, 10**9, 7200, None),
+    ],
+)
+def test_a_large_database_is_read_in_time(
+    rate: int | None, size: int, seconds: int, wanted: int | None
+) -> None:
+    assert in_time(rate, size, seconds) == wanted
