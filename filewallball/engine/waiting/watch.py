@@ -63,7 +63,8 @@ class Watch:
         seen = view.objects.get(meta["name"])
         if seen is None and self._seen:
             raise RolloutFailed(f"{key_of(self._applied)}: somebody deleted it meanwhile", _AGAIN)
-        self._seen = self._seen or seen is not None
+        # What it took the place of may still be in the view, and go from it.
+        self._seen = self._seen or (seen is not None and seen["metadata"]["uid"] == meta["uid"])
         if seen is None or int(seen["metadata"]["resourceVersion"]) < int(meta["resourceVersion"]):
             return self._applied
         if seen["metadata"]["uid"] != meta["uid"]:

@@ -70,7 +70,7 @@ def work(job: Any, *statements: str) -> list[tuple[Any, ...]]:
 
 def states(job: Any, database: str) -> list[tuple[Any, ...]]:
     with closing(job.server.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute(STATES, database)
+        cursor.execute(STATES, (database,))
         return list(cursor.fetchall())
 
 

@@ -1,12 +1,13 @@
-"""Whose pods a wait looks at: those of the revision that was asked for, and of no older one."""
+"""What a wait looks at: the object that was asked for, pods of that revision, and nothing older."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from filewallball.engine.waiting.watch import Watch
+from filewallball.engine.waiting.watch import RolloutFailed, Watch
 
 Object = dict[str, Any]
 NAMESPACE = "shop"
@@ -21,6 +22,13 @@ class Views:
 
     def objects(self, _api_version: str, kind: str, _namespace: str) -> list[Object]:
         return [each for each in self._objects if each["kind"] == kind]
+
+    def view(self, _api_version: str, kind: str, namespace: str) -> SimpleNamespace:
+        found = self.objects(_api_version, kind, namespace)
+        return SimpleNamespace(objects={each["metadata"]["name"]: each for each in found})
+
+    def become(self, *objects: Object) -> None:
+        self._objects = objects
 
 
 def made(kind: str, name: str, owner: Object | None = None, **parts: Any) -> Object:
@@ -87,3 +95,19 @@ def test_a_job_has_no_revisions() -> None:
     pod = crashing(job)
     pod["status"]["containerStatuses"][0] |= {"state": {"waiting": {"reason": "ErrImagePull"}}}
     assert troubles(job, pod) == ["ErrImagePull"]
+
+
+def job(uid: str, version: int) -> Object:
+    return made("Job", "check", meta={"uid": uid, "resourceVersion": str(version)})
+
+
+def test_what_was_there_before_may_go_late() -> None:
+    """A Job that was made anew: the view shows the old one, then nothing, and then the new one."""
+    views = Views(job("old", 5))
+    watch = Watch(None, views, job("new", 7))  # pyright: ignore[reportArgumentType]
+    for seen in ([job("old", 5)], [], [job("new", 8)]):
+        views.become(*seen)
+        assert watch.latest()["metadata"]["uid"] == "new"
+    views.become()
+    with pytest.raises(RolloutFailed, match="somebody deleted it meanwhile"):
+        watch.latest()
