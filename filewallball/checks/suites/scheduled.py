@@ -108,7 +108,19 @@ def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
         )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
     if age > timedelta(hours=target.max_age_hours):
-        raise _late(namespace, target, f"the newest verified {newest.what} {seen}", newest.remedy)
+        if ago := _started_ago(namespace, target):
+            raise CheckWarned(
+                f"the newest verified {newest.what} {seen}: the stack was stopped meanwhile, and was started "
+                f"{ago.total_seconds() / 60:.0f} min ago",
+                f"younger than {target.max_age_hours:g} h",
+                f"The next one is due by its schedule, {target.schedule} {target.time_zone}. To have one "
+                f"now, run {newest.remedy}.",
+            )
+        raise CheckFailed(
+            f"the newest verified {newest.what} {seen}",
+            f"younger than {target.max_age_hours:g} h",
+            why_none(namespace, target, newest.remedy),
+        )
     return seen
 
 
@@ -135,23 +147,12 @@ def _ago(moment: str) -> timedelta:
 def none_at_all(
     namespace: str, target: ScheduledTarget, store: Store, count: int, what: str, remedy: str
 ) -> CheckFailed:
-    """What to raise of a store without any verified one."""
-    seen = f"no verified {what} in {store.settings.where}, {count} in all"
-    return _late(namespace, target, seen, remedy)
-
-
-def _late(namespace: str, target: ScheduledTarget, seen: str, remedy: str) -> CheckFailed:
-    """A failure; or a warning, where the whole stack was stopped when one was due."""
-    wanted = f"younger than {target.max_age_hours:g} h"
-    if ago := _started_ago(namespace, target):
-        minutes = ago.total_seconds() / 60
-        return CheckWarned(
-            f"{seen}: the stack was stopped meanwhile, and was started {minutes:.0f} min ago",
-            wanted,
-            f"The next one is due by its schedule, {target.schedule} {target.time_zone}. To have one now, "
-            f"run {remedy}.",
-        )
-    return CheckFailed(seen, wanted, why_none(namespace, target, remedy))
+    """The failure of a store without any verified one."""
+    return CheckFailed(
+        f"no verified {what} in {store.settings.where}, {count} in all",
+        f"one younger than {target.max_age_hours:g} h",
+        why_none(namespace, target, remedy),
+    )
 
 
 def why_none(namespace: str, target: ScheduledTarget, remedy: str) -> str:
