@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from filewallball.backup.rate import Rate
+
 UNIT = 1024
 """Bytes of a value that count as one key: a larger value counts more than once."""
 DEFAULT = 10_000
@@ -27,9 +29,7 @@ class Pace:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rate = rate
-        self._clock = clock
-        self._sleep = sleep
-        self._free = clock()
+        self._limit = Rate(rate, clock, sleep)
         self._bytes_each = 0.0
 
     def batch(self) -> int:
@@ -45,13 +45,7 @@ class Pace:
         """Wait until as many keys, of that many bytes in all, are within the rate."""
         if keys:
             self._bytes_each += (size / keys - self._bytes_each) * 0.2 if self._bytes_each else size / keys
-        if not self._rate:
-            return
-        now = self._clock()
-        if self._free > now:
-            self._sleep(self._free - now)
-        # What was not used isn't saved up: a stall is no reason to hurry.
-        self._free = max(self._free, now) + max(keys, size / UNIT) / self._rate
+        self._limit.wait(max(keys, size / UNIT))
 
     def wait_bytes(self, size: int) -> None:
         """The same for a stream of bytes, in which keys can't be told."""
