@@ -6,7 +6,7 @@ STACK ?= dev
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up down clean test test-all test-engines test-unit judge lint format lock bench setup
+.PHONY: help up down clean test test-all test-engines test-unit coverage judge lint format lock bench setup
 
 help: ## this list
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -35,10 +35,14 @@ test: setup lint ## the tests, end-to-end ones included
 test-all: setup lint ## the tests with all variants, the real engine's and the benchmarks, as every night
 	@$(BIN)/python -m tests.judges
 	@FWB_ENGINES=build scripts/run-tests -m "" tests
+	@$(MAKE) coverage
 	@$(BIN)/python -m benchmarks
 
 test-engines: setup ## the program under the real Pulumi engine, which is built if it has to be
 	@FWB_ENGINES=build scripts/run-tests -m "" tests/e2e/pulumi
+
+coverage: setup ## branch coverage of the library for applications: 90% or more
+	@$(BIN)/pytest -q -m "" -n 3 --dist loadfile --cov --cov-report=term tests/unit/storage tests/e2e/storage tests/e2e/locks
 
 judge: setup ## what others' tools say of our objects, AWS resources and dependencies
 	@$(BIN)/python -m tests.judges

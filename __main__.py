@@ -8,7 +8,9 @@ from datetime import datetime
 import pulumi
 
 import settings
+from components.app import App, AppArgs
 from components.backup import Backup, BackupArgs
+from components.balancer import Balancer, BalancerArgs
 from components.binlogs import Binlogs, BinlogsArgs
 from components.bucket import AwsBucket, AwsBucketArgs
 from components.certificates import Certificates, CertificatesArgs
@@ -20,7 +22,7 @@ from components.provider import Cluster, ClusterArgs
 from components.redis import Redis, RedisArgs
 from components.snapshots import Snapshots, SnapshotsArgs
 from components.stackoutputs import outputs
-from components.store import Store, StoreArgs, reach
+from components.store import Store, StoreArgs, files_beside, reach
 from components.valkey import Valkey, ValkeyArgs
 from facts.machine import NO_CHECKS_VARIABLE
 
@@ -39,11 +41,16 @@ namespace = Namespace(
     "namespace", NamespaceArgs(stack.namespace, cluster.keeping, stack.cluster.dns), in_cluster
 )
 where, zone = namespace.name, stack.time_zone
+aws = AwsBucketArgs(where, stack, pulumi.get_stack())
 store = [
-    *Store.where_wanted("store", StoreArgs(where, stack.backup.store, cluster.keeping), in_cluster),
-    *AwsBucket.where_wanted("bucket", AwsBucketArgs(where, stack, pulumi.get_stack()), in_cluster),
+    *Store.where_wanted(
+        "store", StoreArgs(where, stack.backup.store, cluster.keeping, stack.files_bucket), in_cluster
+    ),
+    *AwsBucket.where_wanted("bucket", aws, in_cluster),
 ]
 bucket = store[0].bucket if store else reach(stack.backup.store)
+own = AwsBucket.for_files("files", aws, in_cluster)
+files = own[0].bucket if own else files_beside(bucket, stack)
 authority = Certificates.where_wanted("certificates", CertificatesArgs(where, stack, toolkit), in_cluster)
 tls = authority[0].encryption if authority else None
 parts = [
@@ -51,7 +58,9 @@ parts = [
     mariadb := Mariadb(
         "mariadb", MariadbArgs(where, stack.mariadb, stack.checks, cluster.keeping, tls), in_cluster
     ),
-    Redis("redis", RedisArgs(where, stack.redis, stack.checks, agent, stack.disposable, tls), in_cluster),
+    redis := Redis(
+        "redis", RedisArgs(where, stack.redis, stack.checks, agent, stack.disposable, tls), in_cluster
+    ),
     valkey := Valkey("valkey", ValkeyArgs(where, stack.valkey, cluster.keeping, agent, tls), in_cluster),
     backup := Backup(
         "backup", BackupArgs(where, stack.backup, mariadb.login("backup"), bucket, toolkit, zone), in_cluster
@@ -66,6 +75,34 @@ parts = [
         SnapshotsArgs(where, stack.valkey.snapshots, valkey.endpoint, bucket, toolkit, zone),
         in_cluster,
     ),
+    *(
+        app := App.where_wanted(
+            "app",
+            AppArgs(
+                where,
+                stack.app,
+                stack.app.image,
+                mariadb.login("app"),
+                redis.endpoint,
+                valkey.endpoint,
+                files,
+            ),
+            in_cluster,
+        )
+    ),
+    *Balancer.where_wanted(
+        "balancer",
+        BalancerArgs(
+            where,
+            stack.balancer,
+            stack.balancer.peers.image or reference("peers"),
+            [server for each in app for server in each.servers],
+            stack.app.max_upload_bytes,
+            app,
+        ),
+        in_cluster,
+    ),
+    *own,
     *store,
 ]
 run = os.environ.get(NO_CHECKS_VARIABLE) != "1"

@@ -26,6 +26,7 @@ from components.schema import PROJECT, Model, Settings
 from components.schema.aws import ROLE_ANNOTATION
 from components.unset import drafted
 from components.values import image_is_pinned
+from facts.app import CONNECTIONS
 from facts.machine import DEPLOYING_VARIABLE
 
 NOT_SET = "still to be set"
@@ -34,7 +35,20 @@ __all__ = ["PROJECT", "Settings", "SettingsError", "from_pulumi", "load"]
 
 def _stack_faults(parts: Mapping[str, Any]) -> list[Fault]:
     """What only shows when several parts are seen together. `parts`: those that are right in themselves."""
-    return [*_aws_faults(parts), *(_protection_faults(parts) if parts.get("protect") else ())]
+    protection = _protection_faults(parts) if parts.get("protect") else ()
+    application = (*_file_faults(parts), *_crowd_faults(parts), *_balancer_faults(parts))
+    return [*_aws_faults(parts), *application, *protection]
+
+
+def _balancer_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    app, balancer = parts.get("app"), parts.get("balancer")
+    if app and balancer and balancer.enabled and not app.enabled:
+        yield (
+            "balancer.enabled",
+            True,
+            "the stack has no application for a balancer to stand before; write app.enabled: true as well, or"
+            " false here",
+        )
 
 
 def _aws_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
@@ -52,6 +66,7 @@ def _aws_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
         "backup": backup,
         "valkey.snapshots": valkey and valkey.snapshots,
         "checks": parts.get("checks"),
+        "app": parts.get("app"),
     }
     for path, part in accounts.items():
         if part and ROLE_ANNOTATION in part.service_account_annotations:
@@ -60,6 +75,57 @@ def _aws_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
                 part.service_account_annotations[ROLE_ANNOTATION],
                 "the stack makes this account's role itself, by backup.store.aws; leave it out",
             )
+
+
+def _file_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    """The users' files are in a bucket of their own, which opens no way to the backups."""
+    app, backup = parts.get("app"), parts.get("backup")
+    if not (app and app.enabled and backup):
+        return
+    files, store = app.files, backup.store
+    if not (files.bucket or store.files_bucket):
+        yield (
+            "app.files.bucket",
+            None,
+            "backup.store.bucket is a bucket that you made, and you have to make one for the users' files as"
+            " well; write its name",
+        )
+    if (name := files.bucket or store.files_bucket) == store.bucket_name:
+        yield (
+            "app.files.bucket",
+            name,
+            "the bucket of the backups, which the application could then read and delete; write the name of"
+            " another one",
+        )
+    if files.credentials_secret and store.files_bucket:
+        yield (
+            "app.files.credentialsSecret",
+            files.credentials_secret,
+            "the stack makes the bucket and the way into it itself; leave this out",
+        )
+    elif files.credentials_secret and files.credentials_secret == store.credentials_secret:
+        yield (
+            "app.files.credentialsSecret",
+            files.credentials_secret,
+            "opens the backups, which the application could then read and delete; write the name of a Secret"
+            " with other keys",
+        )
+
+
+def _crowd_faults(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    """All servers of the application must find places at the database."""
+    app, mariadb = parts.get("app"), parts.get("mariadb")
+    if not (app and app.enabled and mariadb):
+        return
+    needed = app.replicas * CONNECTIONS
+    if needed > mariadb.max_connections:
+        yield (
+            "app.replicas",
+            app.replicas,
+            f"each server opens up to {CONNECTIONS} connections to the database, {needed} in all, and"
+            f" mariadb.maxConnections is {mariadb.max_connections}; write one of {needed} or more there, or"
+            f" {mariadb.max_connections // CONNECTIONS} replicas or fewer",
+        )
 
 
 def _protection_faults(parts: Mapping[str, Any]) -> list[Fault]:

@@ -10,7 +10,18 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks import backup, backup_impact, measure, redis_backup, restore
+from benchmarks import (
+    app,
+    backup,
+    backup_impact,
+    balancer,
+    locks,
+    measure,
+    redis_backup,
+    restore,
+    storage_disk,
+    storage_redis,
+)
 from benchmarks.stack import BenchStack
 from facts.backup import RATE
 
@@ -25,17 +36,34 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["backup", "backup-impact", "restore", "redis-backup"],
+        choices=[
+            "backup",
+            "backup-impact",
+            "balancer",
+            "restore",
+            "redis-backup",
+            "locks",
+            "app",
+            "storage",
+            "storage-redis",
+        ],
         help="figures without a sandbox",
     )
     parser.add_argument("--megabytes", type=int, default=1050, help="of SQL (default 1050)")
-    parser.add_argument("--scale", type=float, default=1.0, help="part of Redis's keys (default 1.0: all)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="part of the keys or turns (default 1.0: all)"
+    )
     arguments = parser.parse_args()
     if arguments.what:
         figures = {
             "backup": lambda: backup.main(arguments.megabytes),
             "backup-impact": lambda: backup_impact.main(arguments.megabytes, RATE),
+            "balancer": lambda: balancer.measure(arguments.pairs),
             "restore": lambda: restore.main(arguments.megabytes),
+            "app": lambda: app.measure(arguments.scale),
+            "locks": lambda: locks.measure(arguments.pairs, arguments.scale),
+            "storage": lambda: storage_disk.measure(arguments.pairs),
+            "storage-redis": lambda: storage_redis.measure(arguments.pairs),
             "redis-backup": lambda: redis_backup.measure(arguments.pairs, arguments.scale),
         }
         write(arguments.what, figures[arguments.what]())

@@ -17,12 +17,12 @@ Step = Callable[[], object]
 
 @dataclass
 class Result:
-    """One figure. Times are wall-clock seconds; `limit` bounds what was `measured`."""
+    """One figure. Times are wall-clock seconds; `limit` bounds what was `measured` (None: nothing does)."""
 
     name: str
     unit: str
     ours: list[float]
-    limit: float
+    limit: float | None
     peer: str = ""
     theirs: list[float] = field(default_factory=list[float])
 
@@ -34,7 +34,7 @@ class Result:
 
     @property
     def within(self) -> bool:
-        return self.measured <= self.limit
+        return self.limit is None or self.measured <= self.limit
 
 
 def run(command: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
@@ -100,13 +100,14 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         peer = f"{spread(result.theirs)} {result.peer}".strip()
         kind = "×" if result.theirs else f" {result.unit}"
-        verdict = "within" if result.within else "OVER"
+        limit = "" if result.limit is None else f"{result.limit:.3g}{kind}"
+        verdict = "told" if result.limit is None else "within" if result.within else "OVER"
         cells = [
             result.name,
             f"{spread(result.ours)} {result.unit}",
             peer,
             f"{result.measured:.2f}{kind}",
-            f"{result.limit:g}{kind}",
+            limit,
             verdict,
         ]
         rows.append(f"| {' | '.join(cells)} |")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ import yaml
 
 from benchmarks.measure import Result, pairs, run, timed
 from filewallball import paths
+from filewallball.sandbox import images
 
 REPOSITORY = Path(__file__).parents[1]
 FWB = [sys.executable, "-m", "filewallball.cli"]
 UP = [*FWB, "up", "dev", "--engine", "embedded", "--no-checks", "--yes"]
 MIB = 2**20
+_IMAGE = re.compile(r"[ -]*image: (\S+)$", re.MULTILINE)
 
 
 def noop(project: Path, stack: str, count: int) -> list[Result]:
@@ -46,7 +49,7 @@ class BenchStack:
         self._fwb(UP)
 
     def render(self) -> None:
-        """Sandbox up, objects rendered for kubectl: all but the images."""
+        """Sandbox up, objects rendered for kubectl, and the images that these name."""
         ignore = shutil.ignore_patterns(".git", ".venv", "__pycache__")
         shutil.copytree(REPOSITORY, self._project, ignore=ignore)
         stack_file = self._project / "Pulumi.dev.yaml"
@@ -57,6 +60,7 @@ class BenchStack:
         run([*FWB, "sandbox", "up", "--name", self._sandbox])
         render = [*FWB, "render", "dev", "--yaml", str(self._objects)]
         run(render, cwd=self._project, env={"FWB_NO_CHECKS": "1"})
+        images.ensure(self._sandbox, self._images())
 
     def remove(self) -> None:
         """Leave nothing behind."""
@@ -100,6 +104,10 @@ class BenchStack:
         run([*self._kubectl, "apply", "--server-side", "-f", str(self._objects)])
         for workload in self._workloads():
             run([*self._kubectl, "-n", self._namespace, "rollout", "status", "--timeout=180s", workload])
+
+    def _images(self) -> set[str]:
+        texts = (path.read_text(encoding="utf-8") for path in self._objects.iterdir())
+        return {each for text in texts for each in _IMAGE.findall(text)}
 
     def _workloads(self) -> list[str]:
         """`kind/name` of all that rolls out, as rendered: what kubectl has to wait for."""

@@ -13,14 +13,14 @@ import pulumi
 
 from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Right
-from components.endpoints import Bucket, Database, lease_rights, trusted
+from components.endpoints import Bucket, Database, dumped, lease_rights, trusted
 from components.kube import Object, fingerprint, labels, metadata, selector
 from components.values import quantity_bytes
 from facts import mariadb, recovery, store
 from facts.backup import CHECK_JOB, CONTAINER, CRON_JOB, MODULE, NAME, Variables
 from facts.checks import NAME as CHECKS
 from facts.checks.backups import BackupTarget
-from facts.pods import WORK_PATH, secret_file, secret_folder
+from facts.pods import WORK_PATH, secret_folder
 from facts.policy import BACKS_UP
 
 if TYPE_CHECKING:
@@ -109,29 +109,18 @@ def _port(endpoint: str | None) -> int:
 def _environment(args: BackupArgs) -> dict[str, str]:
     database = args.database
     return {
-        Variables.HOST: database.host,
-        Variables.PORT: str(database.port),
-        Variables.DATABASE: database.name,
-        Variables.USER: database.user,
-        Variables.PASSWORD_FILE: secret_file(database.secret, database.key),
+        **dumped(database, args.settings.recipients),
         **args.bucket.place(),
         Variables.WORK_DIR: WORK_PATH,
         Variables.WORK_SIZE: args.settings.work_size,
         Variables.KEEP_DAYS: str(args.settings.keep_days),
         Variables.RATE: args.settings.rate,
         Variables.DEADLINE_SECONDS: str(args.settings.deadline_minutes * 60),
-        **_packing(args.settings),
+        Variables.COMPRESSION: args.settings.compression,
         "HOME": WORK_PATH,
         **args.bucket.way(),
         **trusted(database.tls)[1],
     }
-
-
-def _packing(settings: schema.Backup) -> dict[str, str]:
-    told = {Variables.COMPRESSION: settings.compression}
-    if settings.recipients:
-        told[Variables.RECIPIENTS] = "\n".join(settings.recipients)
-    return told
 
 
 def _job(args: BackupArgs) -> kinds.JobSpec:

@@ -9,7 +9,7 @@ import pulumi
 
 from components import network, pods, schema
 from components.described import Checked, Described, Description
-from components.endpoints import Bucket, Database, trusted
+from components.endpoints import Bucket, Database, dumped, trusted
 from components.kube import Object, fingerprint, labels, metadata, selector
 from facts import backup, store
 from facts.backup import Variables
@@ -17,7 +17,7 @@ from facts.binlogs import ALIVE, CONTAINER, MODULE, NAME, READY
 from facts.binlogs import Variables as Own
 from facts.checks import NAME as CHECKS
 from facts.checks.backups import BinlogsTarget
-from facts.pods import WORK_PATH, secret_file, secret_folder
+from facts.pods import WORK_PATH, secret_folder
 
 if TYPE_CHECKING:
     from components import kinds
@@ -89,15 +89,10 @@ def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
         ["python3", "-m", MODULE, "ship"],
         mounts,
         env={
-            Variables.HOST: database.host,
-            Variables.PORT: str(database.port),
-            Variables.DATABASE: database.name,
-            Variables.USER: database.user,
-            Variables.PASSWORD_FILE: secret_file(database.secret, database.key),
+            **dumped(database, args.settings.recipients),
             **args.bucket.place(),
             Variables.WORK_DIR: WORK_PATH,
             Own.EVERY_SECONDS: str(wanted.every_seconds),
-            **_encryption(args.settings),
             "HOME": WORK_PATH,
             **args.bucket.way(),
             **trusted(database.tls)[1],
@@ -115,10 +110,6 @@ def _template(args: BinlogsArgs) -> kinds.PodTemplateSpec:
         token=args.bucket.may_lack_guard,
         grace_seconds=30,
     )
-
-
-def _encryption(settings: schema.Backup) -> dict[str, str]:
-    return {Variables.RECIPIENTS: "\n".join(settings.recipients)} if settings.recipients else {}
 
 
 def _touched(file: str, *, minutes: int, period: int, failures: int) -> kinds.Probe:

@@ -1,4 +1,4 @@
-"""A bucket at AWS for backups, closed to all but the accounts that use it, each with the rights it needs.
+"""Buckets at AWS, for backups and for the users' files, closed to all but the accounts that use them.
 
 pulumi_aws is not imported: its modules for S3 and IAM take a second, and a `CustomResource` with the same
 token and camelCase properties is the same resource to either engine, as in components/kube.py. A test holds
@@ -23,6 +23,7 @@ from components.kube import Object, fingerprint
 from facts import store
 
 Properties = dict[str, Any]
+_BACKUPS = "backups"
 
 
 @dataclass
@@ -34,20 +35,30 @@ class AwsBucketArgs:
     stack: str
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """One bucket: what it holds, below which prefix, and who may use it."""
+
+    holds: str
+    aws: schema.Aws
+    prefix: str
+    grants: tuple[Grant, ...]
+
+
 class AwsBucket(Described):
     """The bucket, which outlives `destroy` with all that guards it, and a role per ServiceAccount."""
 
     bucket: Bucket
 
     def __init__(
-        self, name: str, args: AwsBucketArgs, aws: schema.Aws, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: AwsBucketArgs, wanted: _Wanted, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("filewallball:index:AwsBucket", name, None, opts)
-        prefix = args.settings.backup.store.prefix
-        rights = {grant: grants.text(grants.rights(grant, aws, prefix)) for grant in grants.GRANTS}
+        aws, prefix = wanted.aws, wanted.prefix
+        rights = {grant: grants.text(grants.rights(grant, aws, prefix)) for grant in wanted.grants}
         self.description = Description(
             fingerprint(aws.model_dump(), *rights.values()),
-            outputs=Outputs(buckets={"backups": f"s3://{aws.bucket}/{prefix}"}),
+            outputs=Outputs(buckets={wanted.holds: f"s3://{aws.bucket}/{prefix}"}),
         )
         arns = {grant.account: grants.role_arn(aws, args.stack, grant) for grant in rights}
         self.bucket = Bucket(
@@ -63,7 +74,7 @@ class AwsBucket(Described):
                 self._make(
                     "eks:PodIdentityAssociation", f"{name}-{grant.purpose}-identity", association, role
                 )
-        if aws.eks_cluster:
+        if aws.eks_cluster and wanted.holds == _BACKUPS:  # once for all clients of any bucket
             manifest = network.to_address(
                 "store-identity", args.where, "backup", store.NAME, grants.POD_IDENTITY_AGENT, 80
             )
@@ -74,9 +85,24 @@ class AwsBucket(Described):
     def where_wanted(
         cls, name: str, args: AwsBucketArgs, opts: pulumi.ResourceOptions
     ) -> Sequence[AwsBucket]:
-        """The bucket, where the settings ask for one; else none."""
-        aws = args.settings.backup.store.aws
-        return [cls(name, args, aws, opts)] if aws else []
+        """The bucket of the backups, where the settings ask for one; else none."""
+        keeping = args.settings.backup.store
+        if not keeping.aws:
+            return []
+        return [cls(name, args, _Wanted(_BACKUPS, keeping.aws, keeping.prefix, grants.GRANTS), opts)]
+
+    @classmethod
+    def for_files(cls, name: str, args: AwsBucketArgs, opts: pulumi.ResourceOptions) -> Sequence[AwsBucket]:
+        """The bucket of the users' files, where the settings ask for one; else none.
+
+        It keeps versions as the other one does, so that what was deleted by mistake can come back for a
+        while. None of them is locked: who deletes a file may count on its going.
+        """
+        aws, called = args.settings.backup.store.aws, args.settings.files_bucket
+        if not (aws and called):
+            return []
+        own = aws.model_copy(update={"bucket": called, "object_lock": None})
+        return [cls(name, args, _Wanted("files", own, "", (grants.FILES,)), opts)]
 
     def _keep(self, name: str, aws: schema.Aws, tags: Mapping[str, str], *, protect: bool) -> None:
         """The bucket and what guards it. One without the other would be data that nobody protects."""

@@ -16,7 +16,7 @@ import pulumi
 from components import network, pods, rights, schema
 from components.described import Checked, ConfigFiles, Described, Description, Image
 from components.endpoints import Encryption
-from components.kube import Object, fingerprint, labels, metadata, selector
+from components.kube import AGAIN, Object, fingerprint, labels, metadata, selector
 from facts import mariadb, redis, tls, valkey
 from facts.checks.tls import TlsTarget
 from facts.tls import NAME, Variables
@@ -107,7 +107,7 @@ class Certificates(Described):
         manifest: kinds.Job = {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": metadata(f"{NAME}-{suffix}", args.namespace, _LABELS),
+            "metadata": metadata(f"{NAME}-{suffix}", args.namespace, _LABELS, AGAIN),
             "spec": spec,
         }
         return Object(f"{name}-{suffix}", manifest, options)

@@ -14,7 +14,7 @@ import pulumi
 
 from components import network, pods, rights, schema
 from components.described import Checked, Described, Description, Image, Right
-from components.kube import Object, config_map, fingerprint, labels, metadata
+from components.kube import AGAIN, Object, config_map, fingerprint, labels, metadata
 from facts import checks as facts
 from facts.checks import NAME
 from facts.pods import CONFIG_PATH
@@ -177,14 +177,10 @@ def _pod_template(namespace: pulumi.Input[str], template: kinds.PodTemplateSpec)
     }
 
 
-_AGAIN = {"pulumi.com/replaceUnready": "true"}
-"""The next `up` makes a Job that failed anew. Else Pulumi finds the failed one, and fails each time."""
-
-
 def _job(name: str, namespace: pulumi.Input[str], template: kinds.PodTemplateSpec, minutes: int) -> kinds.Job:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(name, namespace, _LABELS, _AGAIN),
+        "metadata": metadata(name, namespace, _LABELS, AGAIN),
         "spec": {"backoffLimit": 0, "activeDeadlineSeconds": minutes * 60, "template": template},
     }

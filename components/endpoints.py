@@ -58,11 +58,29 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Cache:
+    """The cache, with one user of it. `access`: whose label opens the port."""
+
+    host: str
+    port: int
+    access: str
+    user: str
+    secret: str
+    key: str
+    server: pulumi.Resource
+    tls: Encryption | None = None
+
+
+@dataclass(frozen=True)
 class SessionSet:
-    """The session servers: their Sentinels as `host:port`, and what each of them runs."""
+    """The session servers: their Sentinels as `host:port`, and what each of them runs.
+
+    `access`: whose label opens the ports of both.
+    """
 
     sentinels: Sequence[str]
     master: str
+    access: str
     secret: str
     image: str
     resources: schema.Resources
@@ -99,6 +117,10 @@ class Bucket:
     def below(self, folder: str) -> Bucket:
         """The same bucket, with keys that start with the folder as well."""
         return replace(self, prefix=self.prefix + folder)
+
+    def beside(self, bucket: str, secret: str | None) -> Bucket:
+        """Another bucket of the same service, with another Secret or role."""
+        return replace(self, bucket=bucket, prefix="", secret=secret, token_key=None, roles={})
 
     def needed(self) -> list[pulumi.Resource]:
         """What has to be up before the store is used."""
@@ -184,4 +206,17 @@ def lease_rights(namespace: pulumi.Input[str]) -> dict[str, kinds.Manifest]:
     return {
         "role": rights.role(store.LEASE, namespace, _LABELS, [any_lease, this_one]),
         "binding": rights.binding(store.LEASE, namespace, _LABELS, [backup.NAME, snapshots.NAME]),
+    }
+
+
+def dumped(database: Database, recipients: Sequence[str]) -> dict[str, str]:
+    """What is told to whoever keeps copies of the database: where it is, and whom to encrypt them for."""
+    names = backup.Variables
+    return {
+        names.HOST: database.host,
+        names.PORT: str(database.port),
+        names.DATABASE: database.name,
+        names.USER: database.user,
+        names.PASSWORD_FILE: secret_file(database.secret, database.key),
+        **({names.RECIPIENTS: "\n".join(recipients)} if recipients else {}),
     }

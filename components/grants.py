@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import schema
-from facts import backup, binlogs, checks, snapshots
+from facts import app, backup, binlogs, checks, snapshots
 
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 """Where the agent of EKS Pod Identity answers on each node, at port 80."""
 LIST = "s3:ListBucket"
 PARTS = "s3:ListBucketMultipartUploads"
 """To find uploads that broke off. AWS knows no condition for it by which it could be held to some names."""
+ARRIVED = "s3:ListMultipartUploadParts"
 READ = ("s3:GetObject",)
 WRITE = ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject")
 READ_KEY = ("kms:Decrypt",)
@@ -32,11 +33,15 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Grant:
-    """The rights of one ServiceAccount. `objects`: (folder, what its objects' names begin with)."""
+    """The rights of one ServiceAccount. `objects`: (folder, what its objects' names begin with).
+
+    `resumes`: it looks at what has arrived of an upload.
+    """
 
     account: str
     objects: tuple[tuple[str, str], ...]
     writes: bool
+    resumes: bool = False
 
     @property
     def purpose(self) -> str:
@@ -54,6 +59,8 @@ GRANTS = (
         writes=False,
     ),
 )
+FILES = Grant(app.ACCOUNT, (("", ""),), writes=True, resumes=True)
+"""The application's rights on the bucket of its files."""
 
 
 def rights(grant: Grant, aws: schema.Aws, prefix: str) -> Document:
@@ -65,18 +72,15 @@ def _statements(grant: Grant, aws: schema.Aws, prefix: str) -> Iterator[Document
     bucket = f"arn:{aws.partition}:s3:::{aws.bucket}"
     folders = sorted({prefix + folder for folder, _ in grant.objects})
     objects = sorted(f"{prefix}{folder}{name}*" for folder, name in grant.objects)
-    yield {
-        "Sid": "List",
-        "Effect": "Allow",
-        "Action": [LIST],
-        "Resource": [bucket],
+    listing: Document = {"Sid": "List", "Effect": "Allow", "Action": [LIST], "Resource": [bucket]}
+    if objects != ["*"]:
         # A folder is listed as a whole; whether one object is there is found out by listing its name.
-        "Condition": {"StringLike": {"s3:prefix": sorted({*folders, *objects})}},
-    }
+        listing["Condition"] = {"StringLike": {"s3:prefix": sorted({*folders, *objects})}}
+    yield listing
     yield {
         "Sid": "Objects",
         "Effect": "Allow",
-        "Action": list(WRITE if grant.writes else READ),
+        "Action": [*(WRITE if grant.writes else READ), *([ARRIVED] if grant.resumes else [])],
         "Resource": [f"{bucket}/{each}" for each in objects],
     }
     if grant.writes:

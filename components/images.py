@@ -36,7 +36,8 @@ def reference(name: str, root: Path = ROOT) -> str:
 
 
 def _sources(root: Path, image: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    for name in [image["pip"]["requirements"], *image["copy"]["paths"]]:
+    requirements = [image["pip"]["requirements"]] if "pip" in image else []
+    for name in [*requirements, *image["copy"]["paths"]]:
         path = root / name
         files = [path] if not path.is_dir() else [file for file in path.rglob("*") if file.is_file()]
         for file in files:

@@ -274,6 +274,16 @@ class HTTPHeader(TypedDict):
     value: str
 
 
+class HTTPIngressPath(TypedDict):
+    backend: IngressBackend
+    pathType: str
+    path: NotRequired[str]
+
+
+class HTTPIngressRuleValue(TypedDict):
+    paths: list[HTTPIngressPath]
+
+
 class HostAlias(TypedDict):
     ip: str
     hostnames: NotRequired[list[str]]
@@ -296,6 +306,40 @@ IPBlock = TypedDict(
 class ImageVolumeSource(TypedDict):
     pullPolicy: NotRequired[str]
     reference: NotRequired[str]
+
+
+class Ingress(TypedDict):
+    apiVersion: Literal["networking.k8s.io/v1"]
+    kind: Literal["Ingress"]
+    metadata: ObjectMeta
+    spec: NotRequired[IngressSpec]
+
+
+class IngressBackend(TypedDict):
+    resource: NotRequired[TypedLocalObjectReference]
+    service: NotRequired[IngressServiceBackend]
+
+
+class IngressRule(TypedDict):
+    host: NotRequired[str]
+    http: NotRequired[HTTPIngressRuleValue]
+
+
+class IngressServiceBackend(TypedDict):
+    name: str
+    port: NotRequired[ServiceBackendPort]
+
+
+class IngressSpec(TypedDict):
+    defaultBackend: NotRequired[IngressBackend]
+    ingressClassName: NotRequired[str]
+    rules: NotRequired[list[IngressRule]]
+    tls: NotRequired[list[IngressTLS]]
+
+
+class IngressTLS(TypedDict):
+    hosts: NotRequired[list[str]]
+    secretName: NotRequired[str]
 
 
 class Job(TypedDict):
@@ -868,6 +912,11 @@ class ServiceAccountTokenProjection(TypedDict):
     user: NotRequired[int]
 
 
+class ServiceBackendPort(TypedDict):
+    name: NotRequired[str]
+    number: NotRequired[int]
+
+
 class ServicePort(TypedDict):
     port: int
     appProtocol: NotRequired[str]
@@ -1061,6 +1110,7 @@ Manifest = (
     ConfigMap
     | CronJob
     | Deployment
+    | Ingress
     | Job
     | Namespace
     | NetworkPolicy

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from components import kinds
 
 FILES = Path(__file__).parent / "files"
+AGAIN = {"pulumi.com/replaceUnready": "true"}
+"""Of a Job: `up` makes one that failed anew. Else Pulumi finds the failed one, and fails each time."""
 
 
 class Object(pulumi.CustomResource):
@@ -117,12 +119,28 @@ def lone_disruption_budget(
     name: str, namespace: pulumi.Input[str], labels: Mapping[str, str]
 ) -> kinds.PodDisruptionBudget:
     """Makes stopping the only server a decision: draining its node waits until someone deletes the pod."""
+    return _disruption_budget(name, namespace, labels, {"minAvailable": 1})
+
+
+def disruption_budget(
+    name: str, namespace: pulumi.Input[str], labels: Mapping[str, str]
+) -> kinds.PodDisruptionBudget:
+    """Lets drained nodes stop one of several servers at a time."""
+    return _disruption_budget(name, namespace, labels, {"maxUnavailable": 1})
+
+
+def _disruption_budget(
+    name: str,
+    namespace: pulumi.Input[str],
+    labels: Mapping[str, str],
+    limit: kinds.PodDisruptionBudgetSpec,
+) -> kinds.PodDisruptionBudget:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(name, namespace, labels),
         "spec": {
-            "minAvailable": 1,
+            **limit,
             "selector": {"matchLabels": selector(name)},
             # A server that isn't ready serves nobody: then nothing is lost by moving it.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",

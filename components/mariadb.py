@@ -116,11 +116,12 @@ class Mariadb(Described):
         self.register_outputs({})
 
     def login(self, short: str) -> Database:
-        """The database, for one of facts.mariadb.USERS."""
+        """The database, for one of facts.mariadb.USERS. The application has no place in the reserve."""
+        ours = short != "app"
         return Database(
             NAME,
-            RESERVED_PORT,
-            RESERVED,
+            RESERVED_PORT if ours else PORT,
+            RESERVED if ours else NAME,
             DATABASE,
             user(short),
             CREDENTIALS,

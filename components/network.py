@@ -35,6 +35,13 @@ def policy(
     }
 
 
+Ports = int | tuple[int, ...]
+
+
+def _ports(ports: Ports) -> list[kinds.NetworkPolicyPort]:
+    return _tcp(*((ports,) if isinstance(ports, int) else ports))
+
+
 def _tcp(*ports: int) -> list[kinds.NetworkPolicyPort]:
     return [{"protocol": "TCP", "port": port} for port in ports]
 
@@ -43,11 +50,12 @@ def server(
     name: str,
     namespace: pulumi.Input[str],
     component: str,
-    port: int,
+    port: Ports,
     label: str | None = None,
     called: str | None = None,
+    reason: str = "",
 ) -> kinds.NetworkPolicy:
-    """Lets pods with the access label in to a server's port.
+    """Lets pods with the access label in to a server's port, or to its ports.
 
     `label`: whose label it is, if not its own. `called`: the policy's name, if not the server's.
     """
@@ -63,11 +71,11 @@ def server(
                         {"podSelector": who},
                         {"podSelector": who, "namespaceSelector": {"matchLabels": CLIENT_NAMESPACE}},
                     ],
-                    "ports": _tcp(port),
+                    "ports": _ports(port),
                 }
             ],
         },
-        f"Clients of {label or name} connect to {name}, which knows them by their password.",
+        reason or f"Clients of {label or name} connect to {name}, which knows them by their password.",
     )  # fmt: skip
 
 
@@ -75,18 +83,18 @@ def clients(
     name: str,
     namespace: pulumi.Input[str],
     component: str,
-    port: int,
+    port: Ports,
     label: str | None = None,
     called: str | None = None,
 ) -> kinds.NetworkPolicy:
-    """Lets pods of this namespace with the access label out to a server's port."""
+    """Lets pods of this namespace with the access label out to a server's port, or to its ports."""
     return policy(
         f"{called or name}-clients", namespace, component,
         {
             "podSelector": {"matchLabels": access(label or name)},
             "policyTypes": ["Egress"],
             "egress": [
-                {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": _tcp(port)}
+                {"to": [{"podSelector": {"matchLabels": selector(name)}}], "ports": _ports(port)}
             ],
         },
         f"Clients of {label or name} in this namespace connect to {name}.",
@@ -107,6 +115,48 @@ def peers(
             "egress": [{"to": [{"podSelector": pods}], "ports": _tcp(port)}],
         },
         f"The pods of {server} tell each other how they are.",
+    )  # fmt: skip
+
+
+def gate(
+    name: str,
+    server: str,
+    namespace: pulumi.Input[str],
+    component: str,
+    ports: Sequence[int],
+    others: Sequence[kinds.NetworkPolicyPeer],
+    reason: str,
+) -> kinds.NetworkPolicy:
+    """Lets pods with the access label `name`, and others, in to some ports of a server."""
+    who: kinds.LabelSelector = {"matchLabels": access(name)}
+    peers: list[kinds.NetworkPolicyPeer] = [
+        {"podSelector": who},
+        {"podSelector": who, "namespaceSelector": {"matchLabels": CLIENT_NAMESPACE}},
+        *others,
+    ]
+    return policy(
+        name, namespace, component,
+        {
+            "podSelector": {"matchLabels": selector(server)},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": peers, "ports": _tcp(*ports)}],
+        },
+        reason,
+    )  # fmt: skip
+
+
+def towards(
+    name: str, server: str, namespace: pulumi.Input[str], component: str, ports: Sequence[int]
+) -> kinds.NetworkPolicy:
+    """Lets pods of this namespace with the access label `name` out to what `gate` opens."""
+    return policy(
+        f"{name}-clients", namespace, component,
+        {
+            "podSelector": {"matchLabels": access(name)},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"podSelector": {"matchLabels": selector(server)}}], "ports": _tcp(*ports)}],
+        },
+        f"Clients of {name} in this namespace connect to {server}.",
     )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from components import kinds
 
+_ZONE = "topology.kubernetes.io/zone"
+
 
 def container(
     name: str,
@@ -151,4 +153,32 @@ def script_probe(script: str, *arguments: str, period: int, failures: int, timeo
         "periodSeconds": period,
         "failureThreshold": failures,
         "timeoutSeconds": timeout,
+    }
+
+
+def apart(where: Mapping[str, str], *, zones: bool) -> kinds.PodSpecMore:
+    """Away from pods with the labels `where`: on other nodes, and in other zones where there are any.
+
+    Only with `zones` by a topology spread constraint: a node without a zone could take no pod.
+    """
+    terms = [_away("kubernetes.io/hostname", 100, where), _away(_ZONE, 50, where)]
+    spread: kinds.PodSpecMore = {
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
+    }
+    if zones:
+        spread["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": _ZONE,
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": {"matchLabels": dict(where)},
+            }
+        ]
+    return spread
+
+
+def _away(key: str, weight: int, where: Mapping[str, str]) -> kinds.WeightedPodAffinityTerm:
+    return {
+        "weight": weight,
+        "podAffinityTerm": {"topologyKey": key, "labelSelector": {"matchLabels": dict(where)}},
     }

@@ -18,7 +18,7 @@ from components.described import (
     Password,
     SecretFiles,
 )
-from components.endpoints import Encryption, certificate
+from components.endpoints import Cache, Encryption, certificate
 from components.kube import (
     Object,
     config_map,
@@ -54,7 +54,9 @@ class RedisArgs:
 
 
 class Redis(Described):
-    """The cache, with its Service `redis`."""
+    """The cache, with its Service `redis`. `endpoint`: for the application."""
+
+    endpoint: Cache
 
     def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("filewallball:index:Redis", name, None, opts)
@@ -70,6 +72,7 @@ class Redis(Described):
             checked=_checked(settings, args.limits, config[CONF], CA_FILE if args.tls else None),
             outputs=_outputs(encrypted=args.tls is not None),
         )
+        self.endpoint = Cache(NAME, PORT, NAME, "app", CREDENTIALS, password_key("app"), self, args.tls)
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [password_key(user) for user in USERS], self)
         Object(f"{name}-config", config_map(CONFIG_MAP, args.namespace, _LABELS, config), child)
         clients = Object(

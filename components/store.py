@@ -23,6 +23,7 @@ from components.kube import (
     selector,
     service,
 )
+from facts.app import FILES_CREDENTIALS
 from facts.pods import CONFIG_PATH, config_file, secret_folder
 from facts.policy import NO_BACKUP
 from facts.store import ACCESS_KEY, CLAIM, CREDENTIALS, ENDPOINT, NAME, PORT, SECRET_KEY
@@ -31,13 +32,17 @@ if TYPE_CHECKING:
     from components import kinds
 
 _LABELS = labels(NAME, "object-store")
+_USERS = "/run/store"
 
 
 @dataclass
 class StoreArgs:
+    """`files`: the bucket of the application's files, if there is one."""
+
     namespace: pulumi.Input[str]
     settings: schema.Store
     keeping: Keeping
+    files: str | None = None
 
 
 class Store(Described):
@@ -49,7 +54,7 @@ class Store(Described):
         super().__init__("filewallball:index:Store", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         config = files(NAME)
-        template = _template(args.settings, fingerprint(config))
+        template = _template(args.settings, args.files, fingerprint(config))
         self.description = Description(
             fingerprint(template),
             images=(Image("backup.store.image", args.settings.image),),
@@ -57,6 +62,8 @@ class Store(Described):
         )
         self.bucket = reach(args.settings, self)
         generated_secret(CREDENTIALS, args.namespace, _LABELS, [ACCESS_KEY, SECRET_KEY], self)
+        if args.files:
+            generated_secret(FILES_CREDENTIALS, args.namespace, _LABELS, [ACCESS_KEY, SECRET_KEY], self)
         Object(f"{name}-config", config_map("store-config", args.namespace, _LABELS, config), child)
         volume.claim(CLAIM, args.namespace, "object-store", args.settings.storage, args.keeping, self)
         Object(f"{name}-service", service(NAME, args.namespace, _LABELS, selector(NAME), {"s3": PORT}), child)
@@ -96,21 +103,44 @@ def reach(settings: schema.Store, server: Store | None = None) -> Bucket:
     )
 
 
-def _template(store: schema.Store, config: str) -> kinds.PodTemplateSpec:
+def files_beside(bucket: Bucket, settings: schema.Settings) -> Bucket:
+    """The bucket of the application's files, at the service of the backups' bucket."""
+    own = FILES_CREDENTIALS if bucket.server else settings.app.files.credentials_secret
+    return bucket.beside(settings.files_bucket or "", own)
+
+
+def _template(store: schema.Store, files: str | None, config: str) -> kinds.PodTemplateSpec:
     health: kinds.Probe = {"httpGet": {"path": "/health", "port": "s3"}, "timeoutSeconds": 5}
+    mounts = {
+        "data": "/var/lib/store",
+        "config": CONFIG_PATH,
+        "credentials": secret_folder(CREDENTIALS),
+        "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+    }
+    volumes = [
+        pods.claim_volume("data", CLAIM),
+        pods.config_volume("config", "store-config"),
+        pods.secret_volume("credentials", CREDENTIALS, [ACCESS_KEY, SECRET_KEY]),
+        pods.scratch_volume("tmp", "64Mi"),
+    ]
+    if files:
+        mounts |= {"files": secret_folder(FILES_CREDENTIALS), "users": _USERS}
+        volumes += [
+            pods.secret_volume("files", FILES_CREDENTIALS, [ACCESS_KEY, SECRET_KEY]),
+            pods.scratch_volume("users", "1Mi", memory=True),
+        ]
     server = pods.container(
         NAME,
         store.image,
         store.resources,
         ["/bin/sh", config_file("start.sh")],
-        {
-            "data": "/var/lib/store",
-            "config": CONFIG_PATH,
-            "credentials": secret_folder(CREDENTIALS),
-            "tmp": "/tmp",  # noqa: S108 - a volume of the pod's own
+        mounts,
+        writable=["data", "tmp", *(["users"] if files else [])],
+        env={
+            "FWB_BUCKET": store.bucket_name,
+            "FWB_REGION": store.region,
+            "FWB_FILES_BUCKET": files or "",
         },
-        writable=["data", "tmp"],
-        env={"FWB_BUCKET": store.bucket_name, "FWB_REGION": store.region},
         ports=[{"name": "s3", "containerPort": PORT, "protocol": "TCP"}],
         startupProbe=health | {"periodSeconds": 1, "failureThreshold": 60},
         readinessProbe=health | {"periodSeconds": 5, "failureThreshold": 3},
@@ -119,12 +149,7 @@ def _template(store: schema.Store, config: str) -> kinds.PodTemplateSpec:
     return pods.template(
         _LABELS,
         [server],
-        [
-            pods.claim_volume("data", CLAIM),
-            pods.config_volume("config", "store-config"),
-            pods.secret_volume("credentials", CREDENTIALS, [ACCESS_KEY, SECRET_KEY]),
-            pods.scratch_volume("tmp", "64Mi"),
-        ],
+        volumes,
         annotations={"filewallball.io/config": config},
     )
 

@@ -29,6 +29,7 @@ from components.kube import (
     Keeping,
     Object,
     config_map,
+    disruption_budget,
     files,
     fingerprint,
     generated_secret,
@@ -96,7 +97,14 @@ class Valkey(Described):
             outputs=_outputs(settings, encrypted=encrypted),
         )
         self.endpoint = SessionSet(
-            _sentinels(settings), MASTER, CREDENTIALS, settings.image, settings.resources, self, args.tls
+            _sentinels(settings),
+            MASTER,
+            NAME,
+            CREDENTIALS,
+            settings.image,
+            settings.resources,
+            self,
+            args.tls,
         )
         credentials = generated_secret(
             CREDENTIALS, namespace, _LABELS[NAME], [password_key(user) for user in USERS], self
@@ -139,7 +147,7 @@ class Valkey(Described):
         ]  # fmt: skip
         Object(
             f"{name}-disruptions",
-            _disruption_budget(server, args.namespace),
+            disruption_budget(server, args.namespace, _LABELS[server]),
             pulumi.ResourceOptions(parent=self),
         )
         return Object(
@@ -300,19 +308,5 @@ def _stateful_set(
                     },
                 }
             ],
-        },
-    }
-
-
-def _disruption_budget(server: str, namespace: pulumi.Input[str]) -> kinds.PodDisruptionBudget:
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": metadata(server, namespace, _LABELS[server]),
-        "spec": {
-            "maxUnavailable": 1,
-            "selector": {"matchLabels": selector(server)},
-            # One that isn't ready serves nobody: then nothing is lost by moving it.
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }

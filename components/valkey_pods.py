@@ -42,7 +42,6 @@ _MOUNTS = {
     "tmp": _TMP,
 }
 _WRITABLE = ("data", "run", "tmp")
-_ZONE = "topology.kubernetes.io/zone"
 
 
 REPLACED_BY = f'spec.template.metadata.annotations["{CONNECTIONS}"]'
@@ -72,7 +71,7 @@ def members(
         annotations=_annotations(config, encrypted),
         service_links=True,
         grace_seconds=60,
-        **_spread(NAME, valkey),
+        **pods.apart(selector(NAME), zones=valkey.spread_over_zones),
     )
 
 
@@ -106,7 +105,7 @@ def sentinels(valkey: schema.Valkey, config: str, *, encrypted: bool = False) ->
         annotations=_annotations(config, encrypted),
         service_links=True,
         grace_seconds=15,
-        **_spread(SENTINEL, valkey),
+        **pods.apart(selector(SENTINEL), zones=valkey.spread_over_zones),
     )
 
 
@@ -198,32 +197,3 @@ def _port(name: str, number: int) -> kinds.ContainerPort:
 def _credentials(name: str, users: tuple[str, ...]) -> kinds.Volume:
     keys, others = ([key(user) for user in users] for key in (password_key, other_key))
     return pods.secret_volume(name, CREDENTIALS, keys, at_times=others)
-
-
-def _spread(server: str, valkey: schema.Valkey) -> kinds.PodSpecMore:
-    """Apart where the cluster has room: on other nodes, and in other zones where it has any.
-
-    Only where asked for by a topology spread constraint: a node without a zone could take no pod.
-    """
-    where = selector(server)
-    terms = [_away("kubernetes.io/hostname", 100, where), _away(_ZONE, 50, where)]
-    apart: kinds.PodSpecMore = {
-        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
-    }
-    if valkey.spread_over_zones:
-        apart["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": _ZONE,
-                "whenUnsatisfiable": "DoNotSchedule",
-                "labelSelector": {"matchLabels": where},
-            }
-        ]
-    return apart
-
-
-def _away(key: str, weight: int, pods: dict[str, str]) -> kinds.WeightedPodAffinityTerm:
-    return {
-        "weight": weight,
-        "podAffinityTerm": {"topologyKey": key, "labelSelector": {"matchLabels": pods}},
-    }

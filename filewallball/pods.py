@@ -5,6 +5,7 @@ Pure functions of pods and events, for whoever waits for pods: the engine, Jobs,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ CERTAIN_AFTER = {
     "Unschedulable": 30.0,
     CRASH_LOOP: 2.0,  # restarts have been counted already
     "FailedCreate": 15.0,
+    "FailedMount": 130.0,  # the Secret may have come: the kubelet looks again after 122 s at the latest
     "ProvisioningFailed": 30.0,
 }
 """Seconds that a state must last before it counts as certain. What heals by itself does so sooner."""
@@ -34,6 +36,7 @@ CERTAIN_CRASHES = 5
 """Restarts. Where the kubelet is told to pause for only a second, no state lasts long, but the restarts add
 up.
 """
+_NOT_THERE = re.compile(r'\b(?:secret|configmap) "[^"]*" not found|references non-existent')
 IMAGE_TROUBLE = ("ErrImagePull", "ImagePullBackOff")
 
 
@@ -76,7 +79,7 @@ def trouble(pod: Object, events: list[Object]) -> Trouble | None:
         found = _container_trouble(meta, status) or _crash_loop(pod, status)
         if found:
             return found
-    return _scheduling_trouble(pod, events)
+    return _scheduling_trouble(pod, events) or _mount_trouble(pod, events)
 
 
 def _container_trouble(meta: Object, status: Object) -> Trouble | None:
@@ -147,6 +150,20 @@ def _scheduling_trouble(pod: Object, events: list[Object]) -> Trouble | None:
                 pod=meta["name"],
             )
     return None
+
+
+def _mount_trouble(pod: Object, events: list[Object]) -> Trouble | None:
+    """A Secret or a ConfigMap that isn't there. Other volumes may only take their time."""
+    states: list[Object] = [each.get("state", {}) for each in container_statuses(pod)]
+    if pod.get("status", {}).get("phase") != "Pending" or any("waiting" not in each for each in states):
+        return None
+    uid = pod["metadata"]["uid"]
+    messages = [each.get("message", "") for each in about(events, uid) if each.get("reason") == "FailedMount"]
+    missing = [each for each in messages if _NOT_THERE.search(each)]
+    if not missing:
+        return None
+    name = pod["metadata"]["name"]
+    return Trouble(f"{uid}/mount", "FailedMount", missing[-1], CERTAIN_AFTER["FailedMount"], pod=name)
 
 
 def event_trouble(owner: Object, events: list[Object], reason: str) -> Trouble | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from facts.policy import BACKS_UP, NO_BACKUP
+from facts.policy import BACKS_UP, NO_BACKUP, NO_DATA
 from policy.images import full_name
 from policy.plain import at, is_unknown, listed, mapping, text
 from policy.pods import Pod, pods_in, selects
@@ -63,11 +63,13 @@ def _budget(stack: Stack, _: Context) -> Iterable[Finding]:
 def _lasting(stack: Stack, context: Context) -> Iterable[Finding]:
     for pod in _workloads(stack):
         owner = pod.resource
-        if (owner.is_a("apps/StatefulSet") or _known_image(pod, context)) and not _claims(pod):
+        keeps = owner.is_a("apps/StatefulSet") and len(text(owner.annotations.get(NO_DATA)).split()) < 2
+        if (keeps or _known_image(pod, context)) and not _claims(pod):
             yield Finding(
                 (*pod.spec_path, "volumes"),
                 "hold no claim: the data is gone with the pod",
-                "Claim a volume, and mount it where the server keeps its data.",
+                "Claim a volume, and mount it where the server keeps its data, or say in the annotation"
+                f" {NO_DATA} why a StatefulSet keeps nothing.",
                 owner,
             )
         for path, volume in pod.volumes:

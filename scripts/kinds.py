@@ -27,7 +27,7 @@ KINDS = {
     ),
     "apps/v1": ("Deployment", "StatefulSet"),
     "batch/v1": ("CronJob", "Job"),
-    "networking.k8s.io/v1": ("NetworkPolicy",),
+    "networking.k8s.io/v1": ("Ingress", "NetworkPolicy"),
     "policy/v1": ("PodDisruptionBudget",),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
 }  # fmt: skip

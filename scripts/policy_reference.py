@@ -60,6 +60,7 @@ Some rules take an annotation for an answer. It gives a reason of at least two w
 | `filewallball.io/reason` | NetworkPolicy | who needs what it opens, and what for |
 | `filewallball.io/backs-up` | CronJob | the workloads that it backs up, with commas between them |
 | `filewallball.io/no-backup` | workload with a volume | why it needs no backup |
+| `filewallball.io/no-data` | StatefulSet without a volume | why it keeps nothing |
 | `filewallball.io/unprotected` | what holds data | why it can't have the option `protect` |
 
 Of what a program marks as secret, the Pulumi CLI tells its policies nothing: `fwb policy` alone runs the rule

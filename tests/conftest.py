@@ -20,6 +20,8 @@ ON_THE_SHARED_STACK = tuple(
         "program/test_session_set_operations.py",
         "engine/test_benchmarks.py",
         "drill/test_drill.py",
+        "drill/test_balancer_drill.py",
+        "drill/test_scaling.py",
         "program/test_data_outlives_the_stack.py",
     )
 )

@@ -3,8 +3,10 @@
 Pure: nothing here declares a resource or needs a cluster. A component takes its own part as an argument.
 """
 
+from components.schema.app import App
 from components.schema.aws import Aws, ObjectLock
 from components.schema.backup import Backup, CaBundle, PointInTime, Store
+from components.schema.balancer import Balancer, BalancerClients, BalancerIngress, BalancerRoute
 from components.schema.base import Model, Resources, Storage
 from components.schema.servers import Mariadb, Redis
 from components.schema.settings import PROJECT, Settings
@@ -15,8 +17,13 @@ from components.schema.valkey import SetStorage, Snapshots, Valkey
 __all__ = [
     "PROJECT",
     "Agent",
+    "App",
     "Aws",
     "Backup",
+    "Balancer",
+    "BalancerClients",
+    "BalancerIngress",
+    "BalancerRoute",
     "CaBundle",
     "Checks",
     "Cluster",

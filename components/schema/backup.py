@@ -24,6 +24,7 @@ from components.values import (
     Region,
     image_of,
 )
+from facts.app import FILES
 from facts.backup import KEEP_DAYS, RATE
 
 _ELSEWHERE = "the bucket that the stack makes at aws needs none; leave it out, or leave aws out"
@@ -151,6 +152,13 @@ class Store(Model):
     def bucket_name(self) -> str:
         """The bucket, whoever makes it."""
         return self.aws.bucket if self.aws else self.bucket or "filewallball-backups"
+
+    @property
+    def files_bucket(self) -> str | None:
+        """The bucket of an application's files, where the stack makes that, too, and has no name for it."""
+        if self.aws:
+            return f"{self.aws.bucket[:57].rstrip('.-')}-files"
+        return FILES if self.in_cluster else None
 
     @property
     def bucket_region(self) -> str:

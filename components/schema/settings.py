@@ -10,7 +10,9 @@ from datetime import datetime
 
 from pydantic import Field
 
+from components.schema.app import App
 from components.schema.backup import Backup
+from components.schema.balancer import Balancer
 from components.schema.base import Model
 from components.schema.schedules import Scheduled
 from components.schema.servers import Mariadb, Redis
@@ -41,9 +43,16 @@ class Settings(Model):
     valkey: Valkey = Field(default=Valkey(), description="The session servers and their Sentinels.")
     tls: Tls = Field(default=Tls(), description="Encrypted connections between clients and servers.")
     backup: Backup = Field(description="The nightly backup.")
+    app: App = Field(default=App(), description="The sample application.")
     toolkit: Toolkit = Field(default=Toolkit(), description="The image of this repository's own tools.")
     agent: Agent = Field(default=Agent(), description="The image of the programs beside the servers.")
     checks: Checks = Field(default=Checks(), description="Limits for the smoke checks.")
+    balancer: Balancer = Field(default=Balancer(), description="Nginx in front of the application.")
+
+    @property
+    def files_bucket(self) -> str | None:
+        """The bucket of the application's files, whoever makes it; None without the application."""
+        return (self.app.files.bucket or self.backup.store.files_bucket) if self.app.enabled else None
 
     def warnings(self, today: datetime) -> Iterator[str]:
         """What will go wrong in the year after `today`, as things stand: each a sentence with what to do."""

@@ -5,9 +5,14 @@ Imports stand inside the commands, so that `fwb --help` stays quick.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:  # the base install is for applications, which need filewallball.storage alone
+    print("fwb: The toolkit is not installed. Run: pip install 'filewallball[toolkit]'", file=sys.stderr)
+    raise SystemExit(2) from None
 
 from filewallball.cli import (
     backup,
@@ -20,6 +25,7 @@ from filewallball.cli import (
     restore,
     sandbox,
     stack,
+    storage,
     valkey,
 )
 from filewallball.cli.ending import end_in_order
@@ -39,6 +45,7 @@ app.add_typer(drill.app, name="drill")
 app.add_typer(backup.app, name="backup")
 app.add_typer(valkey.app, name="valkey")
 app.add_typer(redis.app, name="redis")
+app.add_typer(storage.app, name="storage")
 app.add_typer(passwords.app, name="passwords")
 app.add_typer(engine.app, name="engine")
 

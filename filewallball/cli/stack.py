@@ -27,7 +27,7 @@ TakeOver = Annotated[bool, typer.Option("--take-over", help="Adopt existing obje
 
 def add_to(app: typer.Typer) -> None:
     """Make them commands of the program itself."""
-    for command in (up, preview, destroy, render, check):
+    for command in (up, preview, destroy, render, check, forward):
         app.command()(command)
 
 
@@ -146,6 +146,15 @@ def check(
     raise typer.Exit(code)
 
 
+def forward(stack: Stack, cwd: Project = HERE) -> None:
+    """Have a stack's servers on 127.0.0.1, at the ports of the documents, until Ctrl-C."""
+    from threading import Event
+
+    from filewallball.forwarding import command
+
+    raise typer.Exit(command.run(cwd, stack, lambda line: print(line, flush=True), Event().wait))
+
+
 def _deploy(
     command: str,
     cwd: Path,
@@ -159,7 +168,12 @@ def _deploy(
     from filewallball.engine import commands
 
     flags = commands.Flags(began, engine=engine, as_json=as_json, **switches)
-    raise typer.Exit(commands.execute(command, cwd, stack, flags, _images_into_sandbox, after))
+    code = commands.execute(command, cwd, stack, flags, _images_into_sandbox, after)
+    if command == "up" and code == 0 and not as_json:
+        from filewallball.forwarding import pages
+
+        pages.after_up(cwd, stack, print)
+    raise typer.Exit(code)
 
 
 def _checks_after(cwd: Path, stack: str, *, show: bool) -> Callable[[bool], Checked]:

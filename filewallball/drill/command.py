@@ -1,44 +1,38 @@
-"""`fwb drill valkey`: refuses what must not be, asks, runs the rounds, and reports."""
+"""`fwb drill …`: refuses what must not be, asks, runs the rounds, and reports."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from filewallball import redact, stack
-from filewallball.drill import pod, report, summary
-from filewallball.drill.events import BY_NAME, EVENTS, Event
+from filewallball.drill import pod, report
 from filewallball.drill.folder import write
-from filewallball.drill.limits import described
-from filewallball.drill.members import Set
-from filewallball.drill.results import Journal, Round
-from filewallball.drill.rolls import Rolls, other_name
-from filewallball.drill.runner import RATE, READ_RATE, WAIT_EVERY, WAITER_RATE, WAITERS, Drill
+from filewallball.drill.results import Journal
+from filewallball.drill.tool import E_, R, S, Summary, Tool, go_through
 from filewallball.errors import ConfigError, UserError, nearest
 from filewallball.stack import Place
 
 
-def events_as_text() -> str:
+def events_as_text(tool: Tool[S, E_, R]) -> str:
     """All events, one a line."""
-    width = max(len(event.name) for event in EVENTS)
+    width = max(len(event.name) for event in tool.events)
     return "\n".join(
         f"{event.name:{width}}  {event.what}"
-        f" ({'on a sandbox only' if event.on_nodes else 'on any cluster'}; {described(event.limits)})"
-        for event in EVENTS
+        f" ({'on a sandbox only' if event.on_nodes else 'on any cluster'}; {tool.described(event)})"
+        for event in tool.events
     )
 
 
 def drill(
+    tool: Tool[S, E_, R],
     project: Path,
     stack_name: str,
     names: Sequence[str] = (),
@@ -49,55 +43,62 @@ def drill(
     yes: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Run a drill of a stack's session servers. Returns 0 if every round went well within the limits, else 1.
+    """Drill a stack. Returns 0 if every round went well within the limits, else 1.
 
     Raises ConfigError (exit 2, nothing touched) for what can't or mustn't be, UserError if it cannot go on.
     """
     if rounds < 1:
         raise ConfigError(f"--rounds {rounds} is too few", "Give 1 or more.")
-    chosen = select(names)
+    chosen = select(tool, names)
     place = stack.find(project, stack_name)
-    refuse_lasting(place)
-    chosen, left_out = possible(place, chosen, named=bool(names))
-    folder = out or Path(f"drill-{stack_name}")
-    set_ = Set.find(place)
-    _ask(place, chosen, rounds, yes=yes)
-    journal = Journal.open(folder, _about(set_), resume=resume)
+    refuse_lasting(tool, place)
+    chosen, left_out = possible(tool, place, chosen, named=bool(names))
+    folder = out or Path(f"{tool.folder}-{stack_name}")
+    subject = tool.find(place)
+    _ask(tool, place, chosen, rounds, yes=yes)
+    about = {"drill": tool.name, **tool.about(subject)}
+    journal = Journal.open(folder, about, resume=resume, make=tool.result)
     console = Console(stderr=as_json)
     for text in left_out:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
+    found: Sequence[Summary] = []
     try:
-        _run(set_, journal, chosen, rounds, console)
+        _run(tool, place, subject, journal, chosen, rounds, console)
     finally:
-        found = write(journal, folder) if journal.rounds else []
+        if journal.rounds:
+            found = write(tool, journal, folder)
     if as_json:
         every = {"rounds": [asdict(one) for one in journal.rounds]}
-        print(json.dumps(redact.KNOWN.data(summary.as_json(journal, found) | every), indent=1))
+        print(json.dumps(redact.KNOWN.data(report.as_json(journal, found) | every), indent=1))
     else:
-        report.show(found, console)
+        report.show(tool.columns, found, console)
         print(f"report: {folder / 'report.md'}")
     return 0 if all(each.met for each in found) else 1
 
 
-def select(names: Sequence[str]) -> list[Event]:
+def select(tool: Tool[S, E_, R], names: Sequence[str]) -> list[E_]:
     """The events of these names in the order of all; all of them if none is named. Raises ConfigError."""
-    unknown = [name for name in names if name not in BY_NAME]
+    unknown = [name for name in names if name not in tool.by_name]
     if unknown:
-        raise ConfigError(f"There is no event {', '.join(unknown)}", nearest(unknown[0], BY_NAME, "Events"))
-    return [event for event in EVENTS if event.name in names or not names]
+        raise ConfigError(
+            f"There is no event {', '.join(unknown)}", nearest(unknown[0], tool.by_name, "Events")
+        )
+    return [event for event in tool.events if event.name in names or not names]
 
 
-def refuse_lasting(place: Place) -> None:
+def refuse_lasting(tool: Tool[S, E_, R], place: Place) -> None:
     """Raises ConfigError unless the stack's settings say that nobody needs it."""
     if not place.disposable:
         raise ConfigError(
-            f"stack {place.stack} isn't marked as disposable, and a drill loses sessions on purpose",
+            f"stack {place.stack} isn't marked as disposable, and {tool.harm}",
             "Drill another stack. If nobody needs this one, write `filewallball:disposable: true` in"
             f" Pulumi.{place.stack}.yaml, and run `fwb up {place.stack}`.",
         )
 
 
-def possible(place: Place, chosen: Sequence[Event], *, named: bool) -> tuple[list[Event], list[str]]:
+def possible(
+    tool: Tool[S, E_, R], place: Place, chosen: Sequence[E_], *, named: bool
+) -> tuple[list[E_], list[str]]:
     """The events that this cluster allows, and a line about those that it doesn't.
 
     Raises ConfigError if one of them was asked for by name.
@@ -113,7 +114,7 @@ def possible(place: Place, chosen: Sequence[Event], *, named: bool) -> tuple[lis
         "break processes and networks of nodes"
     )
     if named:
-        able = [event.name for event in EVENTS if not event.on_nodes]
+        able = [event.name for event in tool.events if not event.on_nodes]
         raise ConfigError(
             text,
             f"Choose from: {', '.join(able)}. All events need a stack with filewallball:cluster.sandbox.",
@@ -121,71 +122,61 @@ def possible(place: Place, chosen: Sequence[Event], *, named: bool) -> tuple[lis
     return can, [text]
 
 
-def _ask(place: Place, chosen: Sequence[Event], rounds: int, *, yes: bool) -> None:
+def _ask(tool: Tool[S, E_, R], place: Place, chosen: Sequence[E_], rounds: int, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise ConfigError("A drill asks before it begins, and there is nobody to ask", "Give --yes.")
-    lines = [f"This breaks the session servers of {place} on purpose, {rounds} times each:"]
+    lines = [f"This breaks {tool.breaks} of {place} on purpose, {rounds} times each:"]
     lines += [f"  {event.name}: {event.what}" for event in chosen]
     # not on stdout, which may be for data
-    print("\n".join(lines), "Sessions will be lost. Type yes to go on: ", sep="\n", end="", file=sys.stderr)
+    print("\n".join(lines), f"{tool.question} Type yes to go on: ", sep="\n", end="", file=sys.stderr)
     if input().strip().lower() != "yes":
         raise UserError("Nothing was done", "Type yes to begin, or give --yes.")
 
 
-def _about(set_: Set) -> dict[str, Any]:
-    """What the rounds were run on."""
-    place = set_.place
-    return {
-        "stack": place.stack,
-        "namespace": place.namespace,
-        "cluster": place.kube.context,
-        "began": datetime.now(UTC).isoformat(timespec="seconds"),
-        "members": len(set_.members),
-        "sentinels": len(set_.sentinels),
-        "image": set_.server_image,
-        "append_only": set_.append_only,
-        "machine": f"{os.cpu_count()} CPUs, Linux {platform.release()}",
-        "rate": RATE,
-        "read_rate": READ_RATE,
-        "wait_every": WAIT_EVERY,
-        "waiters": WAITERS,
-        "waiter_rate": WAITER_RATE,
-    }
+def _run(
+    tool: Tool[S, E_, R],
+    place: Place,
+    subject: S,
+    journal: Journal[R],
+    chosen: Sequence[E_],
+    rounds: int,
+    console: Console,
+) -> None:
+    """Run the rounds that aren't done yet; whatever happens, the stack is left as healthy as it can be.
 
-
-def _run(set_: Set, journal: Journal, chosen: Sequence[Event], rounds: int, console: Console) -> None:
-    """Run the rounds; whatever happens, the set is left as healthy as it can be."""
-    rolls = Rolls(set_.place, journal.path.parent)
-    if set_.place.sandbox:
-        _bring_images(set_, chosen)
-    faults = _faults(set_.place)
+    Raises UserError if the stack isn't sound before a round; rounds that fail are results like others.
+    """
+    if place.sandbox:
+        tool.bring(subject, chosen)
+    faults = _faults(place)
     status = console.status("preparing") if console.is_terminal else None
 
-    def say(result: Round) -> None:
-        console.print(report.line(result), highlight=False, markup=False, soft_wrap=True)
-
-    def now(event: Event, number: int) -> None:
+    def say(text: str) -> None:
         if status:
-            status.update(f"round {number} of {rounds}: {event.name}")
+            status.update(text)
 
     previous = signal.signal(signal.SIGTERM, _interrupt)
     if status:
         status.start()
     try:
         if faults:
-            faults.heal_all(set_.place.namespace)
-        with pod.running(set_.place, set_.image, set_.pull) as load:
-            drill_ = Drill(set_, load, rolls, faults, journal, say)
+            faults.heal_all(place.namespace)
+        with pod.running(place, tool.work(subject)) as load:
+            work = tool.rounds(subject, load, faults, journal)
             try:
-                if rolls.pending:
-                    drill_.leave()
-                drill_.run(chosen, rounds, now)
+                work.leave()  # what an earlier drill could not put back
+                go_through(
+                    work, journal, chosen, rounds,
+                    lambda event, number: say(f"round {number} of {rounds}: {event.name}"),
+                    lambda one: console.print(
+                        tool.line(one, journal.about), highlight=False, markup=False, soft_wrap=True
+                    ),
+                )  # fmt: skip
             finally:
-                if status:
-                    status.update("leaving the set as it was")
-                drill_.leave()
+                say(f"leaving {tool.breaks} as they were")
+                work.leave()
     finally:
         if status:
             status.stop()
@@ -200,14 +191,6 @@ def _faults(place: Place) -> Any:
     from filewallball.sandbox.faults import Faults
 
     return Faults(place.sandbox)
-
-
-def _bring_images(set_: Set, chosen: Sequence[Event]) -> None:
-    """A sandbox pulls nothing: bring in the image that a rolling update is to find there."""
-    if BY_NAME["rolling-image"] in chosen:
-        from filewallball.sandbox import images
-
-        images.ensure(str(set_.place.sandbox), [other_name(set_.server_image)])
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

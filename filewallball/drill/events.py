@@ -18,7 +18,7 @@ from filewallball.drill.members import Set, waiting
 from filewallball.drill.rolls import Rolls
 from filewallball.errors import UserError
 
-Direction = Literal["both", "in", "out"]
+Direction = Literal["both", "in", "out", "closed"]
 
 TAKEN_OVER_SECONDS = 30.0
 """The round has failed if the set needs longer to have another primary."""

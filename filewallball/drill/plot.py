@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filewallball.errors import UserError
 
 if TYPE_CHECKING:
-    from filewallball.drill.summary import Summary
+    from filewallball.drill.tool import Summary
 
 FLOOR = 0.001
 """The shortest time in the plot, in seconds. The scale is logarithmic and has no zero."""
@@ -18,8 +18,8 @@ SPREAD = 0.5
 """The rounds of an event are side by side, over this share of the row."""
 
 
-def draw(found: Sequence[Summary], path: Path) -> None:
-    """Write the plot as SVG. Raises UserError if it can't be written."""
+def draw(found: Sequence[Summary], path: Path, axis: str) -> None:
+    """Write the plot as SVG. `axis`: what it shows. Raises UserError if it can't be written."""
     # late, since it takes a second; its types are too loose to help
     mpl: Any = import_module("matplotlib")
     mpl.use("svg")
@@ -31,7 +31,7 @@ def draw(found: Sequence[Summary], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_yticks(range(len(found)), [each.event.name for each in found])
     axes.invert_yaxis()
-    axes.set_xlabel("client outage in seconds (dots: rounds; bar: median; dashed: limit of the worst)")
+    axes.set_xlabel(axis)
     axes.grid(axis="x", which="both", alpha=0.25)
     try:
         figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
@@ -44,12 +44,12 @@ def draw(found: Sequence[Summary], path: Path) -> None:
 
 
 def _row(axes: Any, row: int, each: Summary) -> None:
-    outages = [max(one.outage, FLOOR) for one in each.rounds if one.outage is not None]
+    outages = [max(one, FLOOR) for one in each.outages]
     step = SPREAD / max(len(outages), 1)
     places = [row + (index - (len(outages) - 1) / 2) * step for index in range(len(outages))]
     axes.plot(outages, places, "o", markersize=3, color="tab:blue" if each.met else "tab:red", alpha=0.7)
     if outages:
         middle = sorted(outages)[len(outages) // 2]
         axes.plot([middle, middle], [row - 0.35, row + 0.35], color="black", linewidth=1.5)
-    if (worst := each.event.limits.outage_worst) is not None:
+    if (worst := each.outage_limit) is not None:
         axes.plot([worst, worst], [row - 0.45, row + 0.45], "--", color="tab:red", linewidth=1)

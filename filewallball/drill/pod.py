@@ -11,14 +11,10 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from facts.pods import access_labels, password_key, secret_folder
-from facts.tls import AUTHORITY, CA_PATH
-from facts.valkey import CREDENTIALS
-from facts.valkey import NAME as VALKEY
-from filewallball.drill.load.recording import Plan, Recording
-from filewallball.drill.load.round import Passwords
+from facts.pods import access_labels
 from filewallball.errors import UserError
 from filewallball.jobs import manifests
 from filewallball.jobs.following import JobPod, Work, made
@@ -28,17 +24,28 @@ Object = dict[str, Any]
 
 NAME = "filewallball-drill"
 PORT = 8079
-PASSWORDS = tuple(password_key(user) for user in Passwords._fields)
 MAX_SECONDS = 12 * 3600
 KEEP_SECONDS = 60
 """The cluster removes a Job that has ended after this time."""
 START_SECONDS = 120.0
 """How long the connection to the pod may take to open."""
 TAIL_LINES = 8
-WORK = Work("load", "load")
+_WORK = Work("load", "load")
 POLL_SECONDS = 0.3
 CLOCK_READINGS = 5
 AWAKE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class LoadWork:
+    """What the pod runs. `access`: the servers that it may reach. `mounts`: path → volume."""
+
+    module: str
+    image: str
+    """The toolkit's."""
+    pull: str
+    access: tuple[str, ...]
+    mounts: dict[str, Object] = field(default_factory=dict[str, Object])
 
 
 class LoadPod:
@@ -48,31 +55,28 @@ class LoadPod:
         self._place, self._pod, self._token = place, pod, token
         self._offset = 0.0
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: Object) -> None:
         """Begin a round. Raises UserError if the pod can't."""
         self.set_clocks()
-        self._ask("start", plan._asdict())
+        self.ask("start", plan)
 
     def progress(self) -> dict[str, Any]:
-        """See `load.round.Round.progress`."""
-        return self._ask("progress")
+        """How the round goes."""
+        return self.ask("progress")
 
-    def save(self, member: str) -> float:
-        """See `load.round.Round.save`. Raises UserError if the member didn't."""
-        return float(self._ask("save", {"member": member})["saved"])
-
-    def finish(self, round_name: str) -> Recording:
-        return Recording.from_json(self._ask("finish", {"round": round_name}))
+    def finish(self, round_name: str) -> dict[str, Any]:
+        """End the round: the JSON of its Recording."""
+        return self.ask("finish", {"round": round_name})
 
     def quit(self) -> None:
-        self._ask("quit", {})
+        self.ask("quit", {})
 
     def to_pod(self, wall: float) -> float:
         return wall + self._offset
 
     def clock(self) -> float:
         """The pod's monotonic time."""
-        return float(self._ask("clock")["monotonic"])
+        return float(self.ask("clock")["monotonic"])
 
     def set_clocks(self) -> None:
         """Compare both machines' clocks by the quickest of a few questions."""
@@ -84,16 +88,17 @@ class LoadPod:
             readings.append((after - before, clock - (before + after) / 2))
         _, self._offset = min(readings)
 
-    def _ask(self, what: str, body: Object | None = None) -> Any:
+    def ask(self, what: str, body: Object | None = None) -> Any:
+        """See `load.server`. Raises UserError."""
         path = f"{self._token}/{what}"
         return self._place.kube.ask_pod(self._pod, self._place.namespace, PORT, path, body)
 
 
 @contextmanager
-def running(place: Place, image: str, pull: str) -> Generator[LoadPod]:
+def running(place: Place, work: LoadWork) -> Generator[LoadPod]:
     """The load's pod, for as long as the block runs. Raises UserError if it can't start."""
     name, token = manifests.unique(f"{NAME}-"), secrets.token_urlsafe(12)
-    manifest = job_manifest(name, place.namespace, image, pull, token)
+    manifest = job_manifest(name, place.namespace, work, token)
     with made(place.kube, manifest) as job, _opened(place, job):
         load = LoadPod(place, _started(place, job), token)
         _answering(load)
@@ -138,7 +143,7 @@ def _awake(load: LoadPod) -> Generator[None]:
 
 def _started(place: Place, job: Object) -> str:
     """The name of the Job's pod, once it runs. Raises UserError with the reason if it doesn't."""
-    pod = JobPod(place.kube, place.namespace, job, WORK)
+    pod = JobPod(place.kube, place.namespace, job, _WORK)
     name = pod.begun()
     if how := pod.ended(name):
         said = pod.log(name, tail=TAIL_LINES)
@@ -164,14 +169,14 @@ _RUN_UP = (
 )
 
 
-def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -> Object:
+def job_manifest(name: str, namespace: str, work: LoadWork, token: str) -> Object:
     """A Job that runs the load once, and is bounded in every way."""
     labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": "drill", NAME: name}
     container: Object = {
         "name": "load",
-        "image": image,
-        "imagePullPolicy": pull,
-        "command": ["python3", "-m", "filewallball.drill.load"],
+        "image": work.image,
+        "imagePullPolicy": work.pull,
+        "command": ["python3", "-m", work.module],
         "env": [
             {"name": "FWB_DRILL_TOKEN", "value": token},
             {"name": "FWB_DRILL_PORT", "value": str(PORT)},
@@ -180,26 +185,15 @@ def job_manifest(name: str, namespace: str, image: str, pull: str, token: str) -
         # no CPU limit: throttling would look like an outage of the servers
         "resources": {"requests": {"cpu": "200m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
         "volumeMounts": [
-            {"name": "credentials", "mountPath": secret_folder(CREDENTIALS), "readOnly": True},
-            {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
+            {"name": volume["name"], "mountPath": path, "readOnly": True}
+            for path, volume in work.mounts.items()
         ],
     }
-    volumes: list[Object] = [
-        {
-            "name": "credentials",
-            "secret": {
-                "secretName": CREDENTIALS,
-                "defaultMode": 0o440,
-                "items": [{"key": key, "path": key} for key in PASSWORDS],
-            },
-        },
-        # Only stacks with encrypted connections have it.
-        {"name": "ca", "configMap": {"name": AUTHORITY, "optional": True}},
-    ]
+    volumes = list(work.mounts.values())
     return manifests.job(
         name,
         namespace,
-        manifests.restricted(labels | access_labels(VALKEY), container, volumes),
+        manifests.restricted(labels | access_labels(*work.access), container, volumes),
         labels=labels,
         activeDeadlineSeconds=MAX_SECONDS,
         ttlSecondsAfterFinished=KEEP_SECONDS,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from filewallball.errors import ConfigError, UserError
 
 FILE = "rounds.jsonl"
+FIRST_DRILL = "valkey"
+"""Whose file it is that doesn't say so: of a time when there was one drill."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,33 @@ class Round:
         return self.lost_waited + self.lost_plain
 
 
+class Numbered(Protocol):
+    """A round of any drill: a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def event(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+R = TypeVar("R", bound=Numbered)
+N = TypeVar("N", bound=Numbered)
+
+
 @dataclass
-class Journal:
+class Journal(Generic[R]):
     """The rounds of a drill, in memory and in their file."""
 
     path: Path
     about: dict[str, Any]
-    rounds: list[Round] = field(default_factory=list[Round])
+    make: Callable[..., R]
+    """A round by the names of its fields."""
+    rounds: list[R] = field(default_factory=list[R])
 
-    @classmethod
-    def open(cls, folder: Path, about: Mapping[str, Any], *, resume: bool) -> Self:
+    @staticmethod
+    def open(folder: Path, about: Mapping[str, Any], *, resume: bool, make: Callable[..., N]) -> Journal[N]:
         """Begin a new file, or with `resume` go on with the one that is there.
 
         Raises ConfigError if there is one and `resume` wasn't asked for, none although it was, or one of
@@ -100,38 +119,39 @@ class Journal:
                 if not resume
                 else "Name the folder of the earlier drill with --out, or leave --resume out.",
             )
-        journal = cls(path, dict(about))
+        journal = Journal(path, dict(about), make)
         if resume:
-            journal._read(about)
+            journal.read(about)
         else:
             folder_made(folder)
-            journal._write(journal.about, "x")
+            journal.write(journal.about, "x")
         return journal
 
     def done(self, event: str, number: int) -> bool:
         return any((each.event, each.number) == (event, number) for each in self.rounds)
 
-    def append(self, result: Round) -> None:
+    def append(self, result: R) -> None:
         """Keep a round; it is on the disk when this returns."""
-        self._write(asdict(result), "a")
+        self.write(asdict(result), "a")
         self.rounds.append(result)
 
-    def _read(self, about: Mapping[str, Any]) -> None:
+    def read(self, about: Mapping[str, Any]) -> None:
         lines = [_line(text) for text in read_text(self.path).splitlines()]
         if not lines or lines[0] is None or "stack" not in lines[0]:
             raise ConfigError(f"{self.path} isn't the file of a drill", "Name another folder with --out.")
-        for name in ("stack", "namespace", "cluster"):
-            if lines[0].get(name) != about.get(name):
+        lines[0].setdefault("drill", FIRST_DRILL)
+        for name in ("drill", "stack", "namespace", "cluster"):
+            if lines[0][name] != about.get(name):
                 raise ConfigError(
                     f"{self.path} belongs to the {name} {lines[0].get(name)}, not to {about.get(name)}",
                     "Name another folder with --out.",
                 )
         self.about = lines[0]
-        self.rounds = [Round(**line) for line in lines[1:] if line]
+        self.rounds = [self.make(**line) for line in lines[1:] if line]
         if not read_text(self.path).endswith("\n"):
             self._write_text("\n")
 
-    def _write(self, data: Mapping[str, Any], mode: str) -> None:
+    def write(self, data: Mapping[str, Any], mode: str) -> None:
         self._write_text(json.dumps(data, ensure_ascii=False) + "\n", mode)
 
     def _write_text(self, text: str, mode: str = "a") -> None:

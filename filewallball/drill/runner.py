@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +13,10 @@ from facts.tls import AUTHORITY, CA
 from facts.valkey import CREDENTIALS, MASTER
 from filewallball.drill.events import Event, Faults, Scene
 from filewallball.drill.figures import Circumstances, figures
-from filewallball.drill.load.recording import Plan, Probe
+from filewallball.drill.load.recording import Plan, Probe, Recording
 from filewallball.drill.members import Set, waiting
 from filewallball.drill.pod import LoadPod
-from filewallball.drill.results import Journal, Round
+from filewallball.drill.results import Round
 from filewallball.drill.rolls import Rolls
 from filewallball.errors import UserError
 
@@ -51,28 +51,12 @@ class Drill:
         load: LoadPod,
         rolls: Rolls,
         faults: Faults | None,
-        journal: Journal,
-        say: Callable[[Round], None],
     ) -> None:
         self._set, self._load, self._rolls, self._faults = set_, load, rolls, faults
-        self._journal, self._say = journal, say
         secret = set_.place.kube.get("v1", "Secret", CREDENTIALS, set_.place.namespace) or {"data": {}}
         self._password = base64.b64decode(secret["data"].get(password_key("app"), "")).decode()
         published = set_.place.kube.get("v1", "ConfigMap", AUTHORITY, set_.place.namespace) or {"data": {}}
         self._authority = str(published.get("data", {}).get(CA, ""))
-
-    def run(self, events: Sequence[Event], rounds: int, now: Callable[[Event, int], None]) -> None:
-        """Run what isn't done yet; `now` hears what comes next.
-
-        All events once, then all again: an hour's weather of the machine meets each of them. Raises
-        UserError if the set isn't sound before a round; rounds that fail are results like others.
-        """
-        for event, number in _order(events, rounds):
-            if not self._journal.done(event.name, number):
-                now(event, number)
-                result = self.round(event, number)
-                self._journal.append(result)
-                self._say(result)
 
     def round(self, event: Event, number: int) -> Round:
         """One round. Raises UserError if it can't begin, or the load's pod is lost."""
@@ -90,7 +74,7 @@ class Drill:
             WAITER_RATE,
         )
         began = datetime.now(UTC)
-        self._load.start(plan)
+        self._load.start(plan._asdict())
         before = self._steady()
         saved = self._save(before) if event.saved_first else None
         scene = Scene(
@@ -98,7 +82,7 @@ class Drill:
             self._password, self._authority, at=time.time(),
         )  # fmt: skip
         failed = self._play(event, scene, before)
-        recording = self._load.finish(plan.round)
+        recording = Recording.from_json(self._load.finish(plan.round))
         lone = [
             Probe(self._load.to_pod(one.sent), self._load.to_pod(one.answered), one.verdict)
             for one in scene.lone
@@ -153,9 +137,13 @@ class Drill:
 
     def _save(self, seen: dict[str, Any]) -> float | None:
         """Have the primary save, where no append-only file does, and go on writing for a while."""
-        saved = None if seen["append_only"] else self._load.save(seen["primary"])
+        saved = None if seen["append_only"] else self._saved(seen["primary"])
         time.sleep(AFTER_SAVE_SECONDS)
         return saved
+
+    def _saved(self, member: str) -> float:
+        """See `load.round.Round.save`. Raises UserError if the member didn't."""
+        return float(self._load.ask("save", {"member": member})["saved"])
 
     def _whole_again(self, event: Event, scene: Scene, run_ids: dict[str, str]) -> None:
         def reason(seen: dict[str, Any]) -> str:
@@ -186,9 +174,3 @@ def _not_whole(seen: dict[str, Any]) -> str:
         return str(seen["why"])
     stays = seen["now"] - (seen["since"] or seen["now"])
     return "" if stays >= STAYS_WHOLE else "it has just become whole"
-
-
-def _order(events: Sequence[Event], rounds: int) -> Iterator[tuple[Event, int]]:
-    for number in range(1, rounds + 1):
-        for event in events:
-            yield event, number

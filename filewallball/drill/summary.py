@@ -40,6 +40,18 @@ class Summary:
     def met(self) -> bool:
         return not self.broken
 
+    @property
+    def limits(self) -> str:
+        return described(self.event.limits)
+
+    @property
+    def outages(self) -> list[float]:
+        return [one.outage for one in self.rounds if one.outage is not None]
+
+    @property
+    def outage_limit(self) -> float | None:
+        return self.event.limits.outage_worst
+
     def cells(self) -> tuple[str, ...]:
         """A cell for each column; times as median / worst in seconds."""
         rounds = self.rounds
@@ -84,7 +96,7 @@ class Summary:
             "saved": sum(one.saved or 0 for one in self.rounds),
             "lost_saved": sum(one.lost_saved for one in self.rounds),
             "primaries": max(one.primaries for one in self.rounds),
-            "limits": described(self.event.limits),
+            "limits": self.limits,
             "met": self.met,
             "broken": self.broken,
         }
@@ -95,7 +107,7 @@ def _lone(rounds: Sequence[Round]) -> str:
     return f"{sum(one.lone_writes or 0 for one in rounds)}, {last}"
 
 
-def summaries(journal: Journal) -> list[Summary]:
+def summaries(journal: Journal[Round]) -> list[Summary]:
     """One for each event that has rounds, in the order of the events."""
     append_only = bool(journal.about.get("append_only"))
     by_event = {event: [one for one in journal.rounds if one.event == event.name] for event in EVENTS}
@@ -104,11 +116,6 @@ def summaries(journal: Journal) -> list[Summary]:
         for event, rounds in by_event.items()
         if rounds
     ]
-
-
-def as_json(journal: Journal, found: Sequence[Summary]) -> dict[str, Any]:
-    """The figures as data; the rounds themselves stand in the journal, rounds.jsonl."""
-    return {"about": journal.about, "events": [each.as_json() for each in found]}
 
 
 def _worst(values: Iterable[float | None]) -> float | None:

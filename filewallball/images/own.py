@@ -23,7 +23,7 @@ from filewallball.sandbox.oci import add_file
 from filewallball.sandbox.progress import Progress
 from filewallball.sandbox.toolchain import Binaries
 
-NAMES = ("toolkit", "agent")
+NAMES = ("toolkit", "agent", "app", "peers")
 """Those that the repository defines, in images/<name>."""
 _GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CHUNK_BYTES = 2**20
@@ -66,7 +66,7 @@ def push(where: str, say: Callable[[str], None], progress: Progress) -> int:
                     f"warning: {name} is pushed without its bill of materials: {error.message}\n"
                     "  Write it with `fwb images sbom FOLDER`, or push to a registry that knows OCI 1.1."
                 )
-        say(f"{name}.image: {image}@{subject['digest']}")
+        say(f"{images.setting_of(name)}: {image}@{subject['digest']}")
     return 0
 
 

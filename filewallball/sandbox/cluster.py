@@ -26,6 +26,7 @@ from filewallball.sandbox import (
     network,
     process,
     programs,
+    publisher,
     readiness,
     supervisor,
 )
@@ -55,6 +56,8 @@ class Status:
     context: str
     address: str = ""
     programs: dict[str, str] = field(default_factory=dict[str, str])
+    pages: dict[str, str] = field(default_factory=dict[str, str])
+    """What its stacks have on 127.0.0.1: NAMESPACE/NAME of a page → its URL."""
 
 
 def up(name: str, progress: Progress | None = None) -> Path:
@@ -123,7 +126,14 @@ def status(name: str) -> Status:
         context=f"fwb-{name}",
         address=_load_link(directory).node if running else "",
         programs=states,
+        pages=_pages(directory) if running else {},
     )
+
+
+def _pages(directory: Path) -> dict[str, str]:
+    return {
+        f"{each.service.partition('/')[0]}/{each.name}": each.url for each in publisher.published(directory)
+    }
 
 
 def kubeconfig(name: str) -> Path:
@@ -166,6 +176,7 @@ def _version(built: Binaries) -> str:
         network.__file__,
         programs.__file__,
         process.__file__,
+        publisher.__file__,
     ):
         digest.update(Path(source).read_bytes())
     for file in (addons.MANIFESTS, Path(supervisor.__file__)):
@@ -253,5 +264,6 @@ def describe(found: Status, *, as_json: bool = False) -> str:
             f"  address     {found.address}",
             f"  kubeconfig  {found.kubeconfig} (context {found.context})",
         ]
+        lines += [f"  {page:<24} {url}" for page, url in found.pages.items()]
         lines += [f"  {program:<24} {state}" for program, state in found.programs.items()]
     return "\n".join(lines)

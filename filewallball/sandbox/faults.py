@@ -24,7 +24,7 @@ from filewallball.sandbox import host, process
 from filewallball.sandbox.containers import Containers
 from filewallball.sandbox.programs import SYSTEM_PATH
 
-Direction = Literal["both", "in", "out"]
+Direction = Literal["both", "in", "out", "closed"]
 
 CUT_LIMIT = 900
 """The longest time for which a pod may be cut off, in seconds."""
@@ -34,12 +34,14 @@ _RULES = f"""\
 add table {TABLE}
 add set {TABLE} deaf {{ type ipv4_addr; flags timeout; }}
 add set {TABLE} mute {{ type ipv4_addr; flags timeout; }}
+add set {TABLE} closed {{ type ipv4_addr; flags timeout; }}
 add chain {TABLE} forward {{ type filter hook forward priority filter - 10; }}
 add chain {TABLE} input {{ type filter hook input priority filter - 10; }}
 add chain {TABLE} output {{ type filter hook output priority filter - 10; }}
 flush table {TABLE}
 add rule {TABLE} forward ip daddr @deaf drop
 add rule {TABLE} forward ip saddr @mute drop
+add rule {TABLE} forward ip daddr @closed ip protocol tcp reject with tcp reset
 add rule {TABLE} input ct direction original ip saddr @mute drop
 add rule {TABLE} output ct direction reply ip daddr @deaf drop
 """
@@ -49,7 +51,8 @@ All that passes between pods is forwarded, on open connections too; the addresse
 by then. Between a pod and its node only what the pod began is cut (to the API server). A real cut doesn't
 come between the kubelet and its probes either, and a failed probe would be another fault.
 """
-_SETS = {"both": ("deaf", "mute"), "in": ("deaf",), "out": ("mute",)}
+_SETS = {"both": ("deaf", "mute"), "in": ("deaf",), "out": ("mute",), "closed": ("closed",)}
+_ALL_SETS = ("deaf", "mute", "closed")
 
 
 def cut_script(address: str, owner: str, direction: Direction) -> str:
@@ -62,9 +65,7 @@ def cut_script(address: str, owner: str, direction: Direction) -> str:
 def _removal(address: str) -> str:
     """Deletes an element, of which nftables insists that it be there, by adding it first."""
     return "\n".join(
-        f"{verb} element {TABLE} {each} {{ {address} }}"
-        for each in _SETS["both"]
-        for verb in ("add", "delete")
+        f"{verb} element {TABLE} {each} {{ {address} }}" for each in _ALL_SETS for verb in ("add", "delete")
     )
 
 
@@ -128,6 +129,7 @@ class Faults:
     def cut(self, namespace: str, pod: str, direction: Direction) -> float:
         """Drop what reaches the pod (`in`), what it sends (`out`) or both; replaces an earlier cut of it.
 
+        `closed`: nothing is dropped, but refused, as where no program listens: by TCP's reset at each packet.
         Packets of open connections and of those to Services are dropped too, silently. What the node opens to
         the pod passes: kubelet probes, and `kubectl exec`, `logs` and `port-forward`, which use no network.
         A pod that is replaced gets another address, which is not cut off. Ends after CUT_LIMIT by itself.

@@ -30,6 +30,9 @@ REPOSITORY = Path(__file__).parents[2]
 OURS = "docker.io/filewallball/"
 """Images that images/<name>/image.yaml of the repository defines. Their tags follow the sources."""
 
+_SETTINGS = {"peers": "balancer.peers.image"}
+"""Of our images whose settings stand elsewhere than in a part of their own name."""
+
 OWN = ("registry.k8s.io/pause:3.10.1", "registry.k8s.io/coredns/coredns:v1.14.7")
 """What the sandbox itself runs."""
 
@@ -85,9 +88,14 @@ def _own(full: str, file: Path) -> dict[str, Any]:
     if normalise(ours) != full:
         raise UserError(
             f"{full} isn't the {short} image of this checkout, which is {ours}",
-            f"Leave filewallball:{short}.image out of the stack's config, and it follows the sources.",
+            f"Leave filewallball:{setting_of(short)} out of the stack's config, and it follows the sources.",
         )
     return cast("dict[str, Any]", yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def setting_of(short: str) -> str:
+    """The setting that names the image that images/<short> defines."""
+    return _SETTINGS.get(short, f"{short}.image")
 
 
 def own_reference(short: str) -> str:

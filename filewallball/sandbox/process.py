@@ -58,9 +58,11 @@ def start(directory: Path, connect: Callable[[int], None]) -> Identity:
     for name in ("pid", "process.json"):
         (directory / name).unlink(missing_ok=True)
     log = directory / "logs" / "supervisor.log"
-    with log.open("ab") as output:
+    with log.open("ab") as output, Path("/proc/self/ns/net").open("rb") as network:
+        words = [supervisor.__file__, str(directory), str(network.fileno())]
         launcher = subprocess.Popen(
-            ["unshare", *trials.NAMESPACES, sys.executable, "-I", "-S", supervisor.__file__, str(directory)],
+            ["unshare", *trials.NAMESPACES, sys.executable, "-I", "-S", *words],
+            pass_fds=[network.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Program:
-    """One process. `after` are conditions of `supervisor.answers` that must hold before it starts."""
+    """One process. `after` are conditions of `supervisor.answers` that must hold before it starts.
+
+    `reaches_out`: its last argument is a descriptor of the machine's own network.
+    """
 
     name: str
     argv: list[str]
     after: list[str] = field(default_factory=list[str])
+    reaches_out: bool = False
 
 
 def plan(node: Node, cgroups: list[Path]) -> dict[str, Any]:
@@ -73,11 +78,18 @@ def plan(node: Node, cgroups: list[Path]) -> dict[str, Any]:
         "cgroups": [str(each) for each in cgroups],
         "interface": "eth0",
         "address": f"{node.address}/30",
+        "services": network.SERVICE_SUBNET,
         "sysctls": {"net.ipv4.ip_forward": "1"},
         "run_directories": ["/run/containerd", "/run/cni", "/run/netns"],
         "binds": [["/run/cni", str(CNI_STATE)]],
         "programs": [
-            {"name": each.name, "argv": each.argv, "environment": environment, "after": each.after}
+            {
+                "name": each.name,
+                "argv": each.argv,
+                "environment": environment,
+                "after": each.after,
+                "reaches_out": each.reaches_out,
+            }
             for each in programs(node)
         ],
     }
@@ -94,6 +106,7 @@ def programs(node: Node) -> list[Program]:
         _scheduler(node, ready),
         _proxy(node, ready),
         _controllers(node, ready),
+        _publisher(node, ready),
         _kubelet(node, [f"unix:{CONTAINERD_SOCKET}", *ready]),
     ]
 
@@ -208,6 +221,13 @@ def _proxy(node: Node, after: list[str]) -> Program:
 def _controllers(node: Node, after: list[str]) -> Program:
     flags = _flags(kubeconfig=node.kubeconfig("admin"), node=node.context, volumes=node.directory / "volumes")
     return Program("controllers", [str(node.binaries["controllers"]), *flags], after)
+
+
+def _publisher(node: Node, after: list[str]) -> Program:
+    argv = [sys.executable, "-m", "filewallball.sandbox.publisher"]
+    return Program(
+        "publisher", [*argv, str(node.directory), str(node.kubeconfig("admin"))], after, reaches_out=True
+    )
 
 
 def _kubelet(node: Node, after: list[str]) -> Program:

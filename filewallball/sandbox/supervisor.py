@@ -34,9 +34,10 @@ BACKOFF_MAX = 10.0
 class Program:
     """One program of the plan, with its process while it has one."""
 
-    def __init__(self, plan: dict[str, Any], logs: Path) -> None:
+    def __init__(self, plan: dict[str, Any], logs: Path, outside: int) -> None:
         self.name: str = plan["name"]
-        self.argv: list[str] = plan["argv"]
+        self.descriptors = [outside] if plan["reaches_out"] else []
+        self.argv: list[str] = [*plan["argv"], *map(str, self.descriptors)]
         self.environment: dict[str, str] = plan["environment"]
         self.after: list[str] = plan["after"]
         self.log = logs / f"{self.name}.log"
@@ -54,6 +55,7 @@ class Program:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self.descriptors,
             )
         self.starts += 1
 
@@ -68,11 +70,11 @@ class Program:
 
 
 class Supervisor:
-    """The loop of PID 1."""
+    """The loop of PID 1. `outside`: a descriptor of the machine's own network."""
 
-    def __init__(self, directory: Path, plan: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, plan: dict[str, Any], outside: int) -> None:
         self.directory = directory
-        self.programs = [Program(each, directory / "logs") for each in plan["programs"]]
+        self.programs = [Program(each, directory / "logs", outside) for each in plan["programs"]]
         self.stopping = False
         self.written: object = None
 
@@ -252,11 +254,13 @@ def set_up_network(plan: dict[str, Any]) -> None:
     run("ip", "link", "set", "lo", "up")
     run("ip", "address", "add", plan["address"], "dev", plan["interface"])
     run("ip", "link", "set", plan["interface"], "up")
+    # For what runs on the node: kube-proxy turns each connection, but there must be a way to begin with.
+    run("ip", "route", "add", plan["services"], "dev", plan["interface"])
     for key, value in plan["sysctls"].items():
         Path("/proc/sys", *key.split(".")).write_text(value, encoding="utf-8")
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, outside: int) -> None:
     # /proc is still that of the host here, so this is our number there.
     host_pid = str(Path("/proc/self").readlink())
     plan = json.loads((directory / "plan.json").read_text(encoding="utf-8"))
@@ -265,8 +269,8 @@ def main(directory: Path) -> None:
     write_atomically(directory / "pid", host_pid)
     mount_filesystems(directory, plan)
     set_up_network(plan)
-    Supervisor(directory, plan).run()
+    Supervisor(directory, plan, outside).run()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -99,10 +99,11 @@ def fetch(
 
 
 class Stream:
-    """One connection, read with the protocol's own framing."""
+    """One connection, read with the protocol's own framing. `chunk`: bytes that are read at a time."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, chunk: int = _CHUNK) -> None:
         self._connection = connection
+        self._chunk = chunk
         self._buffer = b""
 
     def send(self, *words: str) -> None:
@@ -168,7 +169,7 @@ class Stream:
 
     def _receive(self) -> bytes:
         try:
-            piece = self._connection.recv(_CHUNK)
+            piece = self._connection.recv(self._chunk)
         except TimeoutError:
             raise TransferError(f"the server was silent for {_SILENT_SECONDS:.0f} s", _AGAIN) from None
         if not piece:

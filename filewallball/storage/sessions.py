@@ -13,51 +13,27 @@ that; a command that doesn't (INCR, LPUSH) needs a condition or an id of its own
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedSSLConnection
+from redis.sentinel import Sentinel
+
+from filewallball.storage.errors import Unavailable
+from filewallball.storage.failures import passes
+from filewallball.storage.on_redis.connections import ManagedEncrypted
+from filewallball.storage.patience import Patience
 
 MASTER = "valkey-session-master"
 ATTEMPT_SECONDS = 0.5
 """How long one try waits for a connection or an answer."""
 PAUSE_SECONDS = 0.025
 """The pause between two tries."""
-_PASSING = ("NOREPLICAS", "MASTERDOWN", "READONLY", "LOADING", "UNBLOCKED")
-
 T = TypeVar("T")
-
-
-def passes(error: Exception) -> bool:
-    """Whether a fail-over explains the error, so that trying again helps."""
-    if isinstance(error, AuthenticationError):  # a ConnectionError to redis-py
-        return False
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return False
-    if isinstance(error, ConnectionError | TimeoutError | ReadOnlyError):
-        return True
-    # of a pipeline: "Command # 1 (SET …) of pipeline caused error: NOREPLICAS …"
-    said = str(error).rpartition(" of pipeline caused error: ")[2]
-    return isinstance(error, ResponseError) and said.startswith(_PASSING)
-
-
-class Encrypted(SentinelManagedSSLConnection):
-    """Trusts the stack's authority alone, and reads nothing else.
-
-    redis-py reads the system's authorities as well, for each connection. Where there are any, that takes
-    tens of milliseconds, while all connections are made anew after a fail-over.
-    """
-
-    def _wrap_socket_with_ssl(self, sock: Any) -> Any:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(str(self.ca_certs))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        return context.wrap_socket(sock, server_hostname=self.host)
 
 
 class Sessions:
@@ -68,26 +44,42 @@ class Sessions:
         self.primary: Redis = make.master_for(master)
         self.replica: Redis = make.slave_for(master)
         self.timeout = timeout
+        self._patience, self._reading = (Patience(master, timeout, attempt=ATTEMPT_SECONDS) for _ in range(2))
 
     def call(self, function: Callable[[Redis], T]) -> T:
         """`function` with the primary, tried again while a fail-over lasts; at most `timeout` seconds.
 
-        Raises what the last try raised (a RedisError), and at once what no fail-over explains.
+        Raises what the last try raised (a RedisError), and at once what no fail-over explains. When nothing
+        has worked for so long, calls raise a ConnectionError at once; once a second one of them tries.
         """
-        return self._try(function, self.primary)
+        return self._try(function, self.primary, self._patience)
 
     def read(self, function: Callable[[Redis], T]) -> T:
         """The same with a replica, which may be some milliseconds behind; the primary if there is none."""
-        return self._try(function, self.replica)
+        return self._try(function, self.replica, self._reading)
 
-    def _try(self, function: Callable[[Redis], T], client: Redis) -> T:
-        deadline = time.monotonic() + self.timeout
+    def _try(self, function: Callable[[Redis], T], client: Redis, patience: Patience) -> T:
+        since: float | None = None
         while True:
             try:
-                return function(client)
+                probing = patience.enter()
+            except Unavailable as error:
+                raise ConnectionError(str(error)) from None
+            try:
+                found = function(client)
             except Exception as error:
-                if not passes(error) or time.monotonic() > deadline:
+                now = time.monotonic()
+                since = now if since is None else since
+                if passes(error):
+                    patience.noticed(now, probing=probing)
+                elif probing:
+                    patience.worked()
+                if probing or not passes(error) or now - since >= self.timeout:
                     raise
+            else:
+                if patience.failing_since is not None:
+                    patience.worked()
+                return found
             time.sleep(PAUSE_SECONDS)
 
     def close(self) -> None:
@@ -116,7 +108,7 @@ def connect(
         "socket_connect_timeout": ATTEMPT_SECONDS,
         "retry": Retry(NoBackoff(), 0),
     }
-    members: dict[str, Any] = {"connection_class": Encrypted} if ca_file else {}
+    members: dict[str, Any] = {"connection_class": ManagedEncrypted} if ca_file else {}
     if ca_file:
         limits |= {"ssl": True, "ssl_ca_certs": ca_file, "ssl_check_hostname": True}
     sentinel = Sentinel(

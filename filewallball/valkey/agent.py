@@ -28,7 +28,8 @@ from filewallball.valkey.sentinels import NotElected, Opinion, Panel, end_links
 SETTLED_SECONDS = 0.5
 UNSETTLED_SECONDS = 0.1
 TICK_SECONDS = 1.0
-TUNE_SECONDS = 5.0
+TUNE_SECONDS = 2.0
+"""How often Sentinels are looked at: one with a broken link takes a processor until its links are ended."""
 HANDOVER_SECONDS = 12.0
 """How long a stopping primary looks for a successor; release.sh waits a little longer."""
 ALONE_SECONDS = 2.0
@@ -176,7 +177,7 @@ class Agent:
         if self._view.uptime < self._uptime:
             self._renewal.forget()
         self._uptime = self._view.uptime
-        if self._view.role not in ("down", "stuck", "loading"):
+        if self._view.told:
             self._renewal.look()
 
     def _ask_peers(self) -> dict[str, View | None]:

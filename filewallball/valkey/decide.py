@@ -9,6 +9,7 @@ The rules, in words:
 - A primary that is slow to answer keeps its place as long as the Sentinels bear with it.
 - A member that is closed (it has restarted) never leads because it is named, only because nobody is fresher.
 - A primary that leads with older data than somebody who comes later gives way, if it has taken no write yet.
+  So that it takes none, a member that has restarted doesn't follow it before the others have had their say.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SENTINELS_FIRST_SECONDS = 4.0
 """How long the Sentinels' own fail-over is given before a live replica acts in its place."""
 PROMOTED_SECONDS = 6.0
 """How long a new primary may be unknown to the Sentinels: they are being told."""
+TOGETHER_SECONDS = 3.0
+"""How long a restarted member leaves a primary without a replica, for others that start with it."""
 ADRIFT_SECONDS = 15.0
 """After so long without its link a replica is no candidate for anybody any more."""
 
@@ -88,8 +91,12 @@ def _beside(
         return Step("stay", why="the server is down")
     if me.role == "primary" and leading < PROMOTED_SECONDS:
         return Step("stay", why=f"just promoted; the Sentinels still name {name}")
-    if primary and primary.serving and primary.epoch < named.epoch and _has_more(me, primary, peers, named):
-        return Step("appoint", me.name, f"{name} leads with older data, and hasn't taken a write yet")
+    if primary and primary.serving and primary.epoch < named.epoch:
+        if _has_more(me, primary, peers, named):
+            return Step("appoint", me.name, f"{name} leads with older data, and hasn't taken a write yet")
+        awaited = _awaited(primary, peers) if me.role == "closed" and unsettled < TOGETHER_SECONDS else []
+        if awaited:
+            return Step("stay", why=f"{', '.join(awaited)} may have fresher data than {name}")
     if me.role == "primary":
         if serves:
             return Step("follow", name, f"the Sentinels name {name} in epoch {named.epoch}")
@@ -109,20 +116,29 @@ def _beside(
 def _has_more(me: View, primary: View, peers: Mapping[str, View | None], named: Opinion) -> bool:
     """Whether `me` has the most, by a second at least, beside a primary that has counted none in its epoch.
 
-    Such a primary has had no replica, so it took no write; offsets tell nothing across a restart.
+    Such a primary has had no replica, so it took no write.
     """
-    others = [view for view in peers.values() if view and view.role in ("replica", "closed", "primary")]
-    best = _freshest([me, *others], named)
-    return best.name == me.name and (me.epoch, me.tick) > (primary.epoch, primary.tick)
+    others = [view for view in peers.values() if view and view.told]
+    return _freshest([me, *others], named).name == me.name and _newer(me, primary)
+
+
+def _newer(view: View, primary: View) -> bool:
+    """By a second at least: offsets tell nothing across a restart."""
+    return (view.epoch, view.tick) > (primary.epoch, primary.tick)
+
+
+def _awaited(primary: View, peers: Mapping[str, View | None]) -> list[str]:
+    """Those that have more than `primary`, or can't tell yet. With a replica it would take writes."""
+    return sorted(
+        name
+        for name, view in peers.items()
+        if name != primary.name and (view is None or not view.told or _newer(view, primary))
+    )
 
 
 def _vacant(me: View, named: Opinion, peers: Mapping[str, View | None], unsettled: float) -> Step:
     """The named primary doesn't serve."""
-    known = {
-        view.name: view
-        for view in (me, *peers.values())
-        if view and view.role in ("replica", "closed", "primary")
-    }
+    known = {view.name: view for view in (me, *peers.values()) if view and view.told}
     if any(view.serving for view in known.values() if view.name != me.name):
         return Step("stay", why="another member has just been promoted")
     loading = [name for name, view in peers.items() if view and view.role == "loading"]

@@ -54,6 +54,11 @@ class View:
         return self.epoch, self.tick, self.offset
 
     @property
+    def told(self) -> bool:
+        """Whether it says how fresh its data are. A server that is down, stuck or loading can't tell."""
+        return self.role in ("primary", "replica", "closed")
+
+    @property
     def serving(self) -> bool:
         return self.role == "primary" and self.open
 

@@ -28,6 +28,7 @@ PROGRAMS = {
     *(
         "aws",
         "cd",
+        "curl",
         "docker",
         "eksctl",
         "export",

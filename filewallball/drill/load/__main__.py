@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from facts.pods import password_key, secret_folder
 from facts.tls import CA_FILE
 from facts.valkey import CREDENTIALS
 from filewallball.drill.load.clients import Sessions
 from filewallball.drill.load.recording import Plan
-from filewallball.drill.load.round import Passwords
-from filewallball.drill.load.server import Load, serve
+from filewallball.drill.load.round import Connect, Passwords, Round
+from filewallball.drill.load.server import Load, run
 from filewallball.storage import sessions
 
 SECRETS = Path(secret_folder(CREDENTIALS))
@@ -37,18 +36,21 @@ def authority() -> str | None:
     return CA_FILE if Path(CA_FILE).exists() else None
 
 
+def load(passwords: Passwords, connect: Connect, ca_file: str | None = None) -> Load[Round]:
+    """Rounds with this client. A member may be asked to write its RDB file."""
+
+    def make(body: dict[str, Any]) -> Round:
+        return Round(Plan.from_json(body), passwords, connect, ca_file)
+
+    return Load(make, {"save": lambda one, body: {"saved": one.save(str(body.get("member")))}})
+
+
 def main() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     read = {
         name: (SECRETS / password_key(name)).read_text(encoding="utf-8").strip() for name in Passwords._fields
     }
-    load = Load(Passwords(**read), connect, authority())
-
-    def end(_signal: int, _frame: object) -> None:
-        load.quit.set()
-
-    signal.signal(signal.SIGTERM, end)
-    serve(load, os.environ["FWB_DRILL_TOKEN"], int(os.environ["FWB_DRILL_PORT"]))
+    run(load(Passwords(**read), connect, authority()))
 
 
 if __name__ == "__main__":

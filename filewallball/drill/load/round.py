@@ -70,6 +70,10 @@ class Round:
         self._threads = [Thread(target=job.run, args=(self._stop,), daemon=True) for job in jobs]
         self._threads.append(Thread(target=self._heartbeat, daemon=True))
 
+    @property
+    def name(self) -> str:
+        return self.plan.round
+
     def begin(self) -> None:
         """Raises what the client raises if the first keys can't be written."""
         self._writer.preload()
@@ -130,6 +134,11 @@ class Round:
         for thread in self._threads:
             if thread.ident:
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+    def abandon(self) -> None:
+        """End the round without asking what it found."""
+        self.stop()
+        self.clean_up()
 
     def clean_up(self) -> None:
         """Remove the round's keys; what can't be removed now goes by its time to live."""

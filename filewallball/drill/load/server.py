@@ -3,9 +3,10 @@
     GET  clock     the pod's clock
     POST start     a Plan; ends a round that still runs
     GET  progress  how the round goes
-    POST save      has a member write its RDB file
     POST finish    ends the round: its Recording. Asked again, the same one
     POST quit      ends the process
+
+and, where a load has more to ask for, POST with a word of its own.
 
 Each path begins with a token that only who made the pod knows. The process ends by itself when nobody has
 asked for anything for a while, and takes its keys along.
@@ -14,26 +15,46 @@ asked for anything for a while, and takes its keys along.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-from filewallball.drill.load.recording import Plan
-from filewallball.drill.load.round import Connect, Passwords, Round
+from typing import Any, Generic, Protocol, TypeVar
 
 IDLE_SECONDS = 90.0
 
 
-class Load:
-    """What the requests do."""
+class Recorded(Protocol):
+    def to_json(self) -> dict[str, Any]: ...
 
-    def __init__(self, passwords: Passwords, connect: Connect, ca_file: str | None = None) -> None:
-        self._ca_file = ca_file
-        self._passwords, self._connect = passwords, connect
+
+class Running(Protocol):
+    """A round: at work from `begin` to `finish` or `abandon`, in threads of its own."""
+
+    @property
+    def name(self) -> str: ...
+    def begin(self) -> None: ...
+    def progress(self) -> dict[str, Any]: ...
+    def finish(self) -> Recorded: ...
+    def abandon(self) -> None: ...
+
+
+R = TypeVar("R", bound=Running)
+Ask = Callable[[R, dict[str, Any]], dict[str, Any]]
+
+
+class Load(Generic[R]):
+    """What the requests do.
+
+    `make`: a round by its plan's JSON. `more`: what else a round can be asked for.
+    """
+
+    def __init__(self, make: Callable[[dict[str, Any]], R], more: Mapping[str, Ask[R]] | None = None) -> None:
+        self._make, self._more = make, more or {}
         self._lock = threading.Lock()
-        self._round: Round | None = None
+        self._round: R | None = None
         self._finished: dict[str, dict[str, Any]] = {}
         self.quit = threading.Event()
         self.asked = time.monotonic()
@@ -45,10 +66,11 @@ class Load:
             ("GET", "clock"): lambda _: {"monotonic": time.monotonic()},
             ("POST", "start"): self._start,
             ("GET", "progress"): lambda _: self._running().progress(),
-            ("POST", "save"): lambda body: {"saved": self._running().save(str(body.get("member")))},
             ("POST", "finish"): self._finish,
             ("POST", "quit"): self._quit,
         }
+        if method == "POST" and what in self._more:
+            return self._more[what](self._running(), body)
         action = actions.get((method, what))
         return action(body) if action else None
 
@@ -56,17 +78,15 @@ class Load:
         """End a round that still runs, without asking what it found."""
         with self._lock:
             if self._round:
-                self._round.stop()
-                self._round.clean_up()
+                self._round.abandon()
                 self._round = None
 
     def _start(self, body: dict[str, Any]) -> dict[str, Any]:
-        plan = Plan.from_json(body)
-        if self._round and self._round.plan.round == plan.round:
+        if self._round and self._round.name == body.get("round"):
             return {}  # asked twice: the first answer was lost on its way
         self.end()
         with self._lock:
-            begun = Round(plan, self._passwords, self._connect, self._ca_file)
+            begun = self._make(body)
             begun.begin()
             self._round = begun
         return {}
@@ -76,11 +96,11 @@ class Load:
         with self._lock:
             if name not in self._finished:
                 found = self._running()
-                self._finished = {found.plan.round: found.finish().to_json()}
+                self._finished = {found.name: found.finish().to_json()}
                 self._round = None
             return self._finished[name]
 
-    def _running(self) -> Round:
+    def _running(self) -> R:
         if self._round is None:
             raise LookupError("no round is running")
         return self._round
@@ -90,7 +110,17 @@ class Load:
         return {}
 
 
-def serve(load: Load, token: str, port: int) -> None:
+def run(load: Load[R]) -> None:
+    """The whole program of a load's pod. Token and port come by environment."""
+
+    def end(_signal: int, _frame: object) -> None:
+        load.quit.set()
+
+    signal.signal(signal.SIGTERM, end)
+    serve(load, os.environ["FWB_DRILL_TOKEN"], int(os.environ["FWB_DRILL_PORT"]))
+
+
+def serve(load: Load[R], token: str, port: int) -> None:
     """Answer until told to quit, or until nobody has asked for IDLE_SECONDS."""
     server = listen(load, token, port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -102,7 +132,7 @@ def serve(load: Load, token: str, port: int) -> None:
     server.server_close()
 
 
-def listen(load: Load, token: str, port: int, host: str = "0.0.0.0") -> ThreadingHTTPServer:  # noqa: S104
+def listen(load: Load[R], token: str, port: int, host: str = "0.0.0.0") -> ThreadingHTTPServer:  # noqa: S104
     """The server, bound, not yet serving."""
 
     class Handler(BaseHTTPRequestHandler):

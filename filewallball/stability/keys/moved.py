@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from filewallball.errors import UserError
 from filewallball.snapshots.settings import Address
@@ -51,7 +52,7 @@ def taken(job: Job, begun: Begun, shards: Sequence[Taken]) -> tuple[Piece, ...]:
             except UserError as error:
                 patience.again(error)
                 view = _view(job, patience)
-        pieces.add(0, Batch((), None, _LAST))
+        pieces.add(0, Batch((), 0, None, _LAST))
         pieces.finish()
         return tuple(pieces.written)
 
@@ -75,8 +76,8 @@ def _round(job: Job, view: Slots, todo: set[int], pieces: Pieces) -> set[int]:
                 wires[address] = wire, Reader(wire, 0, Pace(job.rate))
             wire, reader = wires[address]
             for batch in _of_slot(wire, reader, slot, importing=importing):
-                job.counted(len(batch.records))
-                pieces.add(0, Batch(batch.records, batch.first_expiry, _FIRST))
+                job.counted(batch.count)
+                pieces.add(0, replace(batch, cursor=_FIRST))
                 # What the giver no longer has, the taker has, and is read after it.
                 if batch.strays and slot not in view.moving:
                     again.add(slot)

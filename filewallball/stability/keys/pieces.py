@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from filewallball.stability.keys import names
@@ -20,6 +21,16 @@ _WAITING = 2
 """Pieces of a shard that may wait for the store."""
 _LEVEL = 1
 """Of zstd: measured, it keeps up with the reading."""
+
+
+@dataclass
+class _Filling:
+    """What the next piece will hold."""
+
+    records: list[bytes] = field(default_factory=list[bytes])
+    count: int = 0
+    bytes: int = 0
+    first_expiry: int | None = None
 
 
 class Pieces:
@@ -48,9 +59,7 @@ class Pieces:
         self._run_id = run_id
         self._number = number
         self._phase = phase
-        self._records: list[bytes] = []
-        self._bytes = 0
-        self._first_expiry: int | None = None
+        self._filling = _Filling()
         self._pool = ThreadPoolExecutor(1, "fwb-pieces")
         self._waiting: deque[Future[None]] = deque()
         self.written: list[Piece] = []
@@ -63,11 +72,13 @@ class Pieces:
 
     def add(self, database: int, batch: Batch) -> bool:
         """Keep the records; whether that filled a piece. Raises UserError of the store."""
-        self._records += batch.records
-        self._bytes += sum(map(len, batch.records))
+        filling = self._filling
+        filling.records += batch.records
+        filling.count += batch.count
+        filling.bytes += sum(map(len, batch.records))
         if batch.first_expiry is not None:
-            self._first_expiry = min(batch.first_expiry, self._first_expiry or batch.first_expiry)
-        if self._bytes < BYTES and batch.cursor != b"0":
+            filling.first_expiry = min(batch.first_expiry, filling.first_expiry or batch.first_expiry)
+        if filling.bytes < BYTES and batch.cursor != b"0":
             return False
         self._flush(database, batch.cursor.decode())
         return True
@@ -78,18 +89,14 @@ class Pieces:
             self._waiting.popleft().result()
 
     def _flush(self, database: int, cursor: str) -> None:
-        records, self._records = self._records, []
-        size, self._bytes = self._bytes, 0
-        expiry, self._first_expiry = self._first_expiry, None
+        filled, self._filling = self._filling, _Filling()
         while len(self._waiting) >= _WAITING:
             self._waiting.popleft().result()
         number, self._number = self._number, self._number + 1
-        self._waiting.append(self._pool.submit(self._put, records, database, number, size, expiry, cursor))
+        self._waiting.append(self._pool.submit(self._put, filled, database, number, cursor))
 
-    def _put(
-        self, records: list[bytes], database: int, number: int, size: int, expiry: int | None, cursor: str
-    ) -> None:
-        data = packed(b"".join(records), self._packing)
+    def _put(self, filled: _Filling, database: int, number: int, cursor: str) -> None:
+        data = packed(b"".join(filled.records), self._packing)
         digest = hashlib.sha256(data).hexdigest()
         part = "moved" if self._phase else f"shard-{self._shard:02}"
         # The content is in the name: what an interrupted run has left there under it is the same.
@@ -103,11 +110,11 @@ class Pieces:
             number=number,
             phase=self._phase,
             database=database,
-            records=len(records),
-            bytes=size,
+            records=filled.count,
+            bytes=filled.bytes,
             size=len(data),
             sha256=digest,
-            first_expiry=expiry,
+            first_expiry=filled.first_expiry,
             cursor=cursor,
             run_id=self._run_id,
         )

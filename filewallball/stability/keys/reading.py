@@ -2,117 +2,163 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from facts.valkey import CLOCK_DB
 from filewallball.errors import UserError
-from filewallball.snapshots.databases import is_own
+from filewallball.snapshots.databases import OWN, is_own
 from filewallball.stability.keys.pace import Pace
-from filewallball.stability.keys.records import lasting, record
-from filewallball.stability.keys.wire import PASSING, Lost, Refused, Wire, info, words
+from filewallball.stability.keys.records import record, records
+from filewallball.stability.keys.wire import (
+    PASSING,
+    Lost,
+    Refused,
+    Wire,
+    arguments,
+    info,
+    with_numbers,
+    words,
+)
 
-_NEVER = -1
+_NEVER, _GONE = -1, -2
+_DUMP = b"*2\r\n$4\r\nDUMP\r\n$%b\r\n"
+_LASTS = b"1\r\n0"
+_END = b"0"
+"""The cursor after the last key."""
+_PAGE = re.compile(rb"\*2\r\n\$\d+\r\n(\d+)\r\n\*(\d+)\r\n")
 MOVED = frozenset({"MOVED", "ASK"})
 _ASKING = words("ASKING")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some keys. `cursor`: where SCAN goes on after them; "0" at the end.
+    """Some keys. `records`: their commands, any number in each. `count`: how many keys.
 
-    `strays`: keys that another node has.
+    `cursor`: where SCAN goes on after them; "0" at the end. `strays`: keys that another node has.
     """
 
     records: Sequence[bytes]
+    count: int
     first_expiry: int | None
     cursor: bytes
     strays: Sequence[bytes] = ()
 
 
+Page = tuple[list[bytes], bytes]
+"""Names, each with its length before it, and where SCAN goes on."""
+
+
 class Reader:
     """The keys of one database of one server.
+
+    Replies are taken by the hundred as they are, since Python is slow where it looks at each one. Only those
+    among which there is something else than a value are looked at.
 
     `timeless`: no key there has a time to expire, nor will get one.
     """
 
     def __init__(self, wire: Wire, database: int, pace: Pace, *, timeless: bool = False) -> None:
         self._wire = wire
-        self._database = database
+        self.database = database
         self._pace = pace
         self._timeless = timeless
         self._absolute = not isinstance(_tried(wire, "PEXPIRETIME", "x"), Refused)
+        mark = secrets.token_bytes(16)
+        if isinstance(said := _tried(wire, "PING", mark), Refused):
+            raise refused(wire.name, "PING", said)
+        self._ping = words("PING", mark)
+        self._mark = b"$16\r\n%b\r\n" % mark
 
     def scanned(self, cursor: bytes) -> Iterator[Batch]:
         """All keys from the cursor on. Raises Lost, UserError for what the server refuses."""
-        wire, pace = self._wire, self._pace
-        wire.send(_scan(cursor, pace.batch()))
-        names, cursor = self._page()
-        self._ask(names, cursor)
-        while True:
-            ahead: list[bytes] = []
-            following = cursor
-            if cursor != b"0":
-                # The server works on the next keys while these are taken.
-                ahead, following = self._page()
-                self._ask(ahead, following)
-            yield self._taken(names, cursor)
-            if cursor == b"0":
-                return
-            names, cursor = ahead, following
+        pace = self._pace
+        self._wire.send(_scan(cursor, pace.batch()) + self._ping)
+        page: Page | None = self._page()
+        self._ask(*page)
+        while page:
+            following = self._page() if page[1] != _END else None
+            if following and not pace.limited:  # the server works on the next keys while these are taken
+                self._ask(*following)
+            yield self._taken(*page)
+            if following and pace.limited:  # in turns: other processors are for the server's users
+                self._ask(*following)
+            page = following
 
     def named(self, names: Sequence[bytes], *, importing: bool = False) -> Batch:
         """These keys, as far as they are there. `importing`: they are about to become this node's."""
-        self._ask(names, b"0", importing=importing)
-        return self._taken(names, b"0", importing=importing)
+        counted = [b"%d\r\n%b" % (len(name), name) for name in names]
+        self._ask(counted, _END, importing=importing)
+        return self._taken(counted, _END, importing=importing)
 
-    def _page(self) -> tuple[list[bytes], bytes]:
+    def _page(self) -> Page:
+        raw = self._wire.before(self._mark)
+        if self.database != CLOCK_DB and (head := _PAGE.match(raw)):
+            found = arguments(raw[head.end() :], int(head[2]))
+            if found is not None:
+                return found, head[1]
+        self._wire.back(raw)
         [page] = self._wire.replies(1)
         if isinstance(page, Refused):
             raise refused(self._wire.name, "SCAN", page)
         cursor, names = page
-        if self._database == CLOCK_DB:
-            names = [name for name in names if not is_own(CLOCK_DB, name)]
-        return names, cursor
+        names = [name for name in names if not is_own(self.database, name)]
+        return [b"%d\r\n%b" % (len(name), name) for name in names], cursor
 
     def _ask(self, names: Sequence[bytes], cursor: bytes, *, importing: bool = False) -> None:
-        head = _scan(cursor, self._pace.batch()) if cursor != b"0" else b""
+        parts = [_scan(cursor, self._pace.batch()), self._ping] if cursor != _END else []
         before = _ASKING if importing else b""
-        parts = [head]
         if self._timeless:
-            parts += [b"*2\r\n$4\r\nDUMP\r\n$%d\r\n%b\r\n" % (len(name), name) for name in names]
+            parts += [_DUMP % name for name in names]
         else:
             expiry = b"*2\r\n$11\r\nPEXPIRETIME\r\n$" if self._absolute else b"*2\r\n$4\r\nPTTL\r\n$"
             parts += [] if self._absolute else [words("TIME")]
             parts += [
-                b"%b*2\r\n$4\r\nDUMP\r\n$%d\r\n%b\r\n%b%b%d\r\n%b\r\n"
-                % (before, len(name), name, before, expiry, len(name), name)
+                b"%b*2\r\n$4\r\nDUMP\r\n$%b\r\n%b%b%b\r\n" % (before, name, before, expiry, name)
                 for name in names
             ]
+        parts.append(self._ping)
         self._wire.send(b"".join(parts))
 
     def _taken(self, names: Sequence[bytes], cursor: bytes, *, importing: bool = False) -> Batch:
+        raw = self._wire.before(self._mark)
+        if batch := self._at_once(names, raw, cursor):
+            return batch
+        self._wire.back(raw)
+        plain = [name.partition(b"\r\n")[2] for name in names]
         if self._timeless:
             values = self._wire.replies(len(names))
-            if all(value.__class__ is bytes for value in values):
-                self._pace.wait(len(names), sum(map(len, values)))
-                return Batch(lasting(names, values), None, cursor)
-            return self._batch(names, values, [_NEVER] * len(names), 0, cursor)
+            return self._batch(plain, values, [_NEVER] * len(names), 0, cursor)
         now = 0
         if not self._absolute:
             [(seconds, micro)] = self._wire.replies(1)
             now = int(seconds) * 1000 + int(micro) // 1000
         if importing:
             replies = self._wire.replies(4 * len(names))
-            return self._batch(names, replies[1::4], replies[3::4], now, cursor)
+            return self._batch(plain, replies[1::4], replies[3::4], now, cursor)
         replies = self._wire.replies(2 * len(names))
-        return self._batch(names, replies[::2], replies[1::2], now, cursor)
+        return self._batch(plain, replies[::2], replies[1::2], now, cursor)
+
+    def _at_once(self, names: Sequence[bytes], raw: bytes, cursor: bytes) -> Batch | None:
+        """The keys without a look at each value; None if something else is among the replies."""
+        if self._timeless:
+            values, expiries = arguments(raw, len(names)), [_NEVER] * len(names)
+        else:
+            values, expiries = with_numbers(raw, len(names)) or (None, [])
+        if values is None or _GONE in expiries:
+            return None
+        times = [_LASTS if each == _NEVER else b"%d\r\n%d" % (len(str(each)), each) for each in expiries]
+        first = min((each for each in expiries if each != _NEVER), default=None)
+        self._pace.wait(len(names), sum(map(len, values)))
+        return Batch([records(names, times, values)], len(names), first, cursor)
 
     def _batch(
         self, names: Sequence[bytes], values: Sequence[Any], times: Sequence[Any], now: int, cursor: bytes
     ) -> Batch:
-        records: list[bytes] = []
+        found: list[bytes] = []
         strays: list[bytes] = []
         first: int | None = None
         size = 0
@@ -125,7 +171,7 @@ class Reader:
                 strays.append(name)
                 continue
             if expires == _NEVER:
-                records.append(record(name, 0, value))
+                found.append(record(name, 0, value))
             elif expires.__class__ is not int:  # moved in between
                 strays.append(name)
                 continue
@@ -134,10 +180,10 @@ class Reader:
             else:
                 expires += now
                 first = expires if first is None else min(first, expires)
-                records.append(record(name, expires, value))
+                found.append(record(name, expires, value))
             size += len(value)
         self._pace.wait(len(names), size)
-        return Batch(records, first, cursor, strays)
+        return Batch(found, len(found), first, cursor, strays)
 
 
 def databases(wire: Wire) -> dict[int, tuple[int, int]]:
@@ -149,6 +195,11 @@ def databases(wire: Wire) -> dict[int, tuple[int, int]]:
             counts = {what: int(count) for what, _, count in said if count.isdigit()}
             found[int(name[2:])] = counts["keys"], counts["expires"]
     return found
+
+
+def own(wire: Wire, database: int) -> int:
+    """How many keys of the database are the product's own, which no backup has. Raises Lost."""
+    return int(wire.run("EXISTS", *OWN)) if database == CLOCK_DB else 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from filewallball.errors import UserError
 _START = b"*6\r\n$7\r\nRESTORE\r\n$"
 _END = b"\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n"
 _RECORD = _START + b"%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b" + _END
-_LASTING = _START + b"%d\r\n%b\r\n$1\r\n0\r\n$%d\r\n%b" + _END
+_NEXT = b"\r\n$"
 _KEEP_START = b"*5\r\n$7\r\nRESTORE\r\n$"
 _KEEP_END = b"\r\n$6\r\nABSTTL\r\n"
 FOOTER = 10
@@ -29,9 +29,11 @@ class Damaged(UserError):
     """A piece isn't what it was."""
 
 
-def lasting(keys: Sequence[bytes], values: Sequence[bytes]) -> list[bytes]:
-    """The commands of keys that never expire: much the same as `record`, for many at once."""
-    return [_LASTING % (len(key), key, len(value), value) for key, value in zip(keys, values, strict=True)]
+def records(keys: Sequence[bytes], times: Sequence[bytes], values: Sequence[bytes]) -> bytes:
+    """The commands of many keys, as `record` makes them. All parts have their length before them."""
+    parts = [_END + _START, b"", _NEXT, b"", _NEXT, b""] * len(keys)
+    parts[1::6], parts[3::6], parts[5::6] = keys, times, values
+    return b"".join(parts)[len(_END) :] + _END if keys else b""
 
 
 def record(key: bytes, expiry: int, value: bytes) -> bytes:

@@ -1,15 +1,17 @@
 """A shard's data as a replica gets it, in a throw-away server of this machine, which gives out the keys.
 
 The server sends one moment of its data as an RDB file (PSYNC). Its format is the servers' own affair: one of
-their programs reads it. That program must write the very version of the format that the source does, or the
-source could not take its values back.
+their programs reads it as it comes, from a pipe with the name of the file. That program must write the very
+version of the format that the source does, or the source could not take its values back.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
@@ -31,6 +33,8 @@ PROGRAMS = ("redis", "valkey")
 _FILE = "shard.rdb"
 _START_SECONDS = 20.0
 _SILENT_SECONDS = 60.0
+_PIPE = 2**20
+"""Bytes that may be on their way to the server."""
 _KEEPER = 'exec 3<&0; (read -r line <&3; kill -9 $$; rm -rf "$0") & exec "$@" 3<&- </dev/null'
 """Ends the server and removes its folder once nobody holds the other end of its input: even after SIGKILL."""
 _NO_ADDRESS = "fwb-backup"
@@ -49,6 +53,9 @@ class ThrowAway:
         server.symlink_to(program)
         self.socket = str(folder / "socket")
         self._log = folder / "log"
+        self._file = folder / _FILE
+        if load:
+            os.mkfifo(self._file, 0o600)
         options = {
             "port": "0",
             "unixsocket": self.socket,
@@ -65,7 +72,7 @@ class ThrowAway:
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["nice", "-n", "5", "/bin/sh", "-c", _KEEPER, str(folder), str(server), *arguments],
+                ["/bin/sh", "-c", _KEEPER, str(folder), str(server), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -75,6 +82,44 @@ class ThrowAway:
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait()
+
+    @contextmanager
+    def filled(self) -> Generator[Callable[[bytes], None]]:
+        """Takes its file, part by part. Raises Barred if it ends meanwhile."""
+        try:
+            pipe = self._opened()
+        except OSError as error:
+            raise Barred(f"The throw-away server does not start: {self._why()}") from error
+
+        def write(data: bytes) -> None:
+            left = memoryview(data)
+            try:
+                while left:
+                    left = left[os.write(pipe, left) :]
+            except OSError as error:
+                raise Barred(f"The throw-away server has ended: {self._why()}") from error
+
+        try:
+            yield write
+        finally:
+            os.close(pipe)
+
+    def _opened(self) -> int:
+        """The pipe, as soon as the server reads it; until then nobody can open it. Raises OSError."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                pipe = os.open(self._file, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                if self._has_ended() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+                continue
+            os.set_blocking(pipe, True)
+            if sys.platform == "linux":
+                with suppress(OSError):  # a user may have had as much as is allowed
+                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+            return pipe
 
     def wire(self) -> Wire:
         """A connection. Raises Barred if the server has ended."""
@@ -97,7 +142,7 @@ class ThrowAway:
                 continue
             if said.get("loading") == "0":
                 return
-            progress(f"{said.get('loading_loaded_perc', '?')} % loaded")
+            progress(f"{said.get('loading_loaded_bytes', '?')} bytes loaded")
             deadline = time.monotonic() + _START_SECONDS
             time.sleep(0.02)
 
@@ -154,9 +199,10 @@ def loaded(
     """
     program = program_for(version)
     with _folder() as folder:
-        _check_room(folder, memory)
-        _fetch(target, address, folder / _FILE, pace, progress)
+        _check_room(memory)
         with _running(program, folder, databases, load=True) as server:
+            with server.filled() as write:
+                _fetch(target, address, write, pace, progress)
             server.wait(progress)
             yield server
 
@@ -182,10 +228,7 @@ def _running(program: str, folder: Path, databases: int, *, load: bool) -> Gener
         server.close()
 
 
-def _check_room(folder: Path, memory: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < memory:
-        raise Barred(f"{folder.parent} has {human(free)} left, and the shard takes {human(memory)}")
+def _check_room(memory: int) -> None:
     available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
@@ -197,12 +240,18 @@ def _check_room(folder: Path, memory: int) -> None:
         )
 
 
-def _fetch(target: Target, address: Address, path: Path, pace: Pace, progress: Callable[[str], None]) -> None:
+def _fetch(
+    target: Target,
+    address: Address,
+    write: Callable[[bytes], None],
+    pace: Pace,
+    progress: Callable[[str], None],
+) -> None:
     access, size = target.access, 0
     try:
-        with dial(access, address) as connection, path.open("wb") as file:
+        with dial(access, address) as connection:
             connection.settimeout(_SILENT_SECONDS)
-            stream = Stream(connection)
+            stream = Stream(connection, pace.chunk)
             if access.password is not None:
                 stream.command("AUTH", *([access.username] if access.username else []), access.password)
             stream.command("REPLCONF", "ip-address", _NO_ADDRESS)
@@ -211,7 +260,7 @@ def _fetch(target: Target, address: Address, path: Path, pace: Pace, progress: C
                 stream.command("REPLCONF", "rdb-only", "1")
             stream.send("PSYNC", "?", "-1")
             for piece in stream.copy():
-                file.write(piece)
+                write(piece)
                 size += len(piece)
                 pace.wait_bytes(len(piece))
                 progress(f"{human(size)} received")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,13 +17,15 @@ from filewallball.stability.keys.pace import Pace
 from filewallball.stability.keys.patience import Patience, Stopped
 from filewallball.stability.keys.pieces import Packing, Pieces
 from filewallball.stability.keys.places import Place
-from filewallball.stability.keys.reading import About, Reader
+from filewallball.stability.keys.reading import About, Batch, Reader
 from filewallball.stability.keys.replica import Barred
 from filewallball.stability.keys.wire import Lost, Wire
 from filewallball.stability.targets import Target
 from filewallball.stability.topology import Shard
 
 DONE = "done.json"
+_COPY = 5
+"""How many times as fast as a server its copy is read. It has no users, but takes the processor."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class ShardJob:
         why: list[str] = []
         # A replica spares the primary the work, and has the same data but for a moment's.
         for node in [*(each for each in shard.replicas if not each.fault), shard.primary]:
-            pace = Pace(self._job.rate)
+            keys = sum(count for count, _ in held.values())
+            pace = Pace(self._job.rate, each=server.memory / keys)
             try:
                 with replica.loaded(
                     self._job.target, node.address, rdb, server.memory, max(held) + 1, pace, self._progress
@@ -140,6 +143,7 @@ class ShardJob:
 
     def _of_copy(self, copy: replica.ThrowAway, address: Address, server: About, rdb: int) -> Taken:
         self._run += 1
+        pace = Pace(self._job.rate and self._job.rate * _COPY)
         with Pieces(
             self._job.place, self._job.id, self._number, self._run, self._job.packing, run_id=""
         ) as pieces:
@@ -147,9 +151,10 @@ class ShardJob:
                 with copy.wire() as wire:
                     wire.run("SELECT", database)
                     count, expire = held[database]
+                    count -= reading.own(wire, database)
                     gone = -_expired(wire)
-                    reader = Reader(wire, database, Pace(None), timeless=not expire)
-                    read = self._drain(reader, database, b"0", pieces)
+                    reader = Reader(wire, database, pace, timeless=not expire)
+                    read = self._drain(reader.scanned(b"0"), database, pieces)
                     gone += _expired(wire)
                     if read < count - gone:
                         raise UserError(
@@ -190,7 +195,8 @@ class ShardJob:
                     continue
                 with Wire.to(self._job.target, address, database) as one:
                     reader = Reader(one, database, Pace(self._job.rate))
-                    read += self._drain(reader, database, (cursor or "0").encode(), pieces, strays)
+                    batches = reader.scanned((cursor or "0").encode())
+                    read += self._drain(batches, database, pieces, strays)
             pieces.finish()
             after = reading.about(wire)
             _check_primary(address, after)
@@ -223,14 +229,14 @@ class ShardJob:
         return []
 
     def _drain(
-        self, reader: Reader, database: int, cursor: bytes, pieces: Pieces, strays: set[int] | None = None
+        self, batches: Iterator[Batch], database: int, pieces: Pieces, strays: set[int] | None = None
     ) -> int:
         read = 0
-        for batch in reader.scanned(cursor):
+        for batch in batches:
             if self._job.stop.is_set():
                 raise Stopped("Another part has failed.")
-            read += len(batch.records)
-            self._job.counted(len(batch.records))
+            read += batch.count
+            self._job.counted(batch.count)
             if batch.strays and strays is not None:
                 strays |= slots.of(batch.strays)
             if pieces.add(database, batch):

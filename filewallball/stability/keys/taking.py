@@ -16,7 +16,7 @@ from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
 from filewallball.stability import topology
-from filewallball.stability.keys import locks, moved, names, parallel, pieces, reading, slots
+from filewallball.stability.keys import locks, moved, names, pace, parallel, pieces, reading, slots
 from filewallball.stability.keys.manifest import Begun, Manifest, Piece, Verify
 from filewallball.stability.keys.patience import Patience
 from filewallball.stability.keys.pieces import Packing
@@ -93,7 +93,8 @@ class _Backup:
             stop,
         )
         before, done = self._left()
-        with ThreadPoolExecutor(min(_SHARDS, len(self.begun.shards)), "fwb-shard") as pool:
+        behind = pace.stand_back if self.options.rate else None
+        with ThreadPoolExecutor(min(_SHARDS, len(self.begun.shards)), "fwb-shard", behind) as pool:
             futures = [
                 pool.submit(ShardJob(job, number, nodes, before.get(number, [])).run)
                 for number, nodes in enumerate(self.begun.shards)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from filewallball.errors import ConfigError, UserError
@@ -17,6 +19,10 @@ from filewallball.stability.targets import Access, Target
 
 _CHUNK = 2**20
 """Bytes that are read at a time."""
+_NEXT = b"\r\n$"
+_NUMBER = b"\r\n:"
+_NONE = b"none"
+"""No length: nothing takes so many bytes."""
 _AGAIN = "Run the command again. It goes on where it was."
 
 
@@ -48,6 +54,45 @@ def words(*command: bytes | str | int) -> bytes:
     return b"".join(parts)
 
 
+def arguments(replies: bytes, count: int) -> list[bytes] | None:
+    """So many bulk strings, each with its length before it, as commands have it.
+
+    None if they can't be told so fast: there is another reply among them, or what looks like one inside.
+    """
+    found = _parts(replies)
+    return found if _are_whole(found, count) else None
+
+
+def with_numbers(replies: bytes, count: int) -> tuple[list[bytes], list[int]] | None:
+    """The same of so many bulk strings with a number after each, and the numbers."""
+    pairs = [each.rpartition(_NUMBER) for each in _parts(replies)]
+    found = [text for text, _, _ in pairs]
+    try:
+        numbers = [int(number) for _, _, number in pairs]
+    except ValueError:
+        return None
+    return (found, numbers) if _are_whole(found, count) else None
+
+
+def _parts(replies: bytes) -> list[bytes]:
+    return replies[1:-2].split(_NEXT) if replies.startswith(b"$") else []
+
+
+def _are_whole(found: Sequence[bytes], count: int) -> bool:
+    """Whether each is as long as it says: then the next one begins where it should."""
+    return len(found) == count and all(map(bytes.startswith, found, map(_head, map(len, found))))
+
+
+@lru_cache(2**16)
+def _head(size: int) -> bytes:
+    """The length of a bulk string that takes so many bytes together with its length."""
+    for digits in range(1, len(str(size)) + 1):
+        head = b"%d\r\n" % max(0, size - 2 - digits)
+        if len(head) == digits + 2 and size >= len(head):
+            return head
+    return _NONE
+
+
 def dial(access: Access, address: Address) -> socket.socket:
     """A connection, encrypted where the target asks for it; nobody has logged in. Raises OSError."""
     plain = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
@@ -72,7 +117,7 @@ class Wire:
         connection.settimeout(seconds)
         self.name = name
         self._socket = connection
-        self._buffer = b""
+        self._buffer: bytes = b""
         self._at: int = 0
 
     @classmethod
@@ -143,8 +188,8 @@ class Wire:
         """As many replies: bytes, numbers, None, lists, and Refused for errors."""
         found: list[Any] = []
         append = found.append
-        buffer: bytes = self._buffer
-        at: int = self._at
+        buffer = self._buffer
+        at = self._at
         while len(found) < count:
             end = buffer.find(b"\r\n", at)
             if end < 0:
@@ -182,6 +227,20 @@ class Wire:
                 raise self._lost(f"it sent {buffer[at : at + 20]!r}")
         self._buffer, self._at = buffer, at
         return found
+
+    def before(self, mark: bytes) -> bytes:
+        """All replies before that one, as they are. Nothing else may hold its bytes."""
+        buffer = bytearray(self._buffer[self._at :])
+        at = 0
+        while (end := buffer.find(mark, at)) < 0:
+            at = max(0, len(buffer) - len(mark) + 1)
+            buffer += self._more(b"", 0, 1)
+        self._buffer, self._at = bytes(buffer[end + len(mark) :]), 0
+        return bytes(buffer[:end])
+
+    def back(self, replies: bytes) -> None:
+        """Take these again, one by one."""
+        self._buffer, self._at = replies + self._buffer[self._at :], 0
 
     def all_ok(self, count: int) -> bool:
         """Whether the next replies are all OK; if not, none of them is taken."""

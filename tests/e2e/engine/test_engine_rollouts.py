@@ -67,13 +67,20 @@ def test_every_broken_rollout_is_reported_and_the_healthy_are_left_alone(lab: La
         lab.workload(
             "Deployment", "config", FOREVER, container={"envFrom": [{"secretRef": {"name": "absent"}}]}
         ),
+        lab.workload(
+            "Deployment",
+            "mount",
+            FOREVER,
+            container={"volumeMounts": [{"name": "files", "mountPath": "/files"}]},
+            pod={"volumes": [{"name": "files", "secret": {"secretName": "gone"}}]},
+        ),
     ]
     began = time.monotonic()
     result = lab.try_up(secret, healthy, *broken)
     assert result.exit_code == 1
     assert time.monotonic() - began < DEFAULT_TIMEOUT / 3, "none is waited for until its time is up"
     told = {failure.split(":")[0].rpartition("/")[2]: failure for failure in result.failures}
-    assert set(told) == {"image", "crash", "nowhere", "probe", "config"}, lab.said
+    assert set(told) == {"image", "crash", "nowhere", "probe", "config", "mount"}, lab.said
     assert "ImagePullBackOff" in told["image"] or "ErrImagePull" in told["image"]
     assert "no-such:1" in told["image"]
     assert re.search(r"CrashLoopBackOff: exit code 3, restarted \d+ times", told["crash"])
@@ -83,6 +90,7 @@ def test_every_broken_rollout_is_reported_and_the_healthy_are_left_alone(lab: La
     assert "not today" in told["probe"]
     assert "CreateContainerConfigError" in told["config"]
     assert 'secret "absent" not found' in told["config"]
+    assert re.search(r'FailedMount: .*secret "gone" not found', told["mount"])
     assert "tell-nobody-77" not in lab.said
     assert "| the password is [secret]" in lab.said
     assert actions(result)["Deployment healthy"] == "create"

@@ -169,7 +169,7 @@ def test_what_a_cut_stops_and_what_it_lets_pass(
 
 def test_the_last_cut_of_a_pod_counts(sandbox: Sandbox, namespace: str, faults: Faults) -> None:
     start(sandbox, namespace, {"server": SLEEP})
-    for direction, sets in (("both", "deaf+mute"), ("in", "deaf"), ("out", "mute")):
+    for direction, sets in (("both", "deaf+mute"), ("in", "deaf"), ("out", "mute"), ("closed", "closed")):
         faults.cut(namespace, "server", direction)
         assert active(faults, namespace) == [f"network of {namespace}/server ({sets}) is cut off"]
     sandbox.kube.delete("v1", "Pod", "server", namespace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ from redis_lab import Server, config, wait_for
 
 from filewallball.stability.keys import command
 from filewallball.stability.keys.manifest import Manifest
+from filewallball.stability.keys.pace import Pace
+from filewallball.stability.keys.reading import Batch, Reader
+from filewallball.stability.keys.records import parsed
+from filewallball.stability.keys.wire import Wire
 
 BACKUP: dict[str, Any] = {"way": "auto", "rate": 0, "packing": "zstd", "verify": "full", "resume": True}
 RESTORE: dict[str, Any] = {
@@ -131,6 +136,34 @@ def of_cluster(servers: Sequence[Server]) -> dict[tuple[int, bytes], tuple[bytes
             if raw(each).execute_command("ROLE")[0] == b"master":
                 found |= digest(each)
     return found
+
+
+class _OneByOne(Reader):
+    def _at_once(self, names: Sequence[bytes], raw: bytes, cursor: bytes) -> None:
+        return None
+
+
+def at_once(server: Server, *, timeless: bool, user: str = "", rate: int | None = None) -> list[Batch]:
+    """All of database 0, as it is read: by the hundred, where that can be."""
+    with _wire(server) as wire:
+        if user:
+            wire.run("AUTH", user, "secret")
+        return list(Reader(wire, 0, Pace(rate), timeless=timeless).scanned(b"0"))
+
+
+def one_by_one(server: Server) -> list[Batch]:
+    """The same with a look at each reply."""
+    with _wire(server) as wire:
+        return list(_OneByOne(wire, 0, Pace(None)).scanned(b"0"))
+
+
+def records(batches: Sequence[Batch]) -> list[bytes]:
+    """The records in them, sorted: two ways may give out keys in another order."""
+    return sorted(one.raw for batch in batches for one in parsed(b"".join(batch.records)))
+
+
+def _wire(server: Server) -> Wire:
+    return Wire(socket.create_connection(("127.0.0.1", server.port)), "server")
 
 
 def raw(server: Server, database: int = 0) -> Any:

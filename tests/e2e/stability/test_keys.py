@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,11 @@ import pytest
 from keys_lab import LIBRARY, Keys, digest, fill, of_cluster, raw, until
 from redis_lab import RedisLab, Server
 
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.errors import ConfigError, UserError
+from filewallball.stability.keys import replica
+from filewallball.stability.keys.reading import Batch, Reader
+from filewallball.stability.keys.wire import info
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +135,59 @@ def test_a_server_that_hands_over_nothing_is_read_by_scan(keys: Keys, server: Se
             keys.backup(url, way="replica", resume=False)
     finally:
         client.acl_deluser("reader")
+
+
+@pytest.mark.parametrize("way", ["replica", "scan"])
+def test_the_products_own_keys_are_in_no_backup(keys: Keys, server: Server, way: str) -> None:
+    raw(server, CLOCK_DB).mset({CLOCK: "1", "another": "2"})
+    made, _ = keys.backup(server.url, way=way)
+    assert keys.manifest(made).keys == {CLOCK_DB: 1}
+
+
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [
+        ("", "does not start: No memory"),
+        ('while [ "$1" != --dir ]; do shift; done; exec 9<"$2/shard.rdb"', "has ended: No memory"),
+    ],
+)
+def test_a_throw_away_server_that_ends_is_no_reason_to_have_no_backup(
+    keys: Keys, server: Server, monkeypatch: pytest.MonkeyPatch, does: str, why: str
+) -> None:
+    program = keys.folder / "redis-server"
+    program.write_text(f"#!/bin/sh\n{does}\necho No memory\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(replica, "program_for", lambda version: str(program))
+    raw(server).set("large", os.urandom(4 * 2**20))
+    made, said = keys.backup(server.url)
+    assert f"shard 0 is read by SCAN: The throw-away server {why}" in said
+    assert keys.manifest(made).total == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_backup_with_a_rate_comes_after_others(
+    keys: Keys, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    scanned = Reader.scanned
+
+    def watched(reader: Reader, cursor: bytes) -> Iterator[Batch]:
+        process = int(info(reader._wire, "server")["process_id"])  # pyright: ignore[reportPrivateUsage]
+        seen.append((priority(threading.get_native_id()), priority(process)))
+        return scanned(reader, cursor)
+
+    monkeypatch.setattr(Reader, "scanned", watched)
+    raw(server).set("a", "b")
+    here = priority(threading.get_native_id())
+    for rate in (0, 10_000):
+        keys.backup(server.url, way="replica", rate=rate)
+    raised = max(10, here)
+    assert seen == [(here, here), (raised, raised)]
+    assert priority(threading.get_native_id()) == here
+
+
+def priority(process: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, process)
 
 
 def spread(client: Any, count: int = 400) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import valkey_image
-from keys_lab import Keys, digest, fill, raw
+from keys_lab import Keys, at_once, digest, fill, one_by_one, raw, records
 from redis_lab import Server, free_port
 
 from filewallball.errors import UserError
@@ -57,6 +57,7 @@ def test_from_redis_to_valkey_and_not_back(tmp_path: Path, single: Server, valke
     assert before.items() <= digest(valkey).items()
     assert raw(valkey).zrange("zset", 0, -1, withscores=True) == scores
 
+    assert records(at_once(valkey, timeless=False)) == records(one_by_one(valkey))
     newer, said = keys.backup(valkey.url)
     if keys.manifest(newer).ways == ("scan",):  # unless this machine has that version's server, too
         assert "shard 0 is read by SCAN: No server program here writes version 11 of the format" in said

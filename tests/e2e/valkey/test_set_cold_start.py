@@ -107,12 +107,20 @@ def test_waiting_for_sentinels_is_no_waiting_for_members(whole: LocalSet) -> Non
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_leader_without_replicas_gives_way_to_fresher_data_that_come_later(whole: LocalSet) -> None:
+def test_a_leader_without_replicas_gives_way_to_fresher_data_that_come_later(
+    whole: LocalSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if another one with old data comes first, which would be its replica, so that it took writes."""
+    monkeypatch.setattr(decide, "TOGETHER_SECONDS", 20)
     replica, value = freshest(whole)
-    alone = next(each for each in whole.members if each is not replica)
+    alone, old = (each for each in whole.members if each is not replica)
     whole.start([alone, *whole.sentinels])
     wait_for(lambda: whole.roles()[alone.pod.name] == "master", 30, lambda: str(whole.roles()))
-    whole.start([each for each in whole.members if each is not alone])
+    whole.start([old])
+    agent = old.agent
+    assert agent
+    wait_for(lambda: "may have fresher data" in agent._step.why, 15, lambda: str(agent._step))
+    whole.start([replica])
     wait_for(lambda: whole.whole() == replica.pod.name, 30, lambda: f"{whole.named()} {whole.roles()}")
     assert whole.client(alone).get("kept") == value
 

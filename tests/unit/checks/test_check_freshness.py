@@ -31,7 +31,8 @@ def freshness(monkeypatch):
         newest = SimpleNamespace(name=NAME, created=datetime.now(UTC) - age, differences=differences)
         store = SimpleNamespace(settings=SimpleNamespace(where="s3://bucket/"))
         monkeypatch.setattr(backup, "open_store", lambda _config: store)
-        cron = {("CronJob", CONFIG[BackupTarget].cronjob): {"metadata": {}, "spec": {}}}
+        made = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+        cron = {("CronJob", CONFIG[BackupTarget].cronjob): {"metadata": made, "spec": {}}}
         monkeypatch.setattr(scheduled.Kube, "connect", lambda: Cluster(cron))
         other = SimpleNamespace(name=verified) if verified else None
         monkeypatch.setattr(backup.catalogue, "newest", lambda _store: newest)

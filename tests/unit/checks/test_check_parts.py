@@ -18,6 +18,8 @@ from filewallball.checks.suites.server_conf import differences, normal, parse, s
 from filewallball.errors import ConfigError
 
 QUICK = [
+    "balancer-spread",
+    "balancer-status",
     "redis-config",
     "redis-commands",
     "redis-connections",
@@ -42,7 +44,7 @@ QUICK = [
 def test_the_names_of_the_checks():
     assert [check.name for check in suites.ALL if check.quick] == QUICK
     assert [check.name for check in suites.ALL if check.harms] == ["redis-eviction"]
-    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 31
+    assert len({check.name for check in suites.ALL}) == len(suites.ALL) == 36
 
 
 def test_percentiles():

@@ -94,6 +94,12 @@ def test_a_stack_that_was_stopped_over_night(planned, freshness):
     assert "due by its schedule, 15 * * * * Asia/Seoul" in caught.value.hint
 
 
+def test_a_stack_that_was_stopped_before_its_first_snapshot(planned, freshness):
+    planned(timedelta(days=40), up=timedelta(minutes=2))
+    with pytest.raises(CheckWarned, match=r"no verified snapshot .* the stack was stopped meanwhile"):
+        freshness(None)
+
+
 @pytest.mark.parametrize(
     ("up", "last"),
     [

@@ -54,6 +54,7 @@ def a_round(event: str = "process-killed", number: int = 1, **changes: Any) -> R
 
 
 ABOUT: dict[str, Any] = {
+    "drill": "valkey",
     "stack": "dev",
     "namespace": "filewallball",
     "cluster": "somewhere",

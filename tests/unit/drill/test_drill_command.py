@@ -15,6 +15,7 @@ from filewallball.cli import app
 from filewallball.drill import command, pod
 from filewallball.drill.events import EVENTS
 from filewallball.drill.members import Set
+from filewallball.drill.valkey import VALKEY
 from filewallball.errors import ConfigError, UserError
 
 STACK_FILE = """
@@ -54,41 +55,41 @@ def found(monkeypatch: pytest.MonkeyPatch):
 def test_stack_that_is_not_disposable_is_refused_before_anything_happens(found, tmp_path: Path):
     found(place(Untouchable(), disposable=False))
     with pytest.raises(ConfigError, match="isn't marked as disposable"):
-        command.drill(tmp_path, "dev", yes=True, out=tmp_path / "out")
+        command.drill(VALKEY, tmp_path, "dev", yes=True, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_unknown_event_is_refused_before_the_stack_is_read(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"no event earthquake, flood[\s\S]*pod-deleted"):
-        command.drill(tmp_path, "dev", ["earthquake", "pod-deleted", "flood"])
+        command.drill(VALKEY, tmp_path, "dev", ["earthquake", "pod-deleted", "flood"])
 
 
 @pytest.mark.parametrize("rounds", [0, -1])
 def test_rounds_below_one_are_refused(tmp_path: Path, rounds):
     with pytest.raises(ConfigError, match=f"--rounds {rounds}"):
-        command.drill(tmp_path, "dev", rounds=rounds)
+        command.drill(VALKEY, tmp_path, "dev", rounds=rounds)
 
 
 def test_events_on_nodes_are_refused_elsewhere_than_on_a_sandbox(found, tmp_path: Path):
     found(place(Untouchable(), sandbox=None))
     with pytest.raises(ConfigError) as refused:
-        command.drill(tmp_path, "dev", ["pod-deleted", "process-frozen", "all-pods"], yes=True)
+        command.drill(VALKEY, tmp_path, "dev", ["pod-deleted", "process-frozen", "all-pods"], yes=True)
     assert "process-frozen, all-pods can't run there" in refused.value.message
     assert f"Choose from: {', '.join(ON_ANY_CLUSTER)}" in refused.value.hint
 
 
 def test_without_names_the_possible_events_run_and_the_others_are_named():
-    chosen, [left_out] = command.possible(place(sandbox=None), EVENTS, named=False)
+    chosen, [left_out] = command.possible(VALKEY, place(sandbox=None), EVENTS, named=False)
     assert [event.name for event in chosen] == ON_ANY_CLUSTER
     assert "process-killed" in left_out
 
 
 def test_a_sandbox_allows_everything():
-    assert command.possible(place(), EVENTS, named=False) == (list(EVENTS), [])
+    assert command.possible(VALKEY, place(), EVENTS, named=False) == (list(EVENTS), [])
 
 
 def test_events_keep_their_order_whatever_order_they_are_named_in():
-    assert [event.name for event in command.select(["all-pods", "pod-deleted"])] == [
+    assert [event.name for event in command.select(VALKEY, ["all-pods", "pod-deleted"])] == [
         "pod-deleted",
         "all-pods",
     ]
@@ -98,7 +99,7 @@ def test_nobody_to_ask_and_no_yes(found, tmp_path: Path, monkeypatch: pytest.Mon
     found(place())
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     with pytest.raises(ConfigError, match="nobody to ask"):
-        command.drill(tmp_path, "dev", out=tmp_path / "out")
+        command.drill(VALKEY, tmp_path, "dev", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -107,7 +108,7 @@ def test_the_answer_no(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda: "no")
     with pytest.raises(UserError, match="Nothing was done"):
-        command.drill(tmp_path, "dev", ["all-pods"], rounds=3, out=tmp_path / "out")
+        command.drill(VALKEY, tmp_path, "dev", ["all-pods"], rounds=3, out=tmp_path / "out")
     assert "3 times each:\n  all-pods: every container" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -116,7 +117,7 @@ def test_rounds_of_an_earlier_drill_are_not_overwritten(found, tmp_path: Path, t
     found(place())
     (tmp_path / "rounds.jsonl").write_text("{}\n")
     with pytest.raises(ConfigError, match="--resume"):
-        command.drill(tmp_path, "dev", yes=True, out=tmp_path)
+        command.drill(VALKEY, tmp_path, "dev", yes=True, out=tmp_path)
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def the_set(monkeypatch: pytest.MonkeyPatch) -> Set:
 def test_stack_without_session_servers(found, tmp_path: Path):
     found(place(FakeKube()))
     with pytest.raises(UserError, match=r"no StatefulSet valkey in namespace[\s\S]*fwb up dev"):
-        command.drill(tmp_path, "dev", yes=True, out=tmp_path / "out")
+        command.drill(VALKEY, tmp_path, "dev", yes=True, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -16,6 +16,7 @@ import pytest
 from fake_server import bulk, running, wait_until
 
 from filewallball.drill.load import server as http
+from filewallball.drill.load.__main__ import load as of_the_set
 from filewallball.drill.load.clients import Reader, Waiters, Writer
 from filewallball.drill.load.recording import Plan, Recording
 from filewallball.drill.load.round import Passwords
@@ -167,7 +168,7 @@ def test_what_runs_in_the_cluster_needs_only_what_the_image_has():
 @pytest.fixture
 def load() -> Iterator[tuple[http.Load, Callable, FakeValkey]]:
     valkey = FakeValkey()
-    loaded = http.Load(PASSWORDS, lambda plan, passwords: valkey)
+    loaded = of_the_set(PASSWORDS, lambda plan, passwords: valkey)
     server = http.listen(loaded, TOKEN, 0, "127.0.0.1")
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -281,7 +282,7 @@ def test_clock(load):
 def test_left_alone_the_process_ends_and_takes_its_keys_along(monkeypatch):
     monkeypatch.setattr(http, "IDLE_SECONDS", 0.5)
     valkey = FakeValkey()
-    loaded = http.Load(PASSWORDS, lambda plan, passwords: valkey)
+    loaded = of_the_set(PASSWORDS, lambda plan, passwords: valkey)
     loaded.answer("POST", "start", plan()._asdict())
     wait_until(lambda: valkey.data)
     http.serve(loaded, TOKEN, 0)  # returns

@@ -12,14 +12,15 @@ import pytest
 from made_up import ABOUT, a_round
 from rich.console import Console
 
-from filewallball.drill import folder, limits, plot, report, summary
+from filewallball.drill import folder, limits, plot, report, summary, telling
 from filewallball.drill.events import BY_NAME, EVENTS
-from filewallball.drill.results import FILE, Journal
+from filewallball.drill.results import FILE, Journal, Round
+from filewallball.drill.valkey import VALKEY
 from filewallball.errors import ConfigError, UserError
 
 
 def journal(folder: Path, *rounds, **about) -> Journal:
-    opened = Journal.open(folder, ABOUT | about, resume=False)
+    opened = Journal.open(folder, ABOUT | about, resume=False, make=Round)
     for each in rounds:
         opened.append(each)
     return opened
@@ -28,23 +29,23 @@ def journal(folder: Path, *rounds, **about) -> Journal:
 def test_resume_goes_on_where_it_ended(tmp_path: Path):
     first = a_round(read_outages={"primary": 0.2}, lone_writes=3)
     journal(tmp_path, first)
-    again = Journal.open(tmp_path, ABOUT | {"began": "later"}, resume=True)
+    again = Journal.open(tmp_path, ABOUT | {"began": "later"}, resume=True, make=Round)
     assert again.rounds == [first]
     assert again.about == ABOUT
     assert again.done("process-killed", 1)
     assert not again.done("process-killed", 2)
     again.append(a_round(number=2))
-    assert len(Journal.open(tmp_path, ABOUT, resume=True).rounds) == 2
+    assert len(Journal.open(tmp_path, ABOUT, resume=True, make=Round).rounds) == 2
 
 
 def test_resume_leaves_out_a_line_that_was_cut_off(tmp_path: Path):
     journal(tmp_path, a_round(), a_round(number=2))
     file = tmp_path / FILE
     file.write_text(file.read_text()[:-40])
-    again = Journal.open(tmp_path, ABOUT, resume=True)
+    again = Journal.open(tmp_path, ABOUT, resume=True, make=Round)
     assert [one.number for one in again.rounds] == [1]
     again.append(a_round(number=2))
-    assert [one.number for one in Journal.open(tmp_path, ABOUT, resume=True).rounds] == [1, 2]
+    assert [one.number for one in Journal.open(tmp_path, ABOUT, resume=True, make=Round).rounds] == [1, 2]
 
 
 def test_rounds_of_a_time_before_threads_waited_for_replicas(tmp_path: Path):
@@ -53,42 +54,42 @@ def test_rounds_of_a_time_before_threads_waited_for_replicas(tmp_path: Path):
         del old[name]
     about = {name: value for name, value in ABOUT.items() if not name.startswith("waiter")}
     (tmp_path / FILE).write_text(json.dumps(about) + "\n" + json.dumps(old) + "\n")
-    kept = Journal.open(tmp_path, ABOUT, resume=True)
+    kept = Journal.open(tmp_path, ABOUT, resume=True, make=Round)
     assert kept.rounds[0].waited_outage is None
     [found] = summary.summaries(kept)
     assert dict(zip(summary.COLUMNS, found.cells(), strict=True))["with WAIT"] == "–"
     assert found.met
-    assert "threads at" not in report.markdown(kept, [found], None)
+    assert "threads at" not in report.markdown(VALKEY, kept, [found], None)
 
 
 def test_earlier_rounds_are_never_overwritten(tmp_path: Path):
     journal(tmp_path, a_round())
     with pytest.raises(ConfigError, match="--resume"):
-        Journal.open(tmp_path, ABOUT, resume=False)
+        Journal.open(tmp_path, ABOUT, resume=False, make=Round)
 
 
 def test_resume_without_anything_to_resume(tmp_path: Path):
     with pytest.raises(ConfigError, match="There is no"):
-        Journal.open(tmp_path, ABOUT, resume=True)
+        Journal.open(tmp_path, ABOUT, resume=True, make=Round)
 
 
 def test_resume_of_another_stack(tmp_path: Path):
     journal(tmp_path)
     with pytest.raises(ConfigError, match="belongs to the stack dev, not to prd"):
-        Journal.open(tmp_path, ABOUT | {"stack": "prd"}, resume=True)
+        Journal.open(tmp_path, ABOUT | {"stack": "prd"}, resume=True, make=Round)
 
 
 @pytest.mark.parametrize("text", ["", "not JSON\n", "[]\n", '{"name": "another file"}\n'])
 def test_resume_of_something_else(tmp_path: Path, text):
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ConfigError, match="isn't the file of a drill"):
-        Journal.open(tmp_path, ABOUT, resume=True)
+        Journal.open(tmp_path, ABOUT, resume=True, make=Round)
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="Cannot make"):
-        Journal.open(tmp_path / "file" / "folder", ABOUT, resume=False)
+        Journal.open(tmp_path / "file" / "folder", ABOUT, resume=False, make=Round)
 
 
 KEPT = {
@@ -164,7 +165,7 @@ def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
     found = summary.summaries(kept := journal(tmp_path, *rounds_of_all(), bad))
     assert [each.event.name for each in found] == [event.name for event in EVENTS]
     out = io.StringIO()
-    report.show(found, Console(file=out))
+    report.show(summary.COLUMNS, found, Console(file=out))
     text = out.getvalue()
     assert "pod-deleted\t4\t" in text
     assert "0.12 / 2.50" in text
@@ -173,7 +174,7 @@ def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
     assert "pod-deleted: worst outage 2.50 s, limit 1 s" in text
     assert "pod-deleted: round 4: 3 acknowledged writes lost" in text
     assert text.count("MISSED") == 1
-    page = report.markdown(kept, found, "plot.svg")
+    page = report.markdown(VALKEY, kept, found, "plot.svg")
     assert "| pod-deleted | 4 |" in page
     assert "4 threads at 50 each, every write followed by WAIT 1;" in page
     assert "- pod-deleted: worst outage 2.50 s, limit 1 s" in page
@@ -183,24 +184,26 @@ def test_table_and_markdown_show_each_event_and_what_was_missed(tmp_path: Path):
 def test_table_on_a_terminal(tmp_path: Path):
     out = io.StringIO()
     found = summary.summaries(journal(tmp_path, a_round(lone_writes=2, lone_last=1.5, overlap=0.5)))
-    report.show(found, Console(file=out, force_terminal=True, width=160))
+    report.show(summary.COLUMNS, found, Console(file=out, force_terminal=True, width=160))
     assert "process-killed" in out.getvalue()
     assert "┃" in out.getvalue()
 
 
 def test_round_on_one_line():
-    text = report.line(a_round(lone_writes=2, lone_last=1.5, primaries=2, overlap=0.25, stall=0.3))
+    text = telling.line(a_round(lone_writes=2, lone_last=1.5, primaries=2, overlap=0.25, stall=0.3), {})
     assert text.startswith("process-killed 1: ok: outage 0.10 s; with WAIT 0.10 s; ")
     assert "; 1500 writes, 0 lost" in text
     assert "at most 2 accepting for 0.25 s" in text
     assert "2 lone probes accepted, the last after 1.50 s" in text
     assert "the client itself stood still for 0.30 s" in text
-    assert "FAILED (no primary)" in report.line(a_round(failed="no primary", outage=None))
+    assert "FAILED (no primary)" in telling.line(a_round(failed="no primary", outage=None), {})
+    assert "1: missed (worst outage 5.10 s, limit 5 s): " in telling.line(a_round(outage=5.1), {})
+    assert "1: ok: " in telling.line(a_round(outage=4.9), {})  # the median is of all rounds
 
 
 def test_data_of_the_report(tmp_path: Path):
     kept = journal(tmp_path, a_round(outage=9.0))
-    data = json.loads(json.dumps(summary.as_json(kept, summary.summaries(kept))))
+    data = json.loads(json.dumps(report.as_json(kept, summary.summaries(kept))))
     assert data["about"]["stack"] == "dev"
     assert data["events"][0]["met"] is False
     assert data["events"][0]["waited_outage_worst"] == 0.1
@@ -210,10 +213,10 @@ def test_data_of_the_report(tmp_path: Path):
 
 @pytest.mark.skipif(not importlib.util.find_spec("matplotlib"), reason="matplotlib isn't installed")
 def test_plot_is_the_same_for_the_same_rounds(tmp_path: Path):
-    found = folder.write(journal(tmp_path, *rounds_of_all()), tmp_path)
+    found = folder.write(VALKEY, journal(tmp_path, *rounds_of_all()), tmp_path)
     first = (tmp_path / folder.PLOT).read_bytes()
     assert b"<svg" in first
-    plot.draw(found, tmp_path / "again.svg")
+    plot.draw(found, tmp_path / "again.svg", VALKEY.axis)
     assert (tmp_path / "again.svg").read_bytes() == first
     assert (tmp_path / "report.md").exists()
     assert (tmp_path / "report.json").exists()

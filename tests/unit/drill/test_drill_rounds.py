@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 from made_up import ABOUT, FakeKube, place
 
-from filewallball.drill import events, lone, members, pod, runner
+from filewallball.drill import events, lone, members, pod, runner, valkey
 from filewallball.drill.events import BY_NAME, EVENTS, Scene
 from filewallball.drill.load.recording import Ack, Probe, Recording, State
 from filewallball.drill.lone import LoneProbe
 from filewallball.drill.members import Set
-from filewallball.drill.results import Journal
+from filewallball.drill.results import Journal, Round
 from filewallball.drill.rolls import UNDO_FILE, Rolls
 from filewallball.drill.runner import Drill
+from filewallball.drill.tool import go_through
 from filewallball.errors import UserError
 
 MEMBERS = [f"valkey-{n}" for n in range(3)]
@@ -359,22 +360,25 @@ class FakeLoad:
         self._shown = list(shown)
 
     def start(self, plan: Any) -> None:
-        self.started.append(plan.round)
+        self.started.append(plan["round"])
 
     def progress(self) -> dict[str, Any]:
         return self._shown.pop(0) if len(self._shown) > 1 else self._shown[0]
 
-    def finish(self, name: str) -> Recording:
+    def finish(self, name: str) -> dict[str, Any]:
         acks = [Ack(seq, seq / 100, seq / 100) for seq in range(9900, 11000)]
         probes = {"valkey-1": [Probe(99.0, 99.1, "accepted")]}
-        return Recording(0.01, 99.0, 110.0, acks, probes=probes, states=[State(99, True, "")], verified=True)
+        states = [State(99, True, "")]
+        found = Recording(0.01, 99.0, 110.0, acks, probes=probes, states=states, verified=True)
+        return json.loads(json.dumps(found.to_json()))
 
     def to_pod(self, wall: float) -> float:
         return wall
 
-    def save(self, member: str) -> float:
-        self.saved.append(member)
-        return 99.5
+    def ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert what == "save"
+        self.saved.append(body["member"])
+        return {"saved": 99.5}
 
 
 AGAIN = {**WELL, "accepting": ["valkey-2"], "run_ids": dict.fromkeys(WELL["run_ids"], "new")}
@@ -385,18 +389,19 @@ def drill(the_set: Set, tmp_path: Path):
     """`drill(load)`: a drill with faults that are made up; `.faults` and `.said` tell what happened."""
 
     def make(load: Any) -> Drill:
-        journal = Journal.open(tmp_path, ABOUT, resume=(tmp_path / "rounds.jsonl").exists())
         faults: Any = FakeFaults()
-        said: list[Any] = []
-        made = Drill(the_set, load, Rolls(the_set.place, tmp_path), faults, journal, said.append)
-        made.faults, made.said = faults, said
+        made: Any = Drill(the_set, load, Rolls(the_set.place, tmp_path), faults)
+        resume = (tmp_path / "rounds.jsonl").exists()
+        made.journal = Journal.open(tmp_path, ABOUT, resume=resume, make=Round)
+        made.faults, made.said = faults, []
         return made
 
     return make
 
 
 def run(drill: Any, *names: str, rounds: int = 1) -> list[tuple[str, int, str]]:
-    drill.run([BY_NAME[name] for name in names], rounds, lambda *_: None)
+    chosen = [BY_NAME[name] for name in names]
+    go_through(drill, drill.journal, chosen, rounds, lambda *_: None, drill.said.append)
     return [(one.event, one.number, one.failed) for one in drill.said]
 
 
@@ -430,7 +435,7 @@ def test_round_after_which_the_set_is_not_whole_has_failed(drill, monkeypatch, s
     slow = events.Event("process-killed", "", BY_NAME["process-killed"].inject,
                         BY_NAME["process-killed"].limits, whole_within=0.0)  # fmt: skip
     made = drill(FakeLoad(WELL, {**AGAIN, **shown}))
-    made.run([slow], 1, lambda *_: None)
+    go_through(made, made.journal, [slow], 1, lambda *_: None, made.said.append)
     assert f"the set isn't whole after 0 s: {why}" in made.said[0].failed
     assert ("heal_all",) in made.faults.done
 
@@ -473,8 +478,8 @@ def test_leaving_heals_and_puts_back(drill, kube: FakeKube):
 # ---- the pod ----
 
 
-def test_pod_is_bounded_and_keeps_to_the_rules():
-    job = pod.job_manifest("filewallball-drill-1", "ns", "toolkit:1", "IfNotPresent", "secret")
+def test_pod_is_bounded_and_keeps_to_the_rules(the_set: Set):
+    job = pod.job_manifest("filewallball-drill-1", "ns", valkey.work(the_set), "secret")
     spec = job["spec"]
     assert spec["activeDeadlineSeconds"] == pod.MAX_SECONDS
     assert spec["ttlSecondsAfterFinished"] == pod.KEEP_SECONDS
@@ -488,8 +493,8 @@ def test_pod_is_bounded_and_keeps_to_the_rules():
     assert "cpu" not in container["resources"]["limits"]
 
 
-def test_policy_goes_with_the_job():
-    job = pod.job_manifest("filewallball-drill-1", "ns", "toolkit:1", "IfNotPresent", "secret")
+def test_policy_goes_with_the_job(the_set: Set):
+    job = pod.job_manifest("filewallball-drill-1", "ns", valkey.work(the_set), "secret")
     job["metadata"]["uid"] = "u"
     policy = pod.policy_manifest(job)
     assert policy["metadata"]["ownerReferences"][0]["uid"] == "u"

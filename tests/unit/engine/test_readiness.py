@@ -166,6 +166,28 @@ def test_a_pod_for_which_a_node_is_being_added_is_waited_for() -> None:
     assert pods.trouble(stuck, [event]) is None
 
 
+NO_SECRET = 'MountVolume.SetUp failed for volume "tls" : secret "site-tls" not found'
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (NO_SECRET, True),
+        ('MountVolume.SetUp failed for volume "config" : configmap "x" not found', True),
+        ('MountVolume.SetUp failed for volume "tls" : references non-existent secret key: tls.crt', True),
+        ('MountVolume.SetUp failed for volume "data" : rpc error: the disk is being attached', False),
+    ],
+)
+def test_a_pod_whose_secret_is_not_there_is_told(message: str, found: bool) -> None:
+    event = {"involvedObject": {"uid": "pu"}, "reason": "FailedMount", "message": message}
+    creating = pod({"state": {"waiting": {"reason": "ContainerCreating"}}}, phase="Pending")
+    told = pods.trouble(creating, [event])
+    assert (str(told) if told else None) == (f"pod p: FailedMount: {message}" if found else None)
+    assert pods.trouble(pod({"state": {"running": {}}}, phase="Running"), [event]) is None, "it came later"
+    started = pod({"state": {"running": {}}}, phase="Pending")
+    assert pods.trouble(started, [event]) is None, "its first container runs"
+
+
 def test_the_failing_probe_is_quoted() -> None:
     event = {"involvedObject": {"uid": "pu"}, "reason": "Unhealthy", "message": "Readiness probe failed: 503"}
     assert pods.not_ready_reason(pod({"state": {}, "ready": False}), [event]) == "Readiness probe failed: 503"

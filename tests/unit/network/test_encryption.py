@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 from made_certificates import Certificates
+from redis.exceptions import ConnectionError
 
 from facts.tls import CA, CERTIFICATE, KEY
 from filewallball.drill.load.resp import Connection
 from filewallball.encryption import mariadb_options, mariadb_words, redis_options, wrapped
 from filewallball.storage import sessions
+from filewallball.storage.failures import passes
+from filewallball.storage.on_redis.connections import ManagedEncrypted
 
 HOST = "127.0.0.1"
 
@@ -82,7 +85,7 @@ def test_sessions_are_encrypted_to_sentinels_and_members(tmp_path: Path) -> None
     pools: list[Any] = [found.primary.connection_pool, found.replica.connection_pool]
     for kwargs in (each.connection_kwargs for each in pools):
         assert (kwargs["ssl_ca_certs"], kwargs["ssl_check_hostname"]) == (ca_file, True)
-    assert {each.connection_class for each in pools} == {sessions.Encrypted}
+    assert {each.connection_class for each in pools} == {ManagedEncrypted}
     [sentinel] = pools[0].sentinel_manager.sentinels
     assert sentinel.connection_pool.connection_class.__name__ == "SSLConnection"
 
@@ -93,7 +96,7 @@ def test_sessions_read_no_other_authorities(
     port, folder = server
     monkeypatch.setattr(ssl, "create_default_context", None)
     pool: Any = None
-    connection: Any = sessions.Encrypted(
+    connection: Any = ManagedEncrypted(
         connection_pool=pool, host=HOST, port=port, ssl_ca_certs=str(folder / CA), socket_timeout=2
     )
     channel = connection._connect()
@@ -102,6 +105,6 @@ def test_sessions_read_no_other_authorities(
 
 
 def test_a_wrong_certificate_is_not_tried_again() -> None:
-    error = sessions.ConnectionError("Error 1 connecting: [SSL: CERTIFICATE_VERIFY_FAILED] …")
-    assert not sessions.passes(error)
-    assert sessions.passes(sessions.ConnectionError("Connection reset by peer"))
+    error = ConnectionError("Error 1 connecting: [SSL: CERTIFICATE_VERIFY_FAILED] …")
+    assert not passes(error)
+    assert passes(ConnectionError("Connection reset by peer"))

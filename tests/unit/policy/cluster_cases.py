@@ -88,10 +88,39 @@ CASES: dict[str, Case] = {
         [([DATA], "database", "spec.template.metadata.labels")],
     ),
     "data-volume": Case(
-        [[DATA], pod(ENV, [])],
+        [
+            [DATA],
+            pod(ENV, []),
+            spec(
+                "StatefulSet",
+                ("metadata", "annotations"),
+                {"filewallball.io/no-data": "Only computes."},
+                pod(ENV, [], "StatefulSet"),
+            ),
+        ],
         [
             (pod(IMAGE, "mariadb:11"), "web", "spec.template.spec.volumes"),
             (pod(ENV, [], "StatefulSet"), "web", "spec.template.spec.volumes"),
+            (
+                spec(
+                    "StatefulSet",
+                    ("metadata", "annotations"),
+                    {"filewallball.io/no-data": "none"},
+                    pod(ENV, [], "StatefulSet"),
+                ),
+                "web",
+                "spec.template.spec.volumes",
+            ),
+            (
+                spec(
+                    "StatefulSet",
+                    ("metadata", "annotations"),
+                    {"filewallball.io/no-data": "Only computes."},
+                    pod(IMAGE, "mariadb:11", "StatefulSet"),
+                ),
+                "web",
+                "spec.template.spec.volumes",
+            ),
             (
                 pod(("volumes",), [{"name": "a", "ephemeral": {"volumeClaimTemplate": {}}}]),
                 "web",

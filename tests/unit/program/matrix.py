@@ -31,6 +31,7 @@ TAKEN = {
     "cluster.context": ["한글 ☃", "a\tb"],  # a kubeconfig may call its contexts anything
     "cluster.kubeconfig": ["한글 ☃"],
     "backup.store.prefix": [""],
+    "app.maxUploadBytes": [10**9],
 }
 """Of these, what is right after all."""
 RIGHT: dict[str, list[Any]] = {
@@ -48,6 +49,24 @@ RIGHT: dict[str, list[Any]] = {
     "tls.enabled": [True, "true"],
     "tls.certManager.issuer": ["company-ca", "vault.issuer-1"],
     "tls.certManager.kind": ["ClusterIssuer"],
+    "app.image": ["registry.example.org/team/app:1"],
+    "app.files.bucket": ["walls"],
+    "balancer.enabled": [True, "true"],
+    "balancer.image": [
+        "docker.io/library/nginx:1.22",
+        "registry.example.org/nginx-unprivileged:1.30.1-alpine",
+    ],
+    "balancer.hosts": [["mincenter.kr", "*.mincenter.kr"], '["203.0.113.5"]'],
+    "balancer.service.type": ["NodePort", "LoadBalancer"],
+    "balancer.service.nodePort": [30080, "32767"],
+    "balancer.clients.addresses": [["10.0.0.0/8", "fd00::/8"]],
+    "balancer.statusClients": [[], ["192.0.2.0/24"]],
+    "balancer.tlsSecret": ["site-tls"],
+    "balancer.ingress.className": ["nginx"],
+    "balancer.route.gateway": ["public"],
+    "balancer.peers.image": ["registry.example.org/team/peers:1"],
+    "app.files.credentialsSecret": ["wall-keys"],
+    "app.trustedProxies": [[], ["10.244.0.0/16", "fd00::/8"]],
     "toolkit.image": ["registry.example.org:5000/team/toolkit:1"],
     "agent.image": ["registry.example.org/team/agent:1"],
     "timeZone": ["Etc/GMT+9", "America/Argentina/Ushuaia"],
@@ -64,6 +83,11 @@ RIGHT: dict[str, list[Any]] = {
 """Values beside the defaults that must be taken; those of settings that have no default, above all."""
 
 
+BALANCED: dict[str, Any] = {
+    **DEV,
+    "app": {"enabled": True, "image": "registry.example.org/team/app:1"},
+    "balancer": {"enabled": True},
+}
 BASES: dict[str, dict[str, Any]] = {
     "cluster.context": {**DEV, "cluster": {"context": "some"}},
     "cluster.kubeconfig": {**DEV, "cluster": {"context": "some"}},
@@ -72,6 +96,10 @@ BASES: dict[str, dict[str, Any]] = {
     "backup.store.ca.": {**DEV, "backup": {"store": {"bucket": "some-bucket", "ca": {"secret": "own"}}}},
     "backup.store.aws": PRD_AWS,
     "protect": PRD_AWS,
+    "balancer": BALANCED,
+    "balancer.service.nodePort": merged(BALANCED, {"balancer": {"service": {"type": "NodePort"}}}),
+    "balancer.ingress": merged(BALANCED, {"balancer": {"ingress": {}}}),
+    "balancer.route": merged(BALANCED, {"balancer": {"route": {"gateway": "some"}}}),
     "tls.certManager": {**DEV, "tls": {"enabled": True, "certManager": {"issuer": "ca"}}},
 }
 """What a stack is beside the setting, where it isn't DEV: by how its path begins; the longest counts."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from program_run import DEV, ROOT, Rendered, run_program
 
+from facts import app, mariadb, pods, redis, snapshots, store, valkey
 from facts import checks as facts_of_checks
-from facts import mariadb, pods, redis, snapshots, store, valkey
 from facts.checks.backups import StoreTarget
 from facts.units import memory_bytes, quantity_bytes
 
@@ -53,6 +53,7 @@ def test_users() -> None:
 @pytest.mark.parametrize("path", [p for p in sorted(FILES.rglob("*")) if p.is_file()], ids=lambda p: p.name)
 def test_paths(path: Path) -> None:
     known = {mariadb.CREDENTIALS, redis.CREDENTIALS, valkey.CREDENTIALS, store.CREDENTIALS}
+    known |= {app.FILES_CREDENTIALS}
     words = path.read_text(encoding="utf-8")
     assert set(re.findall(rf"{pods.SECRETS_PATH}/([\w-]+)", words)) <= known
     assert set(re.findall(r"/etc/[\w-]+", words)) <= {pods.CONFIG_PATH}
@@ -99,6 +100,8 @@ def test_the_sections_are_found_in_order_and_each_has_a_name_of_its_own() -> Non
         "redis",
         "mariadb",
         "valkey",
+        "app",
+        "balancer",
         "tls",
         "backup",
         "binlogs",

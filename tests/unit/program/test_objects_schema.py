@@ -20,6 +20,18 @@ VARIANTS = {
     "host path": merged(DEV, {"mariadb": {"storage": {"hostPath": "/srv/mariadb", "node": "node-1"}}}),
     "larger set": merged(DEV, {"valkey": {"replicas": 6, "sentinels": 9, "readsFromReplicas": False}}),
     "named class": merged(DEV, {"mariadb": {"storage": {"storageClass": "fast", "volumeName": "pv-1"}}}),
+    "balancer": merged(
+        DEV,
+        {
+            "app": {"enabled": True, "image": "registry.example.org/app:1"},
+            "balancer": {
+                "enabled": True,
+                "ingress": {"className": "nginx", "tlsSecret": "site"},
+                "service": {"type": "NodePort", "nodePort": 30080, "keepClientAddress": True},
+                "clients": {"addresses": ["10.0.0.0/8"], "namespaces": ["ingress-nginx"]},
+            },
+        },
+    ),
     "other S3": merged(
         PRD, {"backup": {"store": {"endpoint": "http://s3.example.org:9000", "credentialsSecret": "keys"}}}
     ),

@@ -249,7 +249,7 @@ KEPT_DEFAULTS = {
     "backup.store.addressing", "backup.store.image", "backup.store.storage", "backup.store.resources",
     "backup.store.aws.eksCluster", "backup.store.aws.profile", "backup.store.aws.kmsKey",
     "backup.store.aws.noncurrentDays", "backup.store.aws.unfinishedDays", "backup.store.aws.objectLock",
-    "checks", "tls.resources", "tls.certManager",
+    "checks", "tls.resources", "tls.certManager", "app", "balancer",
 }  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def test_type_default_and_description_agree(name: str) -> None:
 def test_stacks_set_only_declared_keys_and_no_secret(path: Path) -> None:
     config = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
     assert {key.removeprefix("filewallball:") for key in config} <= set(PROJECT["config"])
-    assert "secure" not in path.read_text(encoding="utf-8")
+    assert "secure:" not in path.read_text(encoding="utf-8")
 
 
 def test_the_configuration_reference_is_current() -> None:

@@ -44,6 +44,18 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"tls": {"enabled": True, "certManager": {"issuer": "ca", "kind": "Certificate"}}},
      "tls.certManager.kind", "ClusterIssuer"),
     ({"tls": {"enabled": True, "resources": {"memoryLimit": "1Mi"}}}, "tls.resources.memoryLimit", "16Mi"),
+    # The balancer.
+    ({"balancer": {"enabled": True}}, "balancer.enabled", "write app.enabled: true as well"),
+    ({"balancer": {"image": "nginx:1.18"}}, "balancer.image", "another version than Nginx 1.30"),
+    ({"balancer": {"image": "nginx:stable"}}, "balancer.image", "names no version"),
+    ({"balancer": {"hosts": ["a.kr; return 200"]}}, "balancer.hosts.0", "not the name of a host"),
+    ({"balancer": {"hosts": ["mincenter.kr:80"]}}, "balancer.hosts.0", "without a port"),
+    ({"balancer": {"hosts": []}}, "balancer.hosts", "write"),
+    ({"balancer": {"service": {"nodePort": 30080}}}, "balancer.service.nodePort", "type: NodePort"),
+    ({"balancer": {"service": {"type": "NodePort", "nodePort": 80}}}, "balancer.service.nodePort", "30000"),
+    ({"balancer": {"ingress": {}, "route": {"gateway": "g"}}}, "balancer.route", "exclude each other"),
+    ({"balancer": {"tlsSecret": "t", "ingress": {}}}, "balancer.tlsSecret", "would only be redirected"),
+    ({"balancer": {"trustedProxies": ["10.0.0.1/8"]}}, "balancer.trustedProxies.0", "no bit set behind"),
     # Sizes.
     ({"redis": {"resources": {"memoryLimit": "128"}}}, "redis.resources.memoryLimit", "only 128 bytes"),
     ({"valkey": {"agentResources": {"memoryLimit": "64"}}}, "valkey.agentResources.memoryLimit", "64 bytes"),

@@ -132,10 +132,12 @@ def test_a_frozen_process_is_seen(machine: Machine) -> None:
     assert container.stopped() == [pid]
 
 
-@pytest.mark.parametrize(("direction", "sets"), [("both", "deaf mute"), ("in", "deaf"), ("out", "mute")])
+@pytest.mark.parametrize(
+    ("direction", "sets"), [("both", "deaf mute"), ("in", "deaf"), ("out", "mute"), ("closed", "closed")]
+)
 def test_a_cut_replaces_an_earlier_one(direction: faults.Direction, sets: str) -> None:
     lines = faults.cut_script("10.244.0.7", "ns/valkey-0", direction).splitlines()
-    for each in ("deaf", "mute"):
+    for each in ("deaf", "mute", "closed"):
         removal = f"delete element ip fwb-faults {each} {{ 10.244.0.7 }}"
         added = f"add element ip fwb-faults {each} {{ 10.244.0.7 timeout 900s"
         later = [line for line in lines[lines.index(removal) :] if line.startswith(added)]

@@ -69,18 +69,21 @@ def test_an_unknown_reference_is_refused_with_the_known_ones() -> None:
     assert "filewallball/sandbox/images.yaml" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["agent", "toolkit"])
+@pytest.mark.parametrize("name", ["agent", "peers", "toolkit"])
 def test_an_image_of_ours_is_built_from_this_checkouts_definition(name: str) -> None:
     from components.images import reference
 
     assert images.definition(reference(name))["name"] == f"filewallball/{name}"
 
 
-@pytest.mark.parametrize("name", ["agent", "toolkit"])
-def test_an_image_of_other_sources_is_refused(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("agent", "agent.image"), ("peers", "balancer.peers.image"), ("toolkit", "toolkit.image")],
+)
+def test_an_image_of_other_sources_is_refused(name: str, setting: str) -> None:
     with pytest.raises(UserError, match=f"isn't the {name} image of this checkout") as caught:
         images.definition(f"filewallball/{name}:000000000000")
-    assert f"filewallball:{name}.image" in caught.value.hint
+    assert f"filewallball:{setting}" in caught.value.hint
 
 
 def test_an_image_that_only_has_our_name_is_unknown() -> None:
@@ -261,7 +264,11 @@ def test_a_layer_holds_what_differs_from_the_one_below(tmp_path: Path) -> None:
 
 def test_images_of_one_release_share_their_lowest_layer() -> None:
     on_base = {each for each, how in images.definitions().items() if builder.on_base(how)}
-    assert on_base == {"docker.io/library/mariadb:10.11", "docker.io/library/redis:7.2-bookworm"}
+    assert on_base == {
+        "docker.io/library/mariadb:10.11",
+        "docker.io/library/nginx:1.22",
+        "docker.io/library/redis:7.2-bookworm",
+    }
     assert builder.on_base({"packages": ["python3"], "suite": debian.SUITE})  # as the toolkit's
 
 

@@ -42,6 +42,7 @@ def test_the_plan_names_every_program_once_and_the_kubelet_last(node: Node) -> N
     assert names[-1] == "kubelet"
     assert plan["cgroups"] == ["/sys/fs/cgroup/fwb-x/system"]
     assert plan["address"] == "10.213.0.2/30"
+    assert [each["name"] for each in plan["programs"] if each["reaches_out"]] == ["publisher"]
     assert json.loads(json.dumps(plan)) == plan
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +17,10 @@ from hypothesis import strategies as st
 
 from filewallball.errors import ConfigError, UserError
 from filewallball.stability.keys import catalogue, command, names, places
-from filewallball.stability.keys.pace import Pace
+from filewallball.stability.keys.pace import Pace, stand_back
 from filewallball.stability.keys.places import Folder
-from filewallball.stability.keys.records import Damaged, lasting, matcher, parsed, record
-from filewallball.stability.keys.wire import Refused, Wire
+from filewallball.stability.keys.records import Damaged, matcher, parsed, record, records
+from filewallball.stability.keys.wire import Refused, Wire, arguments, with_numbers
 from filewallball.stability.local import Local
 
 RECORDS = st.lists(st.tuples(st.binary(), st.integers(0, 2**53), st.binary()))
@@ -30,8 +34,42 @@ def test_records_are_read_as_they_were_written(written: list[tuple[bytes, int, b
     assert b"".join(each.raw for each in found) == raw
 
 
-def test_many_that_never_expire_are_written_alike() -> None:
-    assert lasting([b"a", b""], [b"1", b"22"]) == [record(b"a", 0, b"1"), record(b"", 0, b"22")]
+@given(RECORDS)
+def test_many_are_written_alike(written: list[tuple[bytes, int, bytes]]) -> None:
+    parts = [
+        [b"%d\r\n%b" % (len(one), one) for one in (key, b"%d" % when, value)] for key, when, value in written
+    ]
+    keys, times, values = ([each[column] for each in parts] for column in range(3))
+    assert records(keys, times, values) == b"".join(record(*each) for each in written)
+
+
+TEXTS = st.lists(
+    st.one_of(st.binary(), st.sampled_from([b"\r\n$1\r\na", b"$", b"\r\n:5", b"\r\n", b"9" * 99]))
+)
+
+
+@given(TEXTS)
+def test_replies_are_told_as_they_are_or_not_at_all(texts: list[bytes]) -> None:
+    counted = [b"%d\r\n%b" % (len(text), text) for text in texts]
+    raw = b"".join(b"$%b\r\n" % each for each in counted)
+    numbered = b"".join(b"$%b\r\n:%d\r\n" % (each, at) for at, each in enumerate(counted, -2))
+    plain, paired = arguments(raw, len(texts)), with_numbers(numbered, len(texts))
+    if not any(b"\r\n$" in each for each in counted):
+        assert plain == counted
+        assert paired == (counted, list(range(-2, len(texts) - 2)))
+    assert plain in (None, counted)
+    assert arguments(raw, len(texts) + 1) is None
+
+
+@pytest.mark.parametrize("other", [b"$-1\r\n", b"-ERR x\r\n", b":5\r\n", b"*0\r\n", b"+OK\r\n"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_other_replies_among_them_are_seen(other: bytes, at: int) -> None:
+    replies = [b"$1\r\na\r\n", b"$2\r\nab\r\n"]
+    for count in (2, 3):
+        assert arguments(b"".join([*replies[:at], other, *replies[at:]]), count) is None
+    pairs = [each + b":1\r\n" for each in replies]
+    for count in (2, 3):
+        assert with_numbers(b"".join([*pairs[:at], other, *pairs[at:]]), count) is None
 
 
 def test_a_record_may_leave_a_key_as_it_is() -> None:
@@ -93,6 +131,24 @@ def test_replies_come_in_any_portions(step: int) -> None:
     thread.join()
 
 
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_replies_up_to_a_mark_can_be_taken_again(step: int) -> None:
+    ours, theirs = socket.socketpair()
+    mark = b"$2\r\nMM\r\n"
+    sent = b"$1\r\nM\r\n" + mark + b":5\r\n" + mark + b"+OK\r\n"
+    thread = threading.Thread(
+        target=lambda: [theirs.sendall(sent[at : at + step]) for at in range(0, len(sent), step)]
+    )
+    thread.start()
+    with Wire(ours, "server") as wire, theirs:
+        assert wire.before(mark) == b"$1\r\nM\r\n"
+        wire.back(b"$1\r\nM\r\n")
+        assert wire.replies(1) == [b"M"]
+        assert wire.before(mark) == b":5\r\n"
+        assert wire.replies(1) == [b"OK"]
+    thread.join()
+
+
 @pytest.mark.parametrize(
     ("sent", "count", "good"),
     [
@@ -124,6 +180,43 @@ def test_a_rate_counts_keys_and_kibibytes() -> None:
     pace.wait(100, 100)
     pace.wait(100, 100)
     assert slept == pytest.approx([0.1, 0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("each", "keys"), [(4096.0, 1024), (1024.0, 1024), (256.0, 4096), (0.0, 16_384)], ids=str
+)
+def test_keys_in_a_stream_are_counted_by_their_size(each: float, keys: int) -> None:
+    slept: list[float] = []
+    pace = Pace(1024, lambda: 0.0, slept.append, each=each)
+    pace.wait_bytes(2**20)
+    pace.wait_bytes(1)
+    assert slept == [keys / 1024]
+
+
+@pytest.mark.parametrize(
+    ("rate", "keys", "size"), [(None, 1000, 2**18), (10_000, 20, 20_480), (1, 10, 10_240)]
+)
+def test_the_lower_the_rate_the_less_is_asked_for_at_once(rate: int | None, keys: int, size: int) -> None:
+    pace = Pace(rate)
+    assert (pace.batch(), pace.chunk) == (keys, size)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_thread_that_stands_back_takes_along_what_it_starts() -> None:
+    before = priority()
+
+    def started() -> list[int]:
+        with ThreadPoolExecutor(1) as others:
+            child = subprocess.check_output([sys.executable, "-c", "import os; print(os.nice(0))"])
+            return [priority(), others.submit(priority).result(), int(child)]
+
+    with ThreadPoolExecutor(1, initializer=stand_back) as pool:
+        assert pool.submit(started).result() == [max(10, before)] * 3
+    assert priority() == before
+
+
+def priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_names_tell_target_and_time() -> None:

@@ -14,6 +14,7 @@ from redis.exceptions import (
 from redis.sentinel import MasterNotFoundError
 
 from filewallball.storage import sessions
+from filewallball.storage.failures import passes
 
 PASSING = [
     ConnectionError("reset"),
@@ -66,13 +67,35 @@ def test_what_will_not_pass_is_raised_at_once(client: sessions.Sessions, error: 
 
 
 def test_a_wrong_password_is_no_failover() -> None:
-    assert not sessions.passes(AuthenticationError("WRONGPASS"))
+    assert not passes(AuthenticationError("WRONGPASS"))
 
 
 def test_in_the_end_the_last_error_is_raised() -> None:
     client = sessions.connect([("127.0.0.1", 1)], password="x", sentinel_password="y", timeout=0.05)
     with pytest.raises(MasterNotFoundError):
         client.call(lambda valkey: valkey.get("x"))
+
+
+def test_then_calls_fail_at_once_and_one_tries_again() -> None:
+    client = sessions.connect([("127.0.0.1", 1)], password="x", sentinel_password="y", timeout=0.1)
+    calls: list[object] = []
+
+    def away(valkey: object) -> None:
+        calls.append(valkey)
+        raise ConnectionError("away")
+
+    with pytest.raises(ConnectionError, match="away"):
+        client.call(away)
+    tried = len(calls)
+    assert tried > 1
+    with pytest.raises(ConnectionError, match=r"has not answered for 0\.1 seconds"):
+        client.call(away)
+    assert len(calls) == tried
+    assert client.read(lambda _: "read") == "read", "the replicas are another matter"
+    client._patience.open_seconds = 0
+    client._patience._until = 0
+    assert client.call(lambda _: "back") == "back"
+    assert client.call(lambda _: "again") == "again"
 
 
 def test_no_try_waits_longer_than_a_failover_takes() -> None:

@@ -14,6 +14,7 @@ from filewallball.valkey.decide import (
     LOADING_SECONDS,
     PROMOTED_SECONDS,
     SENTINELS_FIRST_SECONDS,
+    TOGETHER_SECONDS,
     Step,
     decide,
 )
@@ -187,6 +188,19 @@ def test_a_primary_that_has_taken_no_write_gives_way_to_fresher_data() -> None:
         assert step(me, named("valkey-0", 4), alone, None) == Step(
             "appoint", "valkey-1", "valkey-0 leads with older data, and hasn't taken a write yet"
         )
+
+
+def test_a_restarted_member_with_old_data_gives_it_no_replica_before_the_others_have_their_say() -> None:
+    """With one it takes writes, and then it is too late for fresher data."""
+    alone = View("valkey-0", "primary", open=True, epoch=3, tick=5)
+    me = cold("valkey-1", 4)
+    for other in (None, View("valkey-2", "loading"), View("valkey-2", "down"), cold("valkey-2", 9)):
+        early = step(me, named("valkey-0", 4), alone, other, unsettled=TOGETHER_SECONDS - 1)
+        assert early == Step("stay", why="valkey-2 may have fresher data than valkey-0")
+        assert step(me, named("valkey-0", 4), alone, other, unsettled=TOGETHER_SECONDS).do == "follow"
+    assert step(me, named("valkey-0", 4), alone, cold("valkey-2", 5)).do == "follow"
+    live = replace(me, role="replica", source="10.0.0.9")
+    assert step(live, named("valkey-0", 4), alone, None).do == "follow"
 
 
 def test_once_it_has_counted_a_second_of_its_own_it_stays() -> None:

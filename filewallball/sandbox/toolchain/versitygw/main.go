@@ -20,7 +20,11 @@ func main() {
 	log.SetFlags(0)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx); err != nil {
+	run := serve
+	if len(os.Args) > 1 && os.Args[1] == "admin" {
+		run = func(ctx context.Context) error { return admin(ctx, os.Args[2:]) }
+	}
+	if err := run(ctx); err != nil {
 		log.Fatalln("versitygw:", err)
 	}
 }
@@ -30,10 +34,11 @@ func serve(ctx context.Context) error {
 	port := flag.String("port", ":7070", "address to listen on, as host:port")
 	region := flag.String("region", "us-east-1", "the region that clients sign for")
 	health := flag.String("health", "", "path that answers without a signature")
+	users := flag.String("iam-dir", "", "folder of the file that names users beside the root")
 	quiet := flag.Bool("quiet", false, "no line for each request")
 	flag.Parse()
 	if flag.NArg() != 2 || flag.Arg(0) != "posix" {
-		log.Fatalln("usage: versitygw [--port ADDRESS] [--region REGION] [--health PATH] [--quiet] posix FOLDER")
+		log.Fatalln("usage: versitygw [--port ADDRESS] [--region REGION] [--health PATH] [--iam-dir FOLDER] [--quiet] posix FOLDER")
 	}
 
 	attributes := meta.XattrMeta{}
@@ -53,6 +58,10 @@ func serve(ctx context.Context) error {
 		Region:            *region,
 		Ports:             []string{*port},
 		HealthPath:        *health,
+		IAMDir:            *users,
+		// As upstream's program has them. With 0 it would look through its cache without end.
+		IAMCacheTTL:       120,
+		IAMCachePrune:     3600,
 		Quiet:             *quiet,
 		MaxConnections:    250_000,
 		MaxRequests:       100_000,

@@ -1,0 +1,1 @@
+"""A server that keeps its cache, locks and snapshots on its own disk."""

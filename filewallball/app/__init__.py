@@ -1,0 +1,1 @@
+"""The file wall: a small web application that shows how to use `filewallball.storage`."""

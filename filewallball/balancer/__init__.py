@@ -1,0 +1,1 @@
+"""What runs beside nginx: it models which servers nginx uses, and shows it. Stock nginx tells nobody."""

@@ -1,0 +1,1 @@
+"""What a storage does, as steps over a backend: once for threads and for asyncio (see `steps`)."""
