@@ -41,6 +41,15 @@ class Container:
         """Those of its processes that SIGSTOP holds."""
         return [pid for pid in self.processes() if (fields := _stat(pid)) and fields[0] == "T"]
 
+    def at_work(self) -> bool:
+        """Whether one of its processes may still run a line of its program, or none is stopped yet.
+
+        A process that waits in the kernel without heeding signals (D) comes to no line before its SIGSTOP
+        holds it. One that has just called vfork waits like that for its child, which may be stopped itself.
+        """
+        states = {fields[0] for pid in self.processes() if (fields := _stat(pid))}
+        return bool(states - set("TtD")) or states == {"D"}
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.pod}/{self.name}"
 

@@ -21,13 +21,15 @@ from typing import Literal, TextIO
 from filewallball import paths
 from filewallball.errors import UserError
 from filewallball.sandbox import host, process
-from filewallball.sandbox.containers import Containers
+from filewallball.sandbox.containers import Container, Containers
 from filewallball.sandbox.programs import SYSTEM_PATH
 
 Direction = Literal["both", "in", "out", "closed"]
 
 CUT_LIMIT = 900
 """The longest time for which a pod may be cut off, in seconds."""
+FREEZE_LIMIT = 10
+"""The longest time that a frozen container's processes may take to stop, in seconds."""
 TABLE = "ip fwb-faults"
 
 _RULES = f"""\
@@ -114,13 +116,7 @@ class Faults:
 
     def stop(self, namespace: str, pod: str, container: str = "valkey") -> float:
         """Freeze all processes of the container (SIGSTOP), also those that it starts meanwhile."""
-        found = self._containers().running(namespace, pod, container)
-        done: set[int] = set()
-        moment = time.time()
-        while new := [pid for pid in found.processes() if pid not in done]:
-            moment = _signal(new, signal.SIGSTOP)
-            done.update(new)
-        return moment
+        return freeze(self._containers().running(namespace, pod, container))
 
     def resume(self, namespace: str, pod: str, container: str = "valkey") -> float:
         """End a freeze (SIGCONT)."""
@@ -233,10 +229,31 @@ class Faults:
         )
 
 
+def freeze(container: Container) -> float:
+    """Stop every process of a container; returns when none of them does anything any more.
+
+    A signal is only noted by the call that sends it: on a busy machine its process goes on for milliseconds.
+    """
+    deadline = time.monotonic() + FREEZE_LIMIT
+    sent: set[int] = set()
+    while new := [pid for pid in container.processes() if pid not in sent]:
+        _signal(new, signal.SIGSTOP)
+        sent.update(new)
+        while container.at_work():
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"container {container} still runs {FREEZE_LIMIT} s after SIGSTOP",
+                    "Try again when this machine is less busy.",
+                )
+            time.sleep(0.001)
+    return time.time()
+
+
 def thaw(supervisor: process.Identity, namespace: str = "") -> float:
     """End every freeze in the sandbox of this supervisor, or in one namespace of it."""
     chosen = [each for each in Containers.of(supervisor.pid).all() if namespace in ("", each.namespace)]
-    return _signal([pid for each in chosen for pid in each.stopped()], signal.SIGCONT)
+    # To all of them: a process that waits in the kernel has its SIGSTOP still before it.
+    return _signal([pid for each in chosen if each.stopped() for pid in each.processes()], signal.SIGCONT)
 
 
 def heal_abandoned(sandbox: str) -> list[str]:

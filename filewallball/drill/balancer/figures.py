@@ -42,6 +42,7 @@ def figures(recording: Recording, about: Circumstances) -> Round:
     failed = [one for one in reads if arithmetic.failed(one, database_gone=gone)]
     failed_writes = [one for one in writes if arithmetic.failed(one, database_gone=gone)]
     times = [arithmetic.took(one) for one in reads]
+    ready = [arithmetic.took(one) for one in recording.samples if about.steady <= one.done < about.at]
     not_verified = "" if recording.verified else "the acknowledged uploads couldn't be looked up"
     paced = [one for one in recording.samples if one.kind != "log-in"]
     span = max((one.due for one in paced), default=0.0) - min((one.due for one in paced), default=0.0)
@@ -52,9 +53,8 @@ def figures(recording: Recording, about: Circumstances) -> Round:
         failed="; ".join(part for part in (about.failed, not_verified) if part),
         requests=len(after),
         rate=(len(paced) - 1) / span if span else 0.0,
-        p50_before=arithmetic.percentile(
-            [arithmetic.took(one) for one in recording.samples if about.steady <= one.done < about.at], 0.5
-        ),
+        p50_before=arithmetic.percentile(ready, 0.5),
+        p99_before=arithmetic.percentile(ready, 0.99),
         wrong_before=sum(1 for one in before if not one.right),
         reads=len(reads),
         failed_reads=len(failed),

@@ -26,6 +26,8 @@ class Round:
     """Requests that failed before the event."""
     p50_before: float = 0.0
     """Of the requests that ended in the steady time before the event."""
+    p99_before: float = 0.0
+    """The same: how busy the machine was anyway."""
     reads: int = 0
     """Requests that may be sent twice, from the event on."""
     failed_reads: int = 0

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from facts.balancer import STATUS, STATUS_PORT
 from facts.pods import password_key
@@ -17,7 +17,7 @@ from filewallball.drill.balancer.changes import Changes
 from filewallball.drill.balancer.events import Event, Faults, Scene
 from filewallball.drill.balancer.figures import Circumstances, figures
 from filewallball.drill.balancer.front import Front
-from filewallball.drill.balancer.limits import REQUESTS, SOON
+from filewallball.drill.balancer.limits import PLANNED, REQUESTS, SOON
 from filewallball.drill.balancer.results import Round
 from filewallball.drill.load.web.recording import Plan, Recording
 from filewallball.drill.members import waiting
@@ -34,6 +34,19 @@ PATIENT_SECONDS = 60.0
 """After so many seconds a round begins although users wait for long. It misses its limits then."""
 ENOUGH = 0.9
 """The load runs at its pace when the last second had this share of it."""
+
+
+class Pace(NamedTuple):
+    """How soon, in seconds, half of the users must have their answers, and 99 of 100 of them."""
+
+    half: float
+    nearly_all: float = math.inf
+
+
+CALM = Pace(SOON, PLANNED.p99 or math.inf)
+"""Before the event. Where users wait as long as in an event, a round would measure something else, such as
+servers that have just been started again."""
+ANY = Pace(math.inf)
 
 
 class Drill:
@@ -118,7 +131,7 @@ class Drill:
 
     def _whole_again(self, event: Event, scene: Scene) -> float:
         waiting(self._front.not_ready, event.whole_within, "the stack isn't whole")
-        whole = self._watch(event.whole_within, "users aren't served as before", lambda: scene.soon)
+        whole = self._watch(event.whole_within, "users aren't served as before", lambda: Pace(scene.soon))
         since = {"since": self._load.to_pod(scene.at)}
 
         def few() -> str:
@@ -131,18 +144,18 @@ class Drill:
     def _steady(self) -> float:
         """Wait until users have been served well for a while. When that began."""
         patient_until = time.monotonic() + PATIENT_SECONDS
-        return self._watch(
-            STEADY_SECONDS,
-            "the stack under load isn't steady",
-            lambda: SOON if time.monotonic() < patient_until else math.inf,
-        )
 
-    def _watch(self, seconds: float, what: str, soon: Callable[[], float]) -> float:
-        """The same. `soon`: half of the users must have their answers within so many seconds."""
+        def pace() -> Pace:
+            return CALM if time.monotonic() < patient_until else ANY
+
+        return self._watch(STEADY_SECONDS, "the stack under load isn't steady", pace)
+
+    def _watch(self, seconds: float, what: str, pace: Callable[[], Pace]) -> float:
+        """The same. `pace`: how soon users must have their answers, as of now."""
         well: list[float] = []
 
         def look() -> str:
-            why = self._unwell(self._load.progress(), soon())
+            why = self._unwell(self._load.progress(), pace())
             if why:
                 well.clear()
                 return why
@@ -152,13 +165,15 @@ class Drill:
         waiting(look, seconds, what)
         return well[0]
 
-    def _unwell(self, seen: dict[str, Any], soon: float) -> str:
+    def _unwell(self, seen: dict[str, Any], pace: Pace) -> str:
         if seen["answered_last_second"] < ENOUGH * RATE:
             return f"{seen['answered_last_second']} requests were answered in a second, not {RATE:g}"
         if seen["wrong_last_second"]:
             return f"{seen['wrong_last_second']} requests failed in a second, such as {seen['wrong']}"
-        if seen["median_last_second"] > soon:
+        if seen["median_last_second"] > pace.half:
             return f"half of the answers of a second took {seen['median_last_second']:.2f} s or longer"
+        if seen["p99_last_second"] > pace.nearly_all:
+            return f"a hundredth of the answers of a second took {seen['p99_last_second']:.2f} s or longer"
         if len(seen["sends_to"]) < self._front.balancers:
             return f"{len(seen['sends_to'])} pods of the balancer tell their state"
         for pod, servers in seen["sends_to"].items():

@@ -20,6 +20,7 @@ COLUMNS = (
     "tried once more",
     "told to wait",
     "writes failed",
+    "p99 before",
     "p50",
     "p99",
     "slowest",
@@ -34,6 +35,7 @@ LEGEND = (
     "- tried once more: how many fail for a client that tries a refused or reset connection once more.",
     "- told to wait: requests that need the database, and were answered 503 with Retry-After.",
     "- writes failed: uploads and log-ins, which may not be sent twice, that failed; how many there were.",
+    "- p99 before: of all requests in the steady time before the event; how busy the machine was anyway.",
     "- p50, p99, slowest, over 1 s: of the requests that may be sent twice, from when each was due.",
     "- errors after: how long after the end of the fault the last of them failed.",
     "- status page: where /upstream_status said something else than what nginx did, for over a second.",
@@ -77,6 +79,7 @@ class Summary:
             str(sum(one.failed_again for one in rounds)),
             str(sum(one.told_to_wait for one in rounds)) if self.event.limits.database_gone else "",
             f"{sum(one.failed_writes for one in rounds)} of {sum(one.writes for one in rounds)}",
+            _ms(max(one.p99_before for one in rounds)),
             _ms(max(one.p50 for one in rounds)),
             _ms(max(one.p99 for one in rounds)),
             f"{max(one.slowest for one in rounds):.2f} s",
@@ -113,7 +116,8 @@ def line(one: Round, about: Mapping[str, Any]) -> str:
         f"{one.failed_reads} of {one.reads} requests failed"
         + (f", {one.failed_again} for a client that tries once more" if one.failed_reads else ""),
         f"{one.failed_writes} of {one.writes} uploads and log-ins failed",
-        f"p50 {_ms(one.p50)}, p99 {_ms(one.p99)}, slowest {one.slowest:.2f} s",
+        f"p99 before {_ms(one.p99_before)}, from the event on p50 {_ms(one.p50)}, p99 {_ms(one.p99)},"
+        f" slowest {one.slowest:.2f} s",
     ]
     if one.over_a_second:
         parts.append(f"{one.over_a_second} over 1 s")

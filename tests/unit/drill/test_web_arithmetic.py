@@ -161,6 +161,7 @@ def test_figures_of_a_round():
     assert found.requests == found.reads + found.writes
     assert found.wrong_before == 1
     assert found.p50_before == pytest.approx(0.01)
+    assert found.p99_before == pytest.approx(0.01)
     assert found.rate == pytest.approx(220, abs=1)
     assert found.reads == pytest.approx(4400, abs=10)
     assert (found.failed_reads, found.failed_again) == (2, 1)
@@ -309,7 +310,8 @@ def test_a_round_on_one_line():
         "app-killed 1: missed (2 requests failed (2 alive: 502), limit 0; 1 requests failed for a client",
         "; 1 of 160 acknowledged uploads lost; the status page was wrong: x sent nothing): 2 of 6000",
         "requests failed, 1 for a client that tries once more; 0 of 170 uploads and log-ins failed",
-        "p50 10 ms, p99 100 ms, slowest 0.30 s; 3 over 1 s; 4 told to wait",
+        "p99 before 20 ms, from the event on p50 10 ms, p99 100 ms, slowest 0.30 s; 3 over 1 s",
+        "4 told to wait",
         "the last error -0.5 s after the fault; failed: 2 alive: 502; served by app-0 6000",
         "whole after 31.0 s",
         "the client itself stood still for 0.30 s; y was primary",

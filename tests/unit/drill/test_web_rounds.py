@@ -169,7 +169,7 @@ def test_a_roll_that_hangs_is_an_error(
 
 WELL = {
     "now": 100.0, "requests": 7000, "answered_last_second": 220, "wrong_last_second": 0, "wrong": "",
-    "median_last_second": 0.25,
+    "median_last_second": 0.25, "p99_last_second": 0.25,
     "servers_last_second": dict.fromkeys(SERVERS, 70),
     "sends_to": {"balancer-a": SERVERS, "balancer-b": SERVERS},
 }  # fmt: skip
@@ -240,6 +240,7 @@ def test_a_round(drill):
         ({"answered_last_second": 190}, "190 requests were answered in a second, not 220"),
         ({"wrong_last_second": 3, "wrong": "session: 502"}, "3 requests failed in a second, such as session"),
         ({"median_last_second": 4.4}, "half of the answers of a second took 4.40 s or longer"),
+        ({"p99_last_second": 0.26}, "a hundredth of the answers of a second took 0.26 s or longer"),
         ({"sends_to": {"balancer-a": SERVERS}}, "1 pods of the balancer tell their state"),
         ({"sends_to": {"balancer-a": SERVERS, "balancer-b": SERVERS[:2]}}, "balancer-b leaves out app-2"),
     ],
@@ -274,9 +275,15 @@ def test_round_after_which_requests_wait_in_a_long_queue_has_failed(drill):
 
 def test_on_a_machine_that_is_too_slow_for_the_load_a_round_begins_and_misses_its_limit(drill, monkeypatch):
     monkeypatch.setattr(runner, "PATIENT_SECONDS", 0.0)
-    found = drill(FakeLoad({**WELL, "median_last_second": 4.4})).round(BY_NAME["app-killed"], 1)
+    slow = {**WELL, "median_last_second": 4.4, "p99_last_second": 9.0}
+    found = drill(FakeLoad(slow)).round(BY_NAME["app-killed"], 1)
     assert found.failed == ""
     assert found.whole_after is not None
+
+
+def test_after_the_event_a_few_slow_answers_are_the_figures_and_nothing_to_wait_for(drill):
+    found = drill(FakeLoad(WELL, WELL, {**WELL, "p99_last_second": 3.0})).round(BY_NAME["app-killed"], 1)
+    assert found.failed == ""
 
 
 def test_leaving_heals_and_puts_back(drill, kube: Cluster, tmp_path: Path):

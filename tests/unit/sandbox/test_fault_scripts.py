@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from filewallball import paths
 from filewallball.errors import UserError
-from filewallball.sandbox import containers, faults, host
+from filewallball.sandbox import containers, faults, host, process
 from filewallball.sandbox.containers import Containers
 
 TASKS = Path("run/containerd/io.containerd.runtime.v2.task/k8s.io")
@@ -130,6 +131,47 @@ def test_a_frozen_process_is_seen(machine: Machine) -> None:
     while machine.state(pid) != "T" and time.monotonic() < deadline:
         os.sched_yield()
     assert container.stopped() == [pid]
+
+
+def test_a_container_is_frozen_only_when_each_of_its_processes_has_stopped(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = [machine.process(), machine.process()]
+    machine.container("c", "valkey-0", "valkey", pids)
+    container = machine.containers.running("ns", "valkey-0", "valkey")
+    send = os.kill
+    late = [threading.Timer(0.1 * nth, send, [pid, signal.SIGSTOP]) for nth, pid in enumerate(pids, 1)]
+    # As on a busy machine: the call returns, and its signal takes effect later.
+    monkeypatch.setattr(os, "kill", lambda pid, _number: late[pids.index(pid)].start())
+    faults.freeze(container)
+    assert container.stopped() == pids
+    assert not container.at_work()
+
+
+def test_processes_that_do_not_stop_are_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.container("c", "valkey-0", "valkey", [machine.process()])
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    monkeypatch.setattr(faults, "FREEZE_LIMIT", 0)
+    with pytest.raises(UserError, match="container ns/valkey-0/valkey still runs 0 s after SIGSTOP"):
+        faults.freeze(machine.containers.running("ns", "valkey-0", "valkey"))
+
+
+def test_a_parent_that_waits_for_its_stopped_child_goes_on_with_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, child = machine.process(), machine.process()
+    machine.container("c", "valkey-0", "valkey", [parent, child])
+    container = machine.containers.running("ns", "valkey-0", "valkey")
+    states = {parent: "D", child: "T"}  # as with vfork: the parent's SIGSTOP is still before it
+    monkeypatch.setattr(containers, "_stat", lambda pid: [states[pid], *["0"] * 20])
+    monkeypatch.setattr(faults.Containers, "of", lambda _supervisor: machine.containers)
+    resumed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _number: resumed.append(pid))
+    assert not container.at_work()
+    faults.thaw(process.Identity(os.getpid(), "", ""))
+    assert sorted(resumed) == sorted([parent, child])
+    states[child] = "D"
+    assert container.at_work(), "nothing is stopped yet"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ class WebRound:
         """How it goes: what the drill decides by."""
         now = time.monotonic()
         recent = [one for one in self._users.samples[-5000:] if one.done > now - LATELY_SECONDS]
+        waited = [one.done - one.due for one in recent]
         wrong = [one for one in recent if not one.right]
         views = {one.balancer: one for one in self._watch.views[-200:] if one.at > now - LATELY_SECONDS}
         return {
@@ -64,7 +65,8 @@ class WebRound:
             "passages": len(self._watch.passages),
             "answered_last_second": len(recent),
             "wrong_last_second": len(wrong),
-            "median_last_second": median(one.done - one.due for one in recent) if recent else 0.0,
+            "median_last_second": median(waited) if waited else 0.0,
+            "p99_last_second": sorted(waited)[int(0.99 * len(waited))] if waited else 0.0,
             "wrong": f"{wrong[-1].kind}: {wrong[-1].status or wrong[-1].error}" if wrong else "",
             "servers_last_second": dict(Counter(one.server for one in recent if one.server)),
             "sends_to": {name: list(view.gets) for name, view in views.items()},
