@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from facts.balancer import TAG, TRIES_MARK
 from filewallball.balancer.peers import Try
@@ -11,17 +12,23 @@ from filewallball.balancer.peers import Try
 _DISABLED = "upstream server temporarily disabled"
 _UPSTREAM = re.compile(r'upstream: "https?://(?P<address>\[[0-9a-f:.]+\]:\d+|[^/"\[]+)')
 _HEAD = re.compile(r"^\S+ \S+ \[\w+\] [\d#]+: (?:\*\d+ )?")
+_TIME, _TIME_LENGTH = "%Y/%m/%d %H:%M:%S", 19
 _BETWEEN = re.compile(r", | : ")
 """Between tries, and between the groups of servers that a request was given to."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """A line of the error log about a server: what happened, and whether nginx leaves the server out."""
+    """A line of the error log about a server: what happened, and whether nginx leaves the server out.
+
+    `at`: when, by nginx's clock and this process's time zone, in whole seconds since the epoch; None:
+    not told.
+    """
 
     address: str
     text: str
     disabled: bool
+    at: int | None = None
 
 
 def text_of(datagram: bytes) -> str:
@@ -61,7 +68,15 @@ def told(text: str) -> Told | None:
     if not found:
         return None
     what = _HEAD.sub("", text).partition(" while ")[0]
-    return Told(found["address"], what, what.startswith(_DISABLED))
+    return Told(found["address"], what, what.startswith(_DISABLED), _moment(text))
+
+
+def _moment(text: str) -> int | None:
+    """When nginx wrote the line."""
+    try:
+        return int(datetime.strptime(text[:_TIME_LENGTH], _TIME).timestamp())
+    except ValueError:
+        return None
 
 
 def _seconds(text: str) -> float:

@@ -17,6 +17,7 @@ from filewallball.balancer.peers import Upstreams
 
 LOOK_SECONDS = 0.5
 _RESOLVE_SECONDS = 5.0
+_LATE_SECONDS = 60.0
 _LINE_BYTES = 65536
 _BUFFER_BYTES = 4 * 2**20
 Addresses = Mapping[Server, Sequence[str]]
@@ -72,7 +73,7 @@ class Watch:
                 if not strange:
                     peer = self._upstreams[found.address]
                     if found.disabled:
-                        peer.disable(now)
+                        peer.disable(_by_nginx(found.at, now))
                         self._say(f"{peer.server.name} ({peer.address}) gets no requests: it fails")
                     else:
                         peer.reason = found.text
@@ -130,6 +131,14 @@ class Watch:
             return
         if found["started"] == self._started:
             self._upstreams.restore(found["peers"])
+
+
+def _by_nginx(told: int | None, heard: float) -> float:
+    """When nginx wrote a line that was heard at `heard`: its reckoning begins there, however late we hear it.
+
+    A time that can't be is taken for one of another time zone.
+    """
+    return told if told is not None and heard - _LATE_SECONDS <= told <= heard else heard
 
 
 def opened(port: int) -> socket.socket:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,12 +61,18 @@ def test_tries_follow_one_another() -> None:
 
 
 def test_the_error_log_names_the_server_and_says_that_it_is_left_out() -> None:
-    assert lines.told(DISABLED) == lines.Told("10.0.0.1:3000", "upstream server temporarily disabled", True)
+    at = int(datetime(2026, 11, 27, 3, 40, 38).astimezone().timestamp())
+    assert lines.told(DISABLED) == lines.Told(
+        "10.0.0.1:3000", "upstream server temporarily disabled", True, at
+    )
     reason = "connect() failed (111: Connection refused)"
-    assert lines.told(REFUSED) == lines.Told("10.0.0.1:3000", reason, False)
+    assert lines.told(REFUSED) == lines.Told("10.0.0.1:3000", reason, False, at)
     v6 = lines.told(REFUSED.replace("10.0.0.1:3000", "[fd00::1]:3000"))
     assert v6
     assert v6.address == "[fd00::1]:3000"
+    without = lines.told(DISABLED.replace("2026/11/27", "27/11/2026"))
+    assert without
+    assert (without.disabled, without.at) == (True, None)
     assert lines.told("2026/11/27 03:40:38 [notice] 1#1: start worker process 7") is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,19 @@ def test_a_server_at_another_address_is_looked_up_again_but_not_for_each_line(ru
 def test_a_name_that_is_not_known_has_no_address() -> None:
     nobody, local = Server("a", "no-such-host.invalid", 1), Server("b", "127.0.0.1", 1)
     assert addresses({"site": (nobody, local)}) == {nobody: [], local: ["127.0.0.1"]}
+
+
+@pytest.mark.parametrize(("late", "counts_from"), [(3, 3), (0, 0), (3600, 0), (-3600, 0)])
+def test_a_server_is_left_out_from_nginxs_moment_on_however_late_it_is_heard(
+    run: Run, late: int, counts_from: int
+) -> None:
+    """An hour is no lateness: then nginx writes times of another time zone."""
+    watch, now = run.watch(), time.time()
+    moment = datetime.fromtimestamp(now - late).strftime("%Y/%m/%d %H:%M:%S").encode()
+    watch.hear(DISABLED.replace(b"2026/11/27 03:40:38", moment), now)
+    [found, _] = watch.document()["upstreams"]["site"]["servers"]
+    assert datetime.fromisoformat(found["last_failure"]).timestamp() == int(now) - counts_from
+    assert datetime.fromisoformat(found["retry_at"]).timestamp() == int(now) - counts_from + 31
 
 
 def test_the_page_shows_every_server_and_no_markup_of_others(run: Run) -> None:
