@@ -20,7 +20,7 @@ class Circumstances:
     steady: float
     """When users began to be served well: what went wrong before doesn't count."""
     at: float
-    """When the event took effect."""
+    """When the event began. It took effect a little later, in steps where it is several faults."""
     until: float
     """When the fault was over."""
     rate: float

@@ -69,7 +69,8 @@ class Drill:
         self._load.start(plan._asdict())
         steady = self._steady()
         soon = max(SOON, 2 * self._load.progress()["median_last_second"])
-        scene = Scene(self._front, number, self._changes, self._faults, self._primary, soon, at=time.time())
+        begun = time.time()
+        scene = Scene(self._front, number, self._changes, self._faults, self._primary, soon, at=begun)
         failed, whole = self._play(event, scene)
         recording = Recording.from_json(self._load.finish(plan.round))
         to_pod = self._load.to_pod
@@ -80,7 +81,7 @@ class Drill:
                 number,
                 began.isoformat(timespec="seconds"),
                 to_pod(steady),
-                to_pod(scene.at),
+                to_pod(begun),
                 to_pod(whole if scene.until is None else scene.until),
                 RATE,
                 None if failed else whole - scene.at,

@@ -286,6 +286,30 @@ def test_after_the_event_a_few_slow_answers_are_the_figures_and_nothing_to_wait_
     assert found.failed == ""
 
 
+def test_what_fails_while_the_event_is_still_being_made_is_of_the_event(drill):
+    """Three ports are closed one after the other, and a signal takes effect before its call returns."""
+
+    class Timed(FakeLoad):
+        def to_pod(self, wall: float) -> float:
+            return wall - self.since + 10.0
+
+        def ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
+            return {"requests": 6000} if what == "ended" else super().ask(what, body)
+
+        def finish(self, name: str) -> dict[str, Any]:
+            samples = [sample(n / 220) for n in range(6600)]
+            samples.append(sample(10.5, took=0.1, status=502, right=False))
+            return json.loads(json.dumps(recording(samples).to_json()))
+
+    def inject(scene: Scene) -> None:
+        scene.at = load.since + 1.0
+
+    load = Timed(WELL)
+    load.since = time.time()
+    found = drill(load).round(replace(BY_NAME["app-all-fail"], inject=inject), 1)
+    assert (found.wrong_before, found.failed_reads) == (0, 1)
+
+
 def test_leaving_heals_and_puts_back(drill, kube: Cluster, tmp_path: Path):
     made = drill(FakeLoad(WELL))
     made.round(BY_NAME["rolling-app"], 1)

@@ -70,6 +70,23 @@ def test_version_2_delegates_controllers_down_to_the_pods(tmp_path: Path) -> Non
     assert (tmp_path / "fwb-x" / "cgroup.subtree_control").read_text() == "+cpuset +cpu +memory +pids"
 
 
+@pytest.mark.parametrize(
+    ("hierarchy", "file", "usual"), [((1, {"cpu"}), "cpu.shares", 1024), ((2, set[str]()), "cpu.weight", 100)]
+)
+def test_pods_get_more_of_a_busy_processor_than_what_runs_the_cluster(
+    tmp_path: Path, hierarchy: tuple[int, set[str]], file: str, usual: int
+) -> None:
+    version, controllers = hierarchy
+    [system] = cgroups.create("fwb-x", [Hierarchy(tmp_path, version, frozenset(controllers))])
+    assert int((system / file).read_text()) <= usual / 4
+    assert not (tmp_path / "fwb-x" / file).exists(), "the sandbox as a whole yields to nobody"
+
+
+def test_hierarchies_without_processors_share_none(tmp_path: Path) -> None:
+    [system] = cgroups.create("fwb-x", [Hierarchy(tmp_path, 1, frozenset({"memory"}))])
+    assert list(system.iterdir()) == []
+
+
 def test_removal_goes_bottom_up_and_names_what_stays(tmp_path: Path) -> None:
     found = [Hierarchy(tmp_path, 1, frozenset({"memory"}))]
     (tmp_path / "fwb-x" / "kubepods" / "pod1").mkdir(parents=True)
