@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def _run(
     try:
         if faults:
             faults.heal_all(place.namespace)
-        with pod.running(place, tool.work(subject)) as load:
+        with _yielding(place), pod.running(place, tool.work(subject)) as load:
             work = tool.rounds(subject, load, faults, journal)
             try:
                 work.leave()  # what an earlier drill could not put back
@@ -183,6 +184,15 @@ def _run(
         if faults:
             faults.close()
         signal.signal(signal.SIGTERM, previous)
+
+
+def _yielding(place: Place) -> AbstractContextManager[None]:
+    """The load, the servers and a whole cluster share a sandbox's processors: the cluster comes last."""
+    if not place.sandbox:
+        return nullcontext()
+    from filewallball.sandbox import cgroups
+
+    return cgroups.yielding(f"fwb-{place.sandbox}", cgroups.mounted())
 
 
 def _faults(place: Place) -> Any:

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,12 @@ _REQUIRED_V2 = ("cpuset", "cpu", "memory", "pids")
 """The same under the names of version 2."""
 _WELCOME_V2 = ("io",)
 
-_SHARES, _WEIGHT = 256, 10
-"""Of the processor, for the API server, the kubelet, containerd and the like: version 1, version 2.
+_SHARES = {1: (256, 1024), 2: (10, 100)}
+"""Of the processor, by version: for a sandbox's own programs when they yield to its pods, and as usual.
 
-The kubelet gives the pods of a machine with two 2048, and 79 by version 2. With the default for the others,
-1024 or 100, pods that started held up one in a hundred of the requests beside them by 130 to 270 ms; so, by
-20 to 90 ms.
+The kubelet gives the pods of a machine with two processors 2048, and 79 by version 2.
 """
+_SYSTEM = "system"
 _LEAF = "init"
 """The group that processes are moved to when they stand in the way. Docker's own image, kind and k3s name it
 so.
@@ -86,7 +85,7 @@ def create(name: str, found: list[Hierarchy]) -> list[Path]:
     groups: list[Path] = []
     for hierarchy in found:
         root = hierarchy.path / name
-        system = root / "system"
+        system = root / _SYSTEM
         system.mkdir(parents=True, exist_ok=True)
         if hierarchy.version == 2:
             for parent in (hierarchy.path, root):
@@ -94,17 +93,35 @@ def create(name: str, found: list[Hierarchy]) -> list[Path]:
         for group in (root, system):
             if "cpuset" in hierarchy.controllers:
                 _inherit_cpuset(group)
-        _yield_to_pods(system, hierarchy)
         groups.append(system)
     return groups
 
 
-def _yield_to_pods(system: Path, hierarchy: Hierarchy) -> None:
-    """The sandbox's own programs get less of a busy processor than pods: most would run on other machines."""
-    if hierarchy.version == 2:
-        (system / "cpu.weight").write_text(str(_WEIGHT), encoding="utf-8")
-    elif "cpu" in hierarchy.controllers:
-        (system / "cpu.shares").write_text(str(_SHARES), encoding="utf-8")
+@contextlib.contextmanager
+def yielding(name: str, found: list[Hierarchy]) -> Generator[None]:
+    """Meanwhile the sandbox's own programs get an eighth of a busy processor at most: its pods have the rest.
+
+    Most of them would run on other machines than a cluster's pods. So it is for what measures pods. While many
+    pods start, it makes everything slower.
+    """
+    _share(name, found, yields=True)
+    try:
+        yield
+    finally:
+        share_evenly(name, found)
+
+
+def share_evenly(name: str, found: list[Hierarchy]) -> None:
+    """As it is when a sandbox starts."""
+    _share(name, found, yields=False)
+
+
+def _share(name: str, found: list[Hierarchy], *, yields: bool) -> None:
+    for hierarchy in found:
+        file = "cpu.weight" if hierarchy.version == 2 else "cpu.shares"
+        group = hierarchy.path / name / _SYSTEM / file
+        if group.exists():
+            group.write_text(str(_SHARES[hierarchy.version][0 if yields else 1]), encoding="utf-8")
 
 
 def _delegate(parent: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Literal, TextIO
 
 from filewallball import paths
 from filewallball.errors import UserError
-from filewallball.sandbox import host, process
+from filewallball.sandbox import cgroups, host, process
 from filewallball.sandbox.containers import Container, Containers
 from filewallball.sandbox.programs import SYSTEM_PATH
 
@@ -264,6 +264,7 @@ def heal_abandoned(sandbox: str) -> list[str]:
         except BlockingIOError:
             return []
         fcntl.flock(lock, fcntl.LOCK_UN)
+    cgroups.share_evenly(f"fwb-{sandbox}", cgroups.mounted())
     faults = Faults(sandbox)
     with contextlib.closing(faults):
         if found := faults.active():

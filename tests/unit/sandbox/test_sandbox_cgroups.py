@@ -70,21 +70,28 @@ def test_version_2_delegates_controllers_down_to_the_pods(tmp_path: Path) -> Non
     assert (tmp_path / "fwb-x" / "cgroup.subtree_control").read_text() == "+cpuset +cpu +memory +pids"
 
 
-@pytest.mark.parametrize(
-    ("hierarchy", "file", "usual"), [((1, {"cpu"}), "cpu.shares", 1024), ((2, set[str]()), "cpu.weight", 100)]
-)
-def test_pods_get_more_of_a_busy_processor_than_what_runs_the_cluster(
-    tmp_path: Path, hierarchy: tuple[int, set[str]], file: str, usual: int
+@pytest.mark.parametrize(("version", "file", "usual"), [(1, "cpu.shares", "1024"), (2, "cpu.weight", "100")])
+def test_what_runs_the_cluster_yields_to_pods_for_a_while(
+    tmp_path: Path, version: int, file: str, usual: str
 ) -> None:
-    version, controllers = hierarchy
-    [system] = cgroups.create("fwb-x", [Hierarchy(tmp_path, version, frozenset(controllers))])
-    assert int((system / file).read_text()) <= usual / 4
+    found = [Hierarchy(tmp_path, version, frozenset())]
+    [system] = cgroups.create("fwb-x", found)
+    (system / file).write_text(usual)
+    with cgroups.yielding("fwb-x", found):
+        assert int((system / file).read_text()) <= int(usual) / 4
+    assert (system / file).read_text() == usual
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+        with cgroups.yielding("fwb-x", found):
+            raise KeyboardInterrupt
+    assert (system / file).read_text() == usual
     assert not (tmp_path / "fwb-x" / file).exists(), "the sandbox as a whole yields to nobody"
 
 
 def test_hierarchies_without_processors_share_none(tmp_path: Path) -> None:
-    [system] = cgroups.create("fwb-x", [Hierarchy(tmp_path, 1, frozenset({"memory"}))])
-    assert list(system.iterdir()) == []
+    found = [Hierarchy(tmp_path, 1, frozenset({"memory"}))]
+    [system] = cgroups.create("fwb-x", found)
+    with cgroups.yielding("fwb-x", found):
+        assert list(system.iterdir()) == []
 
 
 def test_removal_goes_bottom_up_and_names_what_stays(tmp_path: Path) -> None:
