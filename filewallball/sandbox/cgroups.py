@@ -101,8 +101,8 @@ def create(name: str, found: list[Hierarchy]) -> list[Path]:
 def yielding(name: str, found: list[Hierarchy]) -> Generator[None]:
     """Meanwhile the sandbox's own programs get an eighth of a busy processor at most: its pods have the rest.
 
-    Most of them would run on other machines than a cluster's pods. So it is for what measures pods. While many
-    pods start, it makes everything slower.
+    Most of them would run on other machines than a cluster's pods. So it is for what measures pods. While
+    many pods start, it makes everything slower.
     """
     _share(name, found, yields=True)
     try:
