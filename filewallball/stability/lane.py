@@ -25,6 +25,7 @@ never."""
 KEYS = 50
 VALUE_BYTES = 100
 ROUND_TRIPS = 9
+REDIRECTIONS = 3
 TIMEOUT_SECONDS = 1.0
 """A request that takes longer is an error."""
 MIX = ("GET", "SET", "GET", "GET", "SET", "GET", "TTL", "GET", "SET", "GET", "GET", "DEL")
@@ -53,6 +54,7 @@ class Lane:
         self.redirects = 0
         self.longest_outage = 0.0
         self._down_since: float | None = None
+        self._address = self.shard.primary.address
         self._client: Any = None
         self._connection: Any = None
         self._expected: dict[str, bytes] = {}
@@ -171,31 +173,39 @@ class Lane:
 
     def _follow(self, *words: Any) -> Any:
         """The reply; where the slot has moved, or moves at the moment, that of the server which has it."""
-        try:
-            return self._send(*words)
-        except MovedError:
-            self.redirects += 1
-            self._reconnect()
-            return self._send(*words)
-        except AskError as error:
-            self.redirects += 1
-            host, _, port = str(error.args[0]).rpartition(" ")[2].rpartition(":")
-            with servers.connect(self.finder.target.access, Address(host, int(port))) as client:
-                connection = client.connection_pool.get_connection()
-                connection.send_command("ASKING")
-                connection.read_response()
-                connection.send_command(*words)
-                return connection.read_response()
+        for _ in range(REDIRECTIONS):
+            try:
+                return self._send(*words)
+            except MovedError as error:
+                self.redirects += 1
+                self.finder.again()
+                self.notice()
+                # Nodes learn one after the other who has a slot: what they say together may be of before.
+                self._connect(servers.redirected(str(error.args[0]), self._address))
+            except AskError as error:
+                self.redirects += 1
+                return self._ask_other(servers.redirected(str(error.args[0]), self._address), words)
+        return self._send(*words)
+
+    def _ask_other(self, address: Address, words: tuple[Any, ...]) -> Any:
+        """Ask the server to which the slot is on its way."""
+        with servers.connect(self.finder.target.access, address) as client:
+            connection = client.connection_pool.get_connection()
+            connection.send_command("ASKING")
+            connection.read_response()
+            connection.send_command(*words)
+            return connection.read_response()
 
     def _send(self, *words: Any) -> Any:
         connection = self._connection or self._connect()
         connection.send_packed_command(connection.pack_command(*words), check_health=False)
         return connection.read_response()
 
-    def _connect(self) -> Any:
+    def _connect(self, address: Address | None = None) -> Any:
+        """To the shard's primary, or to another server that has its slot by now."""
         self.close()
-        address = self.shard.primary.address
-        self._client = servers.connect(self.finder.target.access, address, seconds=TIMEOUT_SECONDS)
+        self._address = address or self.shard.primary.address
+        self._client = servers.connect(self.finder.target.access, self._address, seconds=TIMEOUT_SECONDS)
         self._connection = self._client.connection_pool.get_connection()
         return self._connection
 

@@ -125,6 +125,15 @@ def text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
+def redirected(reply: str, asked: Address) -> Address:
+    """The node that MOVED or ASK names. Without a host, it is where `asked` is.
+
+    So it is with cluster-preferred-endpoint-type unknown-endpoint, or a host name that isn't set.
+    """
+    host, _, port = reply.split()[-1].rpartition(":")
+    return Address(asked.host if host in ("", "?") else host.strip("[]"), int(port))
+
+
 @contextmanager
 def asked(target: Target, address: Address, *, sentinel: bool = False) -> Generator[Any]:
     """A client of one node of the target. Raises Unreachable, or ConfigError where the login is refused."""

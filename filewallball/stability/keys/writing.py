@@ -15,6 +15,7 @@ from filewallball.stability.keys.patience import Patience
 from filewallball.stability.keys.reading import refused, shown
 from filewallball.stability.keys.records import Record
 from filewallball.stability.keys.wire import PASSING, Lost, Refused, Wire, words
+from filewallball.stability.servers import redirected
 from filewallball.stability.targets import Target
 from filewallball.stability.topology import SLOTS
 
@@ -148,13 +149,13 @@ class Writer:
             wire = self.wire(address)
             wire.send(b"".join(commands[place][1] for place in places))
             for place, reply in zip(places, wire.replies(len(places)), strict=True):
-                found[place] = self._followed(commands[place][1], reply)
+                found[place] = self._followed(address, commands[place][1], reply)
         return found
 
-    def _followed(self, command: bytes, reply: object) -> object:
+    def _followed(self, address: Address, command: bytes, reply: object) -> object:
         """The reply of the node that has the key. Raises Lost where that must be found out first."""
         if isinstance(reply, Refused) and reply.code == "ASK":
-            wire = self.wire(_told(reply))
+            wire = self.wire(redirected(reply.text, address))
             wire.send(_ASKING + command)
             _, reply = wire.replies(2)
         if isinstance(reply, Refused) and (reply.code == "MOVED" or reply.code in PASSING):
@@ -196,16 +197,16 @@ class Writer:
             elif reply.code == "BUSYKEY":
                 counts.existing += 1
             elif reply.code == "ASK":
-                again += self._asking(each, reply, counts)
+                again += self._asking(address, each, reply, counts)
             elif reply.code == "MOVED" or reply.code in PASSING:
                 again.append(each)
             else:
                 raise self._refused(address, each, reply)
         return again
 
-    def _asking(self, record: Record, told: Refused, counts: Counts) -> list[Record]:
+    def _asking(self, asked: Address, record: Record, told: Refused, counts: Counts) -> list[Record]:
         """A slot is on its way, and its new keys go to the other node."""
-        address = _told(told)
+        address = redirected(told.text, asked)
         try:
             wire = self.wire(address)
             wire.send(_ASKING + (record.keeping if self.keep else record.raw))
@@ -241,12 +242,6 @@ class Writer:
                 "server of that version or a newer one.",
             )
         return refused(str(address), what, reply)
-
-
-def _told(reply: Refused) -> Address:
-    """The node that MOVED or ASK names."""
-    host, _, port = reply.text.split()[2].rpartition(":")
-    return Address(host, int(port))
 
 
 def _windows(records: Iterable[Record]) -> Iterable[list[Record]]:

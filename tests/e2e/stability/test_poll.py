@@ -69,7 +69,6 @@ def test_a_failover_is_seen_and_the_load_goes_on(lab: RedisLab, tmp_path: Path) 
     assert keys(*servers) == []
 
 
-@pytest.mark.nightly
 def test_moving_slots_are_followed(lab: RedisLab, tmp_path: Path) -> None:
     servers = lab.cluster(2, 0)
     polling = Polling("local", config(tmp_path, "local", servers), 4)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from filewallball.snapshots.settings import Address
-from filewallball.stability import members, proving, verdicts
+from filewallball.stability import members, proving, servers, verdicts
 from filewallball.stability.facts_of_nodes import NodeFacts, quantiles
 from filewallball.stability.histogram import Histogram
 from filewallball.stability.segments import figures
@@ -25,6 +25,21 @@ ddd :0@0 slave,noaddr aaa 0 0 3 disconnected
 eee 10.0.0.5:7001@17001 handshake - 0 0 0 connected
 fff [::1]:7001@17001 master,fail? - 0 0 6 connected
 """
+
+
+@pytest.mark.parametrize(
+    ("reply", "host"),
+    [
+        ("MOVED 3999 10.0.0.2:7001", "10.0.0.2"),
+        ("3999 10.0.0.2:7001", "10.0.0.2"),  # as redis-py passes it on
+        ("ASK 3999 :7001", "10.0.0.1"),
+        ("MOVED 3999 ?:7001", "10.0.0.1"),
+        ("MOVED 3999 fd00::2:7001", "fd00::2"),
+        ("MOVED 3999 node-2.example:7001", "node-2.example"),
+    ],
+)
+def test_the_node_to_which_a_server_refers(reply: str, host: str) -> None:
+    assert servers.redirected(reply, Address("10.0.0.1", 7009)) == Address(host, 7001)
 
 
 def test_members_of_a_cluster() -> None:
