@@ -242,7 +242,7 @@ def freeze(container: Container) -> float:
         while container.at_work():
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"container {container} still runs {FREEZE_LIMIT} s after SIGSTOP",
+                    f"{container} still runs {FREEZE_LIMIT} s after SIGSTOP",
                     "Try again when this machine is less busy.",
                 )
             time.sleep(0.001)

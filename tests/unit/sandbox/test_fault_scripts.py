@@ -152,7 +152,7 @@ def test_processes_that_do_not_stop_are_told(machine: Machine, monkeypatch: pyte
     machine.container("c", "valkey-0", "valkey", [machine.process()])
     monkeypatch.setattr(os, "kill", lambda *_: None)
     monkeypatch.setattr(faults, "FREEZE_LIMIT", 0)
-    with pytest.raises(UserError, match="container ns/valkey-0/valkey still runs 0 s after SIGSTOP"):
+    with pytest.raises(UserError, match="ns/valkey-0/valkey still runs 0 s after SIGSTOP"):
         faults.freeze(machine.containers.running("ns", "valkey-0", "valkey"))
 
 
