@@ -31,7 +31,7 @@ class Case:
     most_alarms: int
 
 
-NEAR = Case(0.0, 45, 10, 4, 4, 1)
+NEAR = Case(0.0, 45, 10, 7, 1, 1)
 """All is work of processors, which this machine's other work hides: then it must be told that it may."""
 FAR = Case(0.001, 12, 20, 19, 0, 0)
 """Most is waiting."""
