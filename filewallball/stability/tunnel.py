@@ -54,7 +54,7 @@ class Tunnel:
                 happened = {key.fileobj: events for key, events in ready.select(0 if held else None)}
                 if room and (held or happened.get(remote, 0) & selectors.EVENT_READ):
                     self._receive()
-                if happened.get(local, 0) & selectors.EVENT_READ:
+                if not self._over and happened.get(local, 0) & selectors.EVENT_READ:
                     self._take(local)
                 _give(remote, self._out)
                 _give(local, self._in)

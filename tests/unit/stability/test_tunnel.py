@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping
 from filewallball.errors import UserError
 from filewallball.kube import Kube
 from filewallball.stability.forwarded import forwarded
+from filewallball.stability.tunnel import Tunnel
 
 AUTHORITY = Authority()
 CERTIFICATE, KEY = AUTHORITY.issue("server", "127.0.0.1")
@@ -154,6 +155,16 @@ def test_why_there_is_no_connection(tmp_path: Path, capfd: pytest.CaptureFixture
         ):
             assert connection.recv(1) == b""
         assert "not allowed" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("said", [b"", b"PING\r\n"])
+def test_both_sides_may_end_at_the_same_time(said: bytes) -> None:
+    (remote, server), (local, client) = socket.socketpair(), socket.socketpair()
+    with remote, local, suppress(OSError):  # as with any connection that is gone
+        server.close()
+        client.sendall(said)
+        client.close()
+        Tunnel(remote, b"").pump(local)
 
 
 def test_the_reason_is_raised(tmp_path: Path) -> None:
