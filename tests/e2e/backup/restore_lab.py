@@ -186,6 +186,14 @@ class Lab:
         except pymysql.OperationalError:  # it is just restarting
             return False
 
+    def wait_unhelped(self) -> None:
+        """The server's pod sees a moment later that a restore has ended, and removes the user made for it."""
+        deadline = time.monotonic() + 30
+        users = "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'filewallball_restore'"
+        while self.admin(users) != [(0,)]:
+            assert time.monotonic() < deadline, "the restore's user is still there"
+            time.sleep(0.1)
+
     def leftovers(self) -> list[str]:
         """What a restore has left on the volume and in its work directory."""
         known = {"data", "server-version", "time-zones", "restore.lock", ".filewallball-backup.lock"}

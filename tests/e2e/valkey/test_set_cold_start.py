@@ -19,7 +19,11 @@ def freshest(found: LocalSet) -> tuple[Process, str]:
     value = secrets.token_hex(4)  # older ones may be on the disks of all
     primary = found.wait_whole()
     replica = next(each for each in reversed(found.members) if each is not primary)
-    client = found.client(primary)
+    client, agent = found.client(primary), primary.agent
+    assert agent
+    # A replica that has just come has saved what it was sent. Data are older by whole ticks of the clock.
+    since = agent._view.tick
+    wait_for(lambda: agent._view.tick >= since + 2, 30, lambda: str(agent._view))
     client.set("kept", value)
     assert client.wait(2, 5000) == 2
     found.stop_agent_roughly(replica)
