@@ -178,10 +178,8 @@ class Lane:
                 return self._send(*words)
             except MovedError as error:
                 self.redirects += 1
-                self.finder.again()
-                self.notice()
                 # Nodes learn one after the other who has a slot: what they say together may be of before.
-                self._connect(servers.redirected(str(error.args[0]), self._address))
+                self._reconnect(servers.redirected(str(error.args[0]), self._address))
             except AskError as error:
                 self.redirects += 1
                 return self._ask_other(servers.redirected(str(error.args[0]), self._address), words)
@@ -209,10 +207,10 @@ class Lane:
         self._connection = self._client.connection_pool.get_connection()
         return self._connection
 
-    def _reconnect(self) -> None:
+    def _reconnect(self, address: Address | None = None) -> None:
         self.finder.again()
         self.notice()
-        self._connect()
+        self._connect(address)
 
     def _failed(self, error: Exception, key: str) -> None:
         self._expected.pop(key, None)
