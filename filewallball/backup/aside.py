@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from filewallball.backup import exact
 from filewallball.backup.contents import Contents
@@ -22,27 +22,24 @@ class Aside:
     def __init__(self, settings: DatabaseSettings, work: WorkDir, contents: Contents) -> None:
         self._settings, self._work, self._contents = settings, work, contents
         self._path = work.path / "locked.sql"
-        self._error: BaseException | None = None
         self._stopped = False
-        self._thread: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(1, "locked tables")
+        self._filling: Future[None] | None = None
 
     def start(self) -> None:
         """Begin, now that the tables are locked."""
         if self._contents.locked:
-            self._thread = threading.Thread(target=self._fill, name="locked tables", daemon=True)
-            self._thread.start()
+            self._filling = self._pool.submit(self._fill)
 
     def wait(self) -> None:
         """Wait until all is read. Raises what stopped it."""
-        if self._thread is not None:
-            self._thread.join()
-        if self._error is not None:
-            raise self._error
+        if self._filling is not None:
+            self._filling.result()
 
     def pieces(self) -> Iterator[bytes]:
         """All of it, once it is there. Raises what stopped it."""
         self.wait()
-        if self._thread is None:
+        if self._filling is None:
             return
         with self._path.open("rb") as file:
             while piece := file.read(_CHUNK):
@@ -52,19 +49,15 @@ class Aside:
     def close(self) -> None:
         """Stop, whatever happened."""
         self._stopped = True
-        if self._thread is not None:
-            self._thread.join()
+        self._pool.shutdown()
 
     def _fill(self) -> None:
-        try:
-            with self._path.open("wb") as file:
-                for piece in self._rows():
-                    self._work.check()
-                    file.write(piece)
-                    if self._stopped:
-                        return
-        except BaseException as error:  # noqa: BLE001 - handed to the other threads, which raise it
-            self._error = error
+        with self._path.open("wb") as file:
+            for piece in self._rows():
+                self._work.check()
+                file.write(piece)
+                if self._stopped:
+                    return
 
     def _rows(self) -> Iterator[bytes]:
         locked = self._contents.locked

@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,6 @@ class Dump:
         self._rate = Rate(rate)
         self._compression = compression
         self._path = work.path / f"dump{SUFFIXES[compression]}"
-        self._error: BaseException | None = None
         self.sql_bytes = 0
         self._bytes = 0
         self._sha256 = hashlib.sha256()
@@ -65,8 +65,8 @@ class Dump:
             Program(settings, work, contents.in_snapshot, SNAPSHOT) if contents.in_snapshot else None
         )
         self._aside = Aside(settings, work, contents)
-        self._thread = threading.Thread(target=self._pump, name="dump", daemon=True)
-        self._thread.start()
+        self._pool = ThreadPoolExecutor(1, "dump")
+        self._pumping = self._pool.submit(self._pump)
 
     def __enter__(self) -> Dump:
         return self
@@ -79,7 +79,7 @@ class Dump:
             self._snapshot.kill()
         self._may_go_on.set()
         self._aside.close()
-        self._thread.join()
+        self._pool.shutdown()
 
     def wait_open(self, timeout: float) -> None:
         """Wait, up to `timeout` seconds, until mariadb-dump has opened its snapshot. Raises UserError."""
@@ -98,16 +98,15 @@ class Dump:
 
     def check(self) -> None:
         """Raise what stopped the dump, if something did."""
-        if self._error is not None:
+        if self._pumping.done():
             self.finish()
 
     def finish(self) -> Dumped:
         """Wait for the end. Raises UserError unless the dump is whole."""
-        self._thread.join()
-        if isinstance(self._error, OSError):
-            raise full(self._work.path, str(self._error.strerror)) from self._error
-        if self._error is not None:
-            raise self._error
+        try:
+            self._pumping.result()
+        except OSError as error:
+            raise full(self._work.path, str(error.strerror)) from error
         return Dumped(self._path, self._bytes, self.sql_bytes, self._sha256.hexdigest())
 
     def _pump(self) -> None:
@@ -116,10 +115,10 @@ class Dump:
                 self._compress(file)
                 file.flush()
                 os.fsync(file.fileno())
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            self._error = error
+        except BaseException:
             if self._snapshot is not None:
                 self._snapshot.kill()
+            raise
 
     def _compress(self, file: BinaryIO) -> None:
         with packing(lambda data: self._write(file, data), self._compression) as packer:

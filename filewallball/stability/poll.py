@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -114,28 +115,27 @@ def _load(lanes: list[Lane], seconds: float) -> None:
     """All lanes at once, until the time is over. On Ctrl-C they stop before it is passed on."""
     stop = threading.Event()
     begin = time.monotonic() + 0.05
-    # the lanes' bursts follow one another: they should not wait for this process, but for the servers
-    threads = [
-        threading.Thread(
-            target=lane.run, args=(begin + lane.offset(place, len(lanes)), begin + seconds, stop)
-        )
-        for place, lane in enumerate(lanes)
-    ]
     was, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    # the lanes' bursts follow one another: they should not wait for this process, but for the servers
     sys.setswitchinterval(0.0005)
     try:
-        for thread in threads:
-            thread.start()
-        with _shown(seconds) as show:
-            while any(thread.is_alive() for thread in threads):
-                threads[0].join(SHOWN_SECONDS) if threads[0].is_alive() else time.sleep(SHOWN_SECONDS / 5)
-                show(lanes, min(seconds, time.monotonic() - begin))
+        # Not by Thread.join: before Python 3.13, one that Ctrl-C interrupts takes the thread for ended
+        # (CPython's issue 90882).
+        with ThreadPoolExecutor(len(lanes), "fwb-lane") as pool:
+            try:
+                runs = [
+                    pool.submit(lane.run, begin + lane.offset(place, len(lanes)), begin + seconds, stop)
+                    for place, lane in enumerate(lanes)
+                ]
+                with _shown(seconds) as show:
+                    while wait(runs, SHOWN_SECONDS).not_done:
+                        show(lanes, min(seconds, time.monotonic() - begin))
+            finally:
+                stop.set()
+        for run in runs:
+            run.result()
     finally:
-        stop.set()
-        for thread in threads:
-            if thread.ident:
-                thread.join()
         sys.setswitchinterval(interval)
         if was:
             gc.enable()
