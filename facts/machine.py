@@ -24,5 +24,10 @@ def sandbox_dir(name: str) -> Path:
 
 
 def sandbox_kubeconfig(name: str) -> Path:
-    """The kubeconfig of the sandbox `name`; its only context is `fwb-<name>`."""
+    """The kubeconfig of the sandbox `name`; its only context is `sandbox_context(name)`."""
     return sandbox_dir(name) / "kubeconfig"
+
+
+def sandbox_context(name: str) -> str:
+    """What the sandbox `name` calls its context, its node and its cgroup."""
+    return f"fwb-{name}"

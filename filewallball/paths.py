@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from facts.machine import sandbox_context as sandbox_context
 from facts.machine import sandbox_dir as sandbox_dir
 from facts.machine import sandbox_kubeconfig as sandbox_kubeconfig
 from facts.machine import state_dir as state_dir

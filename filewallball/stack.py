@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filewallball import paths
 from filewallball.errors import ConfigError
 from filewallball.kube import Kube
 from filewallball.project import load_project, load_stack
@@ -33,7 +34,7 @@ def find(project: Path, stack: str) -> Place:
     """Read the stack's settings and open its cluster. Raises ConfigError (exit 2) for wrong settings."""
     settings = _settings(project, stack)
     cluster = settings.cluster
-    context = f"fwb-{cluster.sandbox}" if cluster.sandbox else cluster.context
+    context = paths.sandbox_context(cluster.sandbox) if cluster.sandbox else cluster.context
     kubeconfig = cluster.kubeconfig_path()
     return Place(
         stack,

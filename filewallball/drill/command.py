@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from filewallball import redact, stack
+from filewallball import paths, redact, stack
 from filewallball.drill import pod, report
 from filewallball.drill.folder import write
 from filewallball.drill.results import Journal
@@ -192,7 +192,7 @@ def _yielding(place: Place) -> AbstractContextManager[None]:
         return nullcontext()
     from filewallball.sandbox import cgroups
 
-    return cgroups.yielding(f"fwb-{place.sandbox}", cgroups.mounted())
+    return cgroups.yielding(paths.sandbox_context(place.sandbox), cgroups.mounted())
 
 
 def _faults(place: Place) -> Any:

@@ -123,7 +123,7 @@ def status(name: str) -> Status:
         running=running,
         ready=running and readiness.serving(name),
         kubeconfig=str(paths.sandbox_kubeconfig(name)),
-        context=f"fwb-{name}",
+        context=paths.sandbox_context(name),
         address=_load_link(directory).node if running else "",
         programs=states,
         pages=_pages(directory) if running else {},
@@ -200,7 +200,7 @@ def _repair(name: str, directory: Path, progress: Progress, stop: str) -> None:
             # A frozen process would not heed its SIGTERM, and be waited for.
             faults.thaw(identity)
             process.stop(identity, step.note)
-    cgroups.clear(f"fwb-{name}", cgroups.mounted())
+    cgroups.clear(paths.sandbox_context(name), cgroups.mounted())
     if (directory / "network.json").exists():
         network.disconnect(_load_link(directory))
     for file in ("ready", "process.json", "pid", "status.json"):

@@ -264,7 +264,7 @@ def heal_abandoned(sandbox: str) -> list[str]:
         except BlockingIOError:
             return []
         fcntl.flock(lock, fcntl.LOCK_UN)
-    cgroups.share_evenly(f"fwb-{sandbox}", cgroups.mounted())
+    cgroups.share_evenly(paths.sandbox_context(sandbox), cgroups.mounted())
     faults = Faults(sandbox)
     with contextlib.closing(faults):
         if found := faults.active():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filewallball import paths
 from filewallball.sandbox import network, trials
 from filewallball.sandbox.toolchain import Binaries
 
@@ -38,7 +39,7 @@ class Node:
     @property
     def context(self) -> str:
         """Name of the kubeconfig context, of the node and of the cgroup."""
-        return f"fwb-{self.name}"
+        return paths.sandbox_context(self.name)
 
     @property
     def pki(self) -> Path:
