@@ -244,7 +244,8 @@ def _is_odd(cursor: Cursor, table: str, fields: Iterable[_Field], versioned: boo
 
 
 def _exact(name: str, fields: Iterable[_Field], *, history: bool) -> Exact:
-    columns = [_column(field) for field in fields if not field.generated or (history and field.bounds)]
+    # With those that the server works out and keeps, as mariadb-dump does: a table may have to do without it.
+    columns = [_column(field) for field in fields if (history if field.bounds else not field.virtual)]
     return Exact(name, (*columns, *_hidden_bounds(fields, history=history)), history)
 
 
