@@ -9,7 +9,8 @@ The rules, in words:
 - A primary that is slow to answer keeps its place as long as the Sentinels bear with it.
 - A member that is closed (it has restarted) never leads because it is named, only because nobody is fresher.
 - A primary that leads with older data than somebody who comes later gives way, if it has taken no write yet.
-  So that it takes none, a member that has restarted doesn't follow it before the others have had their say.
+  So that it takes none, a member that has restarted doesn't follow it before the others have had their say,
+  and it has itself.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ def _beside(
         return Step("serve", why=f"replica of {name}")
     if not serves:
         return _vacant(me, named, peers, unsettled)
+    if me.role == "closed" and primary is None and unsettled < TOGETHER_SECONDS and not _led(named, peers):
+        return Step("stay", why=f"{name} doesn't say how fresh it is")
     if not attached and not slow:  # of a slow one it isn't known how fresh it is
         return Step("follow", name, f"{name} leads")
     if me.open and unsettled > ADRIFT_SECONDS:
@@ -125,6 +128,11 @@ def _has_more(me: View, primary: View, peers: Mapping[str, View | None], named: 
 def _newer(view: View, primary: View) -> bool:
     """By a second at least: offsets tell nothing across a restart."""
     return (view.epoch, view.tick) > (primary.epoch, primary.tick)
+
+
+def _led(named: Opinion, peers: Mapping[str, View | None]) -> bool:
+    """Whether the named primary has a replica, so that one more changes nothing for its writes."""
+    return any(view and view.linked and view.source == named.primary.host for view in peers.values())
 
 
 def _awaited(primary: View, peers: Mapping[str, View | None]) -> list[str]:

@@ -171,7 +171,8 @@ class Crowd:
     def _stay_too_long(self, locks: Locks, resource: Resource) -> None:
         held, uses = locks.acquire(NAME, 0.005), resource.count()
         time.sleep(0.01)
-        if resource.accepts(held.token) and resource.count() > uses:
+        used_since = resource.count() > uses  # before it asks, or the next one may come in between
+        if resource.accepts(held.token) and used_since:
             resource.fault(f"{held.token} was let in late")
         try:
             held.release()

@@ -109,7 +109,7 @@ class MariadbServer:
 @pytest.fixture(scope="session")
 def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
     folder = tmp_path_factory.mktemp("mariadb")
-    data, server_socket, port = folder / "data", folder / "socket", free_port()
+    data, server_socket = folder / "data", folder / "socket"
     subprocess.run(
         [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"],
         check=True,
@@ -123,6 +123,7 @@ def mariadb_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariad
     def connect() -> Any:
         return pymysql.connect(unix_socket=str(server_socket), user="root", autocommit=True)
 
+    port = free_port()
     arguments = [
         binary("mariadbd"),
         "--no-defaults",

@@ -57,7 +57,7 @@ class Encrypted:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Encrypted]:
-    data, server_socket, port = tmp_path / "data", tmp_path / "socket", free_port()
+    data, server_socket = tmp_path / "data", tmp_path / "socket"
     folder = tmp_path / "mariadb-tls"
     certificates = Certificates()
     certificates.write(folder, "127.0.0.1", dns=NAMES)
@@ -75,6 +75,7 @@ def database(tmp_path: Path) -> Iterator[Encrypted]:
     def connect() -> Any:
         return pymysql.connect(unix_socket=str(server_socket), user="root", autocommit=True)
 
+    port = free_port()
     arguments = [
         binary("mariadbd"), f"--defaults-file={tmp_path}/my.cnf", "--user=root", f"--datadir={data}",
         f"--tmpdir={tmp_path}", f"--socket={server_socket}", f"--port={port}", "--bind-address=127.0.0.1",

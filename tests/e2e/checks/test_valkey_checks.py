@@ -55,6 +55,8 @@ class Subject:
 
     def check(self, name: str, *, settle: float = 0, **changes: Any) -> Result:
         target = replace(self.target, settle_seconds=settle, **changes)
+        if settle > 1:  # what an earlier check of the test has waited doesn't count
+            valkey_nodes.PATIENCE = valkey_nodes.Patience()
         return self._check(name, valkey=target)
 
     def fails(self, name: str, **changes: Any) -> Result:
@@ -164,9 +166,14 @@ def test_two_sentinels_that_name_another_primary(subject):
 
 def test_a_sentinel_that_forgot_the_others(subject):
     forgetful = subject.set.sentinels[0]
-    try:
+
+    def told() -> bool:
+        """It meets them again within two seconds: then it is done again."""
         assert subject.peer(forgetful, "SENTINEL", "RESET", MASTER) == 1
-        assert "valkey-sentinel-0: knows no " in subject.fails("valkey-config").observed
+        return "valkey-sentinel-0: knows no " in subject.check("valkey-config").observed
+
+    try:
+        assert any(told() for _ in range(20))
     finally:
         subject.restart(forgetful)
     assert subject.check("valkey-config", settle=15).status == "ok"
@@ -216,6 +223,7 @@ def test_a_replica_that_hangs(subject):
 def test_a_replica_that_lags(subject, monkeypatch):
     """It freezes with each write of the check, for longer than it may be behind."""
     slow, call = subject.replicas[0], valkey_replicas._Run.call
+    subject.set.stop_agent(slow)  # which would close it, if it is frozen for a little longer
 
     def freezing(run: Any, *words: Any) -> Any:
         if words[0] == "SET":

@@ -36,7 +36,7 @@ def on_disk(tmp_path: Path) -> Iterator[Crowd]:
 
 @pytest.fixture
 def on_redis(tmp_path: Path, server: Server) -> Iterator[Crowd]:
-    crowd = Crowd(tmp_path, lambda: RedisLocks(Direct(server.port)), ttl=0.4)
+    crowd = Crowd(tmp_path, lambda: RedisLocks(Direct(server.port)), ttl=5)
     yield crowd
     crowd.close()
 

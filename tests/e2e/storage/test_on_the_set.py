@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_set import LocalSet, free_net
+from local_set import LocalSet, free_net, wait_for
 
 from filewallball.storage import Storage
 from filewallball.storage.sessions import MASTER
@@ -47,5 +47,5 @@ def test_no_call_fails_and_no_token_comes_back(encrypted: LocalSet) -> None:
         for number in range(1, 100):
             works(number)
         assert tokens == sorted(set(tokens))
-        assert old.pod.name not in encrypted.named()
+        wait_for(lambda: old.pod.name not in encrypted.named(), 10, lambda: str(encrypted.named()))
         assert storage.stats()["store"]["role"] == "master"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from local_set import LocalSet, Process, free_net, wait_for
 
+from facts.valkey import CLOCK, CLOCK_DB
 from filewallball.valkey import agent, decide
 
 
@@ -19,11 +20,15 @@ def freshest(found: LocalSet) -> tuple[Process, str]:
     value = secrets.token_hex(4)  # older ones may be on the disks of all
     primary = found.wait_whole()
     replica = next(each for each in reversed(found.members) if each is not primary)
-    client, agent = found.client(primary), primary.agent
-    assert agent
+
+    def tick() -> int:
+        """The server's own word: its agent's may be several ticks older."""
+        return int(found.client(primary, "agent", db=CLOCK_DB).hmget(CLOCK, ["tick"])[0] or 0)
+
     # A replica that has just come has saved what it was sent. Data are older by whole ticks of the clock.
-    since = agent._view.tick
-    wait_for(lambda: agent._view.tick >= since + 2, 30, lambda: str(agent._view))
+    since = tick()
+    wait_for(lambda: tick() >= since + 2, 30, lambda: f"tick {tick()}, at first {since}")
+    client = found.client(primary)
     client.set("kept", value)
     assert client.wait(2, 5000) == 2
     found.stop_agent_roughly(replica)

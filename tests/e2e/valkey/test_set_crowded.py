@@ -101,8 +101,12 @@ def test_a_crowd_everywhere_changes_nothing_for_the_set(crowded: LocalSet) -> No
         for each in crowded.members:
             assert crowded.client(each, "backup").ping()
             assert crowded.client(each, "agent").ping()
-        agents = [each.agent.state() for each in crowded.members if each.agent]
-        assert all(state["ready"] for state in agents), agents
+        agents = [each.agent for each in crowded.members if each.agent]
+        wait_for(
+            lambda: all(agent.state()["ready"] for agent in agents),
+            10,
+            lambda: str([agent.state() for agent in agents]),
+        )
         written.wait_for_more()
         assert crowded.wait_whole() is primary
         assert SHARE * 0.9 <= found[0].held() + found[1].held() <= SHARE

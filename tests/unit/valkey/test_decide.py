@@ -203,6 +203,16 @@ def test_a_restarted_member_with_old_data_gives_it_no_replica_before_the_others_
     assert step(live, named("valkey-0", 4), alone, None).do == "follow"
 
 
+def test_nor_while_it_is_not_known_how_fresh_that_primary_is() -> None:
+    """Its agent is silent for a moment, and the Sentinels don't take it for down."""
+    me, opinion = cold("valkey-1", 4), named("valkey-0", 4)
+    for other in (None, cold("valkey-2", 9)):
+        early = step(me, opinion, None, other, unsettled=TOGETHER_SECONDS - 1)
+        assert early == Step("stay", why="valkey-0 doesn't say how fresh it is")
+        assert step(me, opinion, None, other, unsettled=TOGETHER_SECONDS).do == "follow"
+    assert step(me, opinion, None, replace(REPLICA, name="valkey-2")).do == "follow"
+
+
 def test_once_it_has_counted_a_second_of_its_own_it_stays() -> None:
     leads = View("valkey-0", "primary", open=True, epoch=4, tick=6)
     assert step(cold("valkey-1", 9), named("valkey-0", 4), leads, None).do == "follow"
