@@ -8,6 +8,11 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A machine that stops for a moment is no fault of the example that was under way.
+settings.register_profile("fwb", settings.default, deadline=None)
+settings.load_profile("fwb")
 
 ON_THE_SHARED_STACK = tuple(
     f"tests/e2e/{file}"

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from facts.backup import Variables
 from filewallball.errors import UserError
-
-
-class Stopped(UserError):
-    """The job was told to end: its deadline has passed, or its pod is being removed."""
+from filewallball.jobs import stopping
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,14 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify = commands.add_parser("verify", help="compare a backup in the store with its manifest")
     verify.add_argument("name", nargs="?", help="which one; if not given: the newest")
     chosen = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    stopping.on_signals(
+        "before the backup was complete; nothing was uploaded.", "filewallball:backup.deadlineMinutes"
+    )
     try:
-        if chosen.command == "run":
-            return _run(allow_empty=chosen.allow_empty, rate=chosen.rate)
-        if chosen.command == "verify":
-            return _verify(chosen.name)
-        return _list() if chosen.command == "list" else _prune(dry_run=chosen.dry_run)
+        with stopping.told():
+            if chosen.command == "run":
+                return _run(allow_empty=chosen.allow_empty, rate=chosen.rate)
+            if chosen.command == "verify":
+                return _verify(chosen.name)
+            return _list() if chosen.command == "list" else _prune(dry_run=chosen.dry_run)
     except UserError as error:
         print(f"backup: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -65,7 +62,8 @@ def _run(*, allow_empty: bool, rate: str | None) -> int:
     wait_admitted([(checked.database.host, checked.database.port), *addresses(checked.store.endpoint)])
     store = Store(checked.store)
     try:
-        manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)), store)
+        with stopping.told():
+            manifest = job.run(checked, job.Log(lambda line: print(line, flush=True)), store)
     except UserError as error:
         if error.exit_code == 1:  # with a wrong configuration there is no store to write to
             failures.record(store, error, datetime.now(UTC))
@@ -130,18 +128,6 @@ def _prune(*, dry_run: bool) -> int:
     if not gone:
         print(f"No backup in {store.settings.where} has had its {days} days.")
     return 0
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # Once is enough: what cleans up must not be interrupted in its turn.
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
-    raise Stopped(
-        f"Stopped by {signal.Signals(number).name} before the backup was complete; nothing was uploaded.",
-        "The Job's deadline has passed, or its pod was deleted. If it was the deadline, see above what was "
-        "slow, "
-        "and raise filewallball:backup.deadlineMinutes.",
-    )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class Aside:
         self._stopped = False
         self._pool = ThreadPoolExecutor(1, "locked tables")
         self._filling: Future[None] | None = None
+        self._program: Program | None = None
 
     def start(self) -> None:
         """Begin, now that the tables are locked."""
@@ -49,6 +50,8 @@ class Aside:
     def close(self) -> None:
         """Stop, whatever happened."""
         self._stopped = True
+        if self._program is not None:  # it may wait for whoever waits for our lock
+            self._program.kill()
         self._pool.shutdown()
 
     def _fill(self) -> None:
@@ -62,9 +65,10 @@ class Aside:
     def _rows(self) -> Iterator[bytes]:
         locked = self._contents.locked
         if plain := [name for name in self._contents.plain if name in locked]:
-            program = Program(self._settings, self._work, plain, LOCKED)
+            program = self._program = Program(self._settings, self._work, plain, LOCKED)
             try:
-                yield from program.pieces()
+                if not self._stopped:
+                    yield from program.pieces()
             finally:
                 program.kill()
         if special := [table for table in self._contents.exact if table.name in locked]:

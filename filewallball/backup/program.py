@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from facts import mariadb
@@ -160,6 +161,26 @@ def login(program: str, settings: DatabaseSettings) -> list[str]:
         where = ["--protocol=tcp", f"--host={settings.host}", f"--port={settings.port}"]
         where += mariadb_words(settings.ca_file)
     return [program, "--no-defaults", *where, f"--user={settings.user}"]
+
+
+@contextmanager
+def feeding(client: subprocess.Popen[bytes]) -> Generator[IO[bytes]]:
+    """What a client reads; afterwards it has ended. If it stopped at an error, it has told of that itself.
+
+    If anything else goes wrong it is killed before the pipe is closed, which would wait for it.
+    """
+    pipe = cast("IO[bytes]", client.stdin)
+    try:
+        yield pipe
+        pipe.close()
+        client.wait()
+    except BrokenPipeError:
+        client.wait()
+    finally:
+        client.kill()
+        with suppress(OSError):
+            pipe.close()
+        client.wait()
 
 
 def client_environment(work: WorkDir) -> dict[str, str]:

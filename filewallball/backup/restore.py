@@ -20,7 +20,7 @@ from filewallball.backup import again, engines, inventory, mariadbd, owners, zon
 from filewallball.backup.database import SESSION, Server, errors, quote, series
 from filewallball.backup.inventory import Definition, Inventory
 from filewallball.backup.packed import unpacked
-from filewallball.backup.program import client_environment
+from filewallball.backup.program import client_environment, feeding
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.workdir import WorkDir, full
 from filewallball.errors import UserError
@@ -125,11 +125,7 @@ class Throwaway:
                 stderr=errors_to,
                 env=client_environment(self._work),
             )
-        try:
-            self._feed(client, dump, progress, look)
-        finally:
-            client.kill()
-            client.wait()
+        self._feed(client, dump, progress, look)
         if client.returncode != 0:
             raise self._failed(
                 "Restoring the dump failed", messages.read_text(errors="replace", encoding="utf-8")
@@ -207,18 +203,14 @@ class Throwaway:
         look: Callable[[bytes], None] | None,
     ) -> None:
         fed = 0
-        try:
-            with cast("IO[bytes]", client.stdin) as pipe:
-                for piece in unpacked(dump):
-                    if look:
-                        look(piece)
-                    pipe.write(piece)
-                    fed += len(piece)
-                    self._work.check()
-                    progress(fed)
-        except BrokenPipeError:  # the client stopped at an error, which it has told
-            pass
-        client.wait()
+        with feeding(client) as pipe:
+            for piece in unpacked(dump):
+                if look:
+                    look(piece)
+                pipe.write(piece)
+                fed += len(piece)
+                self._work.check()
+                progress(fed)
 
     def _failed(self, what: str, messages: str) -> UserError:
         return _failure(self._work, what, messages.strip() or _complaints(self._home))

@@ -114,10 +114,11 @@ class Feed:
 
     def close(self) -> None:
         """End both programs, whatever they are doing."""
-        with suppress(BrokenPipeError):
-            cast("IO[bytes]", self._reader.stdin).close()
         for process in (self._reader, self._server):
             process.kill()
+        with suppress(OSError):  # now: what is still to be written would wait for the server
+            cast("IO[bytes]", self._reader.stdin).close()
+        for process in (self._reader, self._server):
             process.wait()
 
     def _committed(self) -> int:

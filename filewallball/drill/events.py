@@ -171,9 +171,16 @@ def _machine_busy(scene: Scene) -> None:
     command = [sys.executable, "-c", busy, str(BUSY_SECONDS)]
     _ = scene.nodes  # raises where the servers run on another machine than this one
     scene.at = time.time()
-    programs = [subprocess.Popen(command) for _ in range(2 * (os.cpu_count() or 1))]
-    for program in programs:
-        program.wait()
+    programs: list[subprocess.Popen[bytes]] = []
+    try:
+        while len(programs) < 2 * (os.cpu_count() or 1):
+            programs.append(subprocess.Popen(command, start_new_session=True))  # a Ctrl-C is for us
+        for program in programs:
+            program.wait()
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
 
 
 def _rolling_config(scene: Scene) -> None:

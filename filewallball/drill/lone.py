@@ -52,20 +52,28 @@ class LoneProbe:
     def __enter__(self) -> Self:
         self._file.touch(mode=0o600)
         self._file.write_text(self._password, encoding="utf-8")
-        self._thread.start()
-        time.sleep(BEFORE_SECONDS)
+        try:
+            self._thread.start()
+            time.sleep(BEFORE_SECONDS)
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.unlink(missing_ok=True)  # which ends the probe
-        self._thread.join(self._seconds + END_SECONDS)
-        self._folder.cleanup()
+        self._end()
         if self._error and error is None:
             raise UserError(
                 f"The probe inside {self._member} failed: {self._error}", "Run the round again."
             ) from self._error
+
+    def _end(self) -> None:
+        self._file.unlink(missing_ok=True)  # which ends the probe
+        if self._thread.ident:
+            self._thread.join(self._seconds + END_SECONDS)
+        self._folder.cleanup()
 
     def _run(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -70,7 +71,6 @@ def execute(
     try:
         result = action(root, stack, options, reporter)
     except Exception as error:
-        reporter.working("")
         known = explained(error)
         if known is None:
             raise
@@ -79,6 +79,8 @@ def execute(
         if flags.as_json:
             print(json.dumps({"failures": [str(told)], "exit": told.exit_code}))
         raise told from None
+    finally:
+        reporter.working("")
     if not flags.as_json:
         _show(result, flags, reporter)
     code, findings = after(not result.failures) if after and not result.interrupted else (0, None)
@@ -159,7 +161,14 @@ def _ask(names: list[str], reporter: Reporter) -> bool:
         raise ConfigError("destroy asks before it deletes, and there is nobody to ask", "Give --yes.")
     for name in names:
         reporter.line(f"  - {name}")
-    return input(f"Delete these {len(names)} objects? Type yes to go on: ").strip().lower() == "yes"
+    # Nothing is under way yet that an interruption would have to wait for.
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {each: signal.signal(each, signal.default_int_handler) for each in signals}
+    try:
+        return input(f"Delete these {len(names)} objects? Type yes to go on: ").strip().lower() == "yes"
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _native(
@@ -184,5 +193,8 @@ def _native(
         *(["--yes"] if flags.yes and command != "preview" else []),
     ]
     if before and command == "up":
-        before(graph, reporter.working)
+        try:
+            before(graph, reporter.working)
+        finally:
+            reporter.working("")
     return native.run(command, root, stack, run.load_project(root).name, graph, arguments)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from filewallball.errors import UserError
+from filewallball.jobs import stopping
 
 _PROGRESS_SECONDS = 10.0
 
@@ -41,7 +42,8 @@ class Log:
         started = self.clock()
         what: list[str] = []
         try:
-            yield what
+            with stopping.told():
+                yield what
         except UserError as error:
             raise error.retold(f"{name}: {error.message}", error.hint) from error
         except OSError as error:

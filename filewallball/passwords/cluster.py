@@ -71,8 +71,8 @@ class Cluster:
             self._lost = why
 
         lock = Lock(self._kube, self._lock, lost)
-        lock.acquire()
         try:
+            lock.acquire()
             yield
         finally:
             with contextlib.suppress(UserError):

@@ -38,15 +38,15 @@ def against(
     commit = repository.commit(ref)
     reporter = Reporter(quiet=as_json)
     redactor = reporter.redactor
-    reporter.working(f"rendering {stack} of {ref} and of the work tree")
-    with tempfile.TemporaryDirectory(prefix="fwb-preview-") as temporary:
-        written = repository.write(commit, Path(temporary).resolve())
-        old = rendering.Tree(written, ref, ref)
-        new = rendering.Tree(repository.project, WORK_TREE, ".")
-        try:
+    try:
+        reporter.working(f"rendering {stack} of {ref} and of the work tree")
+        with tempfile.TemporaryDirectory(prefix="fwb-preview-") as temporary:
+            written = repository.write(commit, Path(temporary).resolve())
+            old = rendering.Tree(written, ref, ref)
+            new = rendering.Tree(repository.project, WORK_TREE, ".")
             found = _compared(repository, old, new, stack, redactor)
-        finally:
-            reporter.working("")
+    finally:
+        reporter.working("")
     if comment:
         where = (
             f"in `{html.name}`" if html else f"what `fwb preview {stack} --against {ref} --html FILE` writes"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from filewallball.errors import UserError
+from filewallball.jobs import stopping
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,15 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--table", action="append", default=[], help="only the table of this name")
     into.add_argument("--into", required=True, help="the new database")
     chosen = parser.parse_args(arguments)
-    from filewallball.recovery import stopping
-
-    stopping.on_signals()
+    stopping.on_signals("before its end.", "filewallball:backup.deadlineMinutes")
     try:
-        if chosen.command == "list":
-            return _list(as_json=chosen.json)
-        if chosen.command == "into":
-            return _restore(chosen.name, chosen.at, chosen.into, chosen.table)
-        return _restore(chosen.name, chosen.at, tables=chosen.table)
+        with stopping.told():
+            if chosen.command == "list":
+                return _list(as_json=chosen.json)
+            if chosen.command == "into":
+                return _restore(chosen.name, chosen.at, chosen.into, chosen.table)
+            return _restore(chosen.name, chosen.at, tables=chosen.table)
     except UserError as error:
         print(f"restore: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code

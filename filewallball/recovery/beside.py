@@ -10,13 +10,12 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, cast
 
 from filewallball.backup import inventory
 from filewallball.backup.database import connect, quote
 from filewallball.backup.manifest import Manifest
 from filewallball.backup.packed import unpacked
-from filewallball.backup.program import client_environment, login
+from filewallball.backup.program import client_environment, feeding, login
 from filewallball.backup.settings import DatabaseSettings
 from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human
@@ -123,18 +122,11 @@ def _feed(
             env={**client_environment(work), "MYSQL_PWD": user.password},
         )
     fed = 0
-    try:
-        with cast("IO[bytes]", client.stdin) as pipe:
-            for piece in unpacked(dump):
-                pipe.write(piece)
-                fed += len(piece)
-                progress(fed)
-        client.wait()
-    except BrokenPipeError:  # the client stopped at an error, which it has told
-        client.wait()
-    finally:
-        client.kill()
-        client.wait()
+    with feeding(client) as pipe:
+        for piece in unpacked(dump):
+            pipe.write(piece)
+            fed += len(piece)
+            progress(fed)
     if client.returncode != 0:
         said = messages.read_text(encoding="utf-8", errors="replace").strip()
         raise UserError(

@@ -30,12 +30,12 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import WorkDir, human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
+from filewallball.jobs.stopping import Stopped, told
 from filewallball.recovery import choosing, copying, forward, fresh, live, loading, references, tables
 from filewallball.recovery.choosing import Target, Wanted
 from filewallball.recovery.forward import Forward
 from filewallball.recovery.live import Live
 from filewallball.recovery.settings import Settings
-from filewallball.recovery.stopping import Stopped
 from filewallball.recovery.volume import SETTING, Interrupted, Shared, Volume
 
 _DATA_FACTOR = 1.75
@@ -162,7 +162,7 @@ def _swapped(
     database = settings.backup.database
     shared: Shared | None = None
     try:
-        with volume.shared() as shared:
+        with told(), volume.shared() as shared:
             dump = volume.folder / "dump"
             if names:
                 tables.check_live(shared, database.name, names)
@@ -183,9 +183,9 @@ def _swapped(
     except (UserError, OSError) as error:
         if shared and shared.handed_over and not isinstance(error, Interrupted):
             raise
-        told = error if isinstance(error, UserError) else UserError(str(error))
+        known = error if isinstance(error, UserError) else UserError(str(error))
         now = live.wait_writable(database)
-        raise told.retold(told.message, f"{now} {told.hint}".strip()) from error
+        raise known.retold(known.message, f"{now} {known.hint}".strip()) from error
 
 
 def _saved(settings: Settings, log: Log, store: Store, manifest: Manifest) -> Manifest | None:
@@ -260,6 +260,7 @@ def _backed_up_again(settings: Settings, log: Log, store: Store) -> None:
 @contextmanager
 def _unchanged(sentence: str) -> Generator[None]:
     try:
-        yield
+        with told():
+            yield
     except UserError as error:
         raise error.retold(error.message, f"{sentence} {error.hint}".strip()) from error

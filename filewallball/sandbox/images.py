@@ -147,8 +147,12 @@ def build(references: Iterable[str], built: Binaries, progress: Progress) -> Non
         for group in (first, {*missing} - first):
             # Those on the shared base last: the first of them makes it, and the others wait.
             ordered = sorted(group, key=lambda each: (builder.on_base(definition(each)), each))
-            for done in [pool.submit(_build, each, built, progress) for each in ordered]:
-                done.result()
+            try:
+                for done in [pool.submit(_build, each, built, progress) for each in ordered]:
+                    done.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # only those under way are waited for
+                raise
 
 
 def _build(reference: str, built: Binaries, progress: Progress) -> None:

@@ -5,20 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from filewallball.errors import UserError
+from filewallball.jobs import stopping
 
 if TYPE_CHECKING:
     from filewallball.snapshots.settings import Settings
-
-
-class Stopped(UserError):
-    """The job was told to end: its deadline has passed, or its pod is being removed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,12 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which.add_argument("--name", help="which one")
     which.add_argument("--latest", action="store_true", help="the newest verified one with keys")
     chosen = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    stopping.on_signals("before its end.", "filewallball:valkey.snapshots.deadlineMinutes")
     try:
-        if chosen.command == "list":
-            return _list(as_json=chosen.json)
-        return _run() if chosen.command == "run" else _restore(chosen.name)
+        with stopping.told():
+            if chosen.command == "list":
+                return _list(as_json=chosen.json)
+            return _run() if chosen.command == "run" else _restore(chosen.name)
     except UserError as error:
         print(f"valkey {chosen.command}: FAILED {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -105,17 +100,6 @@ def _list(*, as_json: bool) -> int:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # Once is enough: what cleans up must not be interrupted in its turn.
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
-    raise Stopped(
-        f"Stopped by {signal.Signals(number).name} before its end.",
-        "The Job's deadline has passed, or its pod was deleted. If it was the deadline, see above what was "
-        "slow, and raise filewallball:valkey.snapshots.deadlineMinutes.",
-    )
 
 
 if __name__ == "__main__":

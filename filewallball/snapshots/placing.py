@@ -13,6 +13,7 @@ from facts.valkey import CLOCK_DB
 from filewallball.backup.workdir import human
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
+from filewallball.jobs.stopping import told
 from filewallball.snapshots import functions
 from filewallball.snapshots.comparing import Compared, compare
 from filewallball.snapshots.databases import OWN, STAGING
@@ -64,7 +65,7 @@ class Placing:
     def run(self) -> None:
         """Do it. Raises UserError, whose hint says what the set holds then."""
         try:
-            with errors(f"Restoring to {self._primary}"):
+            with told(), errors(f"Restoring to {self._primary}"):
                 self._make_room()
                 for number in sorted(self._manifest.databases):
                     self._place(number)

@@ -23,6 +23,7 @@ from filewallball.backup.store import Store
 from filewallball.backup.workdir import human, work_dir
 from filewallball.errors import UserError
 from filewallball.jobs.joblog import Log
+from filewallball.jobs.stopping import told
 from filewallball.snapshots import catalogue, functions, job
 from filewallball.snapshots.job import WORK_SIZE, Taking
 from filewallball.snapshots.lock import Lock
@@ -113,6 +114,7 @@ def _tried(taking: Taking, manifest: Manifest, path: Path) -> None:
 @contextmanager
 def _nothing_changed() -> Generator[None]:
     try:
-        yield
+        with told():
+            yield
     except UserError as error:
         raise error.retold(error.message, f"The set was left as it is. {error.hint}".strip()) from error

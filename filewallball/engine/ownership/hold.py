@@ -46,7 +46,8 @@ def _interruptible(result: Result, halt: threading.Event) -> Generator[None]:
 
     def interrupt(number: int, _frame: types.FrameType | None) -> None:
         if halt.is_set():
-            os.write(2, b"\nleaving at once; the lock expires within 30 s\n")
+            shown = b"\x1b[?25h" if os.isatty(2) else b""  # the cursor, which what tells of progress hides
+            os.write(2, shown + b"\nleaving at once; the lock expires within 30 s\n")
             os._exit(128 + number)
         halt.set()
         result.interrupted = True

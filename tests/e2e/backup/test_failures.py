@@ -14,10 +14,10 @@ import pytest
 
 from filewallball.backup import job as backup_job
 from filewallball.backup import program, restore, snapshot, zones
-from filewallball.backup.__main__ import Stopped
 from filewallball.backup.store import Store, StoreError
 from filewallball.backup.workdir import WorkDir
 from filewallball.errors import UserError
+from filewallball.jobs.stopping import Signalled, Stopped
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_stop_between_dump_and_manifest(filled: Any, monkeypatch: pytest.Monke
 
     def stopped(self: Store, data: bytes, key: str) -> None:
         if key.endswith(".json"):
-            raise Stopped("stopped")
+            raise Signalled(Stopped("stopped"))
         put(self, data, key)
 
     monkeypatch.setattr(Store, "put", stopped)

@@ -123,7 +123,7 @@ def test_a_name_that_another_took_meanwhile_is_not_taken_for_ours(odd: Odd) -> N
 def test_a_store_that_does_not_answer_is_given_up(
     odd: Odd, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(s3, "READ_SECONDS", 0.5)
     store = opened(odd)
     store.learn(lambda _: None)
     odd.slow = frozenset([f"PUT {NAME} part 7"])

@@ -69,7 +69,7 @@ def test_it_tells_what_it_heard(run: Run) -> None:
     watch.hear(DISABLED, now)
     down = servers(watch)["app-0"]
     assert (down["state"], down["gets_requests"], down["fails"]) == ("down", False, 3)
-    assert 30 <= down["retry_in_seconds"] <= 31
+    assert 29 <= down["retry_in_seconds"] <= 31
     assert run.said == ["app-0 (10.0.0.1:3000) gets no requests: it fails"]
 
 

@@ -112,7 +112,7 @@ def test_a_check_without_end_fails_in_time_and_still_cleans_up():
             left.close()
             right.close()
 
-    slow, after = runner.run([Check("slow", hangs, timeout=0.05), Check("after", passes)], CONFIG)
+    slow, after = runner.run([Check("slow", hangs, timeout=0.3), Check("after", passes)], CONFIG)
     assert slow.status == "failed"
     assert "no end after" in slow.observed
     assert cleaned == [True]
@@ -120,7 +120,7 @@ def test_a_check_without_end_fails_in_time_and_still_cleans_up():
 
 
 def test_a_clean_up_without_end_is_cut_off_too(monkeypatch):
-    monkeypatch.setattr(runner, "CLEANUP_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "CLEANUP_SECONDS", 0.3)
 
     def hangs_twice(_config):
         try:
@@ -128,7 +128,7 @@ def test_a_clean_up_without_end_is_cut_off_too(monkeypatch):
         finally:
             time.sleep(FOREVER)
 
-    [result] = runner.run([Check("slow", hangs_twice, timeout=0.05)], CONFIG)
+    [result] = runner.run([Check("slow", hangs_twice, timeout=0.3)], CONFIG)
     assert result.status == "failed"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
@@ -19,6 +20,7 @@ class FakeApp:
         self.broken: dict[str, int | str] = {}
         self.damaged = False
         self.gets = ["app-0"]
+        self._numbers = itertools.count()
         app = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,7 +91,7 @@ class FakeApp:
             case "GET", "/api/v1/files" if user:
                 return 200, list(self.files)
             case "POST", "/api/v1/files" if user:
-                name = f"f{len(self.files)}"
+                name = f"f{next(self._numbers)}"
                 self.files[name] = body
                 return 201, {"id": name, "size": len(body)}
         if file in self.files and user:

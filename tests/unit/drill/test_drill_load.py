@@ -135,7 +135,7 @@ def test_threads_that_wait_for_a_replica_count_only_what_one_has():
             threads.enter_context(running(writer))
         wait_until(lambda: all(len(writer.acks) > 20 for writer in waiters.writers))
         valkey.replicas = 0
-        wait_until(lambda: waiters.in_vain > 20)
+        wait_until(lambda: all(any(not ack.waited for ack in one.acks) for one in waiters.writers))
     assert len(waiters.acknowledged) + waiters.in_vain == sum(len(one.acks) for one in waiters.writers)
     assert waiters.acknowledged == sorted(waiters.acknowledged)
     assert waiters.lost() == 0
@@ -201,12 +201,13 @@ def test_a_round_from_start_to_finish(load, serve):
     assert found.lost == []
     assert found.interval == pytest.approx(0.002)
     assert len(found.acks) > 20
-    assert found.began < found.waited[-1] <= found.ended
+    # A writer that was in the middle of one when the round ended has it acknowledged a moment later.
+    assert found.began < found.waited[-1] < found.ended + 5
     assert (found.waiter_interval, found.waited_in_vain, found.waited_lost) == (0.01, 0, 0)
     assert found.reads["primary"]
     assert found.reads["replica"]
     assert found.probes["valkey-0"]
-    assert found.began < found.acks[-1].acked <= found.ended
+    assert found.began < found.acks[-1].acked < found.ended + 5
     assert valkey.data == {}
     assert len(ask("finish", {"round": "r-1"})["acks"]) == len(found.acks)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from typing import Any
 
 import pytest
 
+from filewallball.engine import commands
 from filewallball.engine.ownership import hold
+from filewallball.engine.showing.report import Reporter
 from filewallball.engine.showing.steps import Result
 from filewallball.redact import Redactor
 
@@ -56,3 +59,20 @@ def test_handlers_are_as_before(done: list[str]) -> None:
     with hold.exclusively(NOTHING, "dev", a_result(), NOTHING, threading.Event()):
         pass
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_question_is_left_at_once(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is under way while it is asked."""
+    halt, result = threading.Event(), a_result()
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: os.kill(os.getpid(), signal.SIGINT))
+
+    def asked() -> None:
+        with hold.exclusively(NOTHING, "dev", result, NOTHING, halt):
+            result.interrupted = False  # FakeLock's own
+            commands._ask([], Reporter(quiet=True))
+
+    with pytest.raises(KeyboardInterrupt):
+        asked()
+    assert not result.interrupted
+    assert done == ["acquired", "released"]

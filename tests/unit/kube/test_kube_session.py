@@ -73,7 +73,7 @@ def test_closing_ends_the_streams_of_other_threads_first(server: ApiServer) -> N
     threading.Thread(target=read, daemon=True).start()
     assert began.wait(10)
     kube.close()
-    assert ended.is_set()
+    assert ended.wait(10)
     with pytest.raises(RuntimeError, match="is closed"):
         kube.version()
 

@@ -77,7 +77,8 @@ def pod(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pod]:
 def test_the_database_loads_what_is_new_and_tries_again_until_it_has(pod: Pod) -> None:
     pod.script("tls-start.sh")
     pod.standin(pod.config / "start.sh", 'echo started >>"$CALLS"; exec sleep 60')
-    pod.standin(pod.root / "bin" / "mariadb", f'echo "$*" >>"$CALLS"; [ ! -e {pod.root}/refuse ] || exit 1')
+    answer = f'echo "$*" >>"$CALLS"; [ ! -e {pod.root}/refuse ] || exit 1; echo loaded >>"$CALLS"'
+    pod.standin(pod.root / "bin" / "mariadb", answer)
     (pod.root / "refuse").touch()
     pod.start("tls-start.sh", FWB_TLS_SECONDS="0.05")
     pod.wait(lambda: pod.called() == ["started"])
@@ -85,11 +86,9 @@ def test_the_database_loads_what_is_new_and_tries_again_until_it_has(pod: Pod) -
     pod.wait(lambda: len(pod.called()) > 2)  # the server isn't there yet
     assert pod.called()[1].endswith("FLUSH LOCAL SSL")
     (pod.root / "refuse").unlink()
-    tried = len(pod.called())
-    pod.wait(lambda: len(pod.called()) > tried)
-    loaded = len(pod.called())
+    pod.wait(lambda: "loaded" in pod.called())
     pod.renew("third")
-    pod.wait(lambda: len(pod.called()) > loaded)
+    pod.wait(lambda: pod.called().count("loaded") == 2)
 
 
 def sentinel(pod: Pod) -> None:

@@ -204,6 +204,26 @@ def test_a_copy_is_made_after_its_model_which_is_built_once(
     assert images.definition(copy)["packages"] == images.definition(model)["packages"]
 
 
+def test_when_one_fails_those_that_wait_are_not_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, built: Binaries
+) -> None:
+    monkeypatch.setenv("FWB_CACHE", str(tmp_path))
+    begun: list[str] = []
+
+    def build(_target: Path, reference: str, *_more: object) -> None:
+        begun.append(reference)
+        if len(begun) == 1:
+            raise UserError("no room")
+        time.sleep(0.3)  # longer than it takes to call the others off
+
+    monkeypatch.setattr(builder, "build", build)
+    many = [each for each, how in images.definitions().items() if "cmd" in how]
+    assert len(many) > 4
+    with pytest.raises(UserError, match="no room"):
+        images.build(many, built, Progress())
+    assert len(begun) < len(many)
+
+
 def test_the_archives_name_changes_with_the_programs_build(tmp_path: Path, built: Binaries) -> None:
     other = tmp_path / "node-456"
     other.mkdir()

@@ -46,8 +46,10 @@ def serve(listener: socket.socket, context: ssl.SSLContext, answer: Answers, sta
             return
         with context.wrap_socket(plain, server_side=True) as connection:
             head = b""
-            while b"\r\n\r\n" not in head:
-                head += connection.recv(4096)
+            while b"\r\n\r\n" not in head and (more := connection.recv(4096)):
+                head += more
+            if not head:
+                continue
             if b"/portforward" not in head:
                 body = json.dumps({"items": [GROUP]}).encode()
                 connection.sendall(
