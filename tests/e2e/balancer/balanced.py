@@ -35,7 +35,7 @@ def wait_for(what: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """What it returns, once that is true."""
     deadline = time.monotonic() + seconds
     while True:
-        with contextlib.suppress(httpx.HTTPError, OSError):
+        with contextlib.suppress(httpx.HTTPError, OSError, ValueError):
             if found := what():
                 return found
         assert time.monotonic() < deadline, f"not within {seconds} s"

@@ -64,7 +64,7 @@ def test_requests_spread_and_a_killed_server_costs_nobody_an_error(
     apps[1].kill()
     answers = [pod.get() for _ in range(60)]
     assert {each.status_code for each in answers} == {200}
-    wait_for(lambda: failed(pod, "app-1"), 1)
+    wait_for(lambda: failed(pod, "app-1"))
     assert set(served(pod)) == {"app-0", "app-2"}
     told = pod.states()["app-1"]
     assert told["fails"] == 3
@@ -79,7 +79,7 @@ def test_all_servers_failing_for_a_second_costs_only_that_second(
     for each in apps:
         each.kill()
     assert {pod.get().status_code for _ in range(20)} == {502}
-    wait_for(lambda: {each["state"] for each in pod.states().values()} == {"backup"}, 1)
+    wait_for(lambda: {each["state"] for each in pod.states().values()} == {"backup"})
     start(apps)
     assert {pod.get().status_code for _ in range(30)} == {200}
     assert set(served(pod)) == {"app-0", "app-1", "app-2"}
@@ -101,11 +101,15 @@ def test_a_frozen_server_costs_one_time_limit_and_then_nothing(
                 assert pod.get(path).status_code == 200
                 slow.append(time.monotonic() - begin)
                 assert len(slow) < 100
-        wait_for(lambda: failed(pod, "app-2"), 1)
+        wait_for(lambda: failed(pod, "app-2"))
         assert max(slow) < 2 * pod.settings.silence_seconds
-        begin = time.monotonic()
-        assert set(served(pod, 30)) == {"app-0", "app-1"}
-        assert time.monotonic() - begin < pod.settings.silence_seconds
+        names, took = set[str](), list[float]()
+        for _ in range(30):
+            begin = time.monotonic()
+            names |= {*served(pod, 1)}
+            took.append(time.monotonic() - begin)
+        assert names == {"app-0", "app-1"}
+        assert max(took) < pod.settings.silence_seconds, "nobody waited for the frozen one"
     finally:
         apps[2].thaw()
     assert "timed out" in pod.states()["app-2"]["last_failure_reason"]
@@ -121,6 +125,7 @@ def test_what_can_not_be_repeated_is_not_sent_twice(balancer: Make, apps: list[A
         for each in apps[:2]:
             each.thaw()
     assert answers == [504, 504]
+    wait_for(lambda: sum(each["requests"] for each in pod.states().values()) >= 2)
     assert [each["requests"] for each in pod.states().values()] == [1, 1]
 
 
@@ -131,7 +136,7 @@ def test_one_answer_of_502_is_asked_for_elsewhere_and_one_of_503_is_not(
     assert pod.get("/?status=503").status_code == 503
     assert sum(each["failures"] for each in pod.states().values()) == 0
     assert pod.get("/?status=502").status_code == 502
-    wait_for(lambda: sum(each["failures"] for each in pod.states().values()) == 3, 1)
+    wait_for(lambda: sum(each["failures"] for each in pod.states().values()) == 3)
 
 
 @of_each_version
@@ -170,7 +175,7 @@ def test_what_runs_beside_nginx_knows_the_state_after_a_restart_of_its_own(
     pod = balancer(apps).start()
     apps[0].kill()
     served(pod, 30)
-    wait_for(lambda: failed(pod, "app-0"), 1)
+    wait_for(lambda: failed(pod, "app-0"))
     pod.beside.kill()
     pod.beside.wait()
     assert pod.get().status_code == 200

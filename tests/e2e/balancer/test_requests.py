@@ -30,7 +30,7 @@ def apps() -> Iterator[list[Application]]:
 def pod(nginx: Callable[[str], Path], apps: list[Application]) -> Iterator[Balancer]:
     """The one of all tests that change nothing of it."""
     with pods(nginx) as make:
-        yield make(apps, log_ins_per_minute=60, log_ins_at_once=3).start()
+        yield make(apps, log_ins_per_minute=6, log_ins_at_once=3).start()
 
 
 def test_the_headers_arrive(pod: Balancer) -> None:
@@ -91,7 +91,7 @@ def test_the_administration_is_apart(pod: Balancer) -> None:
     assert answer.json()["name"] in {"app-0-admin", "app-1-admin"}
     assert pod.get().json()["name"] in {"app-0", "app-1"}
     assert pod.get("/metrics").status_code == 404
-    wait_for(lambda: sum(each["requests"] for each in pod.states("admin").values()) >= 1, 1)
+    wait_for(lambda: sum(each["requests"] for each in pod.states("admin").values()) >= 1)
 
 
 def test_the_status_page_is_for_those_who_may_read_it(
@@ -122,14 +122,14 @@ def test_log_ins_from_one_address_are_limited(pod: Balancer) -> None:
 def test_an_upload_goes_on_while_it_comes_in_and_other_bodies_come_whole(pod: Balancer) -> None:
     def slowly() -> Iterator[bytes]:
         yield b"x" * 100_000
-        time.sleep(0.3)
+        time.sleep(2)
         yield b"x" * 100_000
 
     length = {"Content-Length": "200000"}
     streamed = pod.client.put("/files/new", content=slowly(), headers=length).json()
     assert streamed["body"] == 200_000
-    assert streamed["waited_for_body"] > 0.2
-    assert pod.client.put("/note", content=slowly(), headers=length).json()["waited_for_body"] < 0.2
+    assert streamed["waited_for_body"] > 1
+    assert pod.client.put("/note", content=slowly(), headers=length).json()["waited_for_body"] < 1
 
 
 @pytest.mark.parametrize(("path", "most"), [("/files/new", PATHS.upload_bytes + 2**20), ("/note", 2**20)])

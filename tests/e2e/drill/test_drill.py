@@ -178,7 +178,7 @@ def test_event(report: dict[str, Any], event: str):
 def test_it_leaves_nothing_behind_and_no_drift(
     drilled: Drilled, report: dict[str, Any], owners: dict[str, Any]
 ):
-    assert drilled.left_behind() == []
+    wait_until(lambda: not drilled.left_behind(), PATIENCE, "the drill's objects to go")
     assert drilled.active() == []
     assert drilled.owners() == owners
     preview = drilled.stack.run("preview", STACK, "--engine", "embedded", "--json")

@@ -59,10 +59,14 @@ def test_a_page_comes_and_goes_with_its_service(sandbox: Sandbox) -> None:
         sandbox.kube.apply(manifest, manager="tests")
     try:
         wait_until(lambda: answer(page.url()) in (200, 401, 403), f"an answer at {page.url()}")
-        assert cluster.status(sandbox.name).pages["default/site"] == page.url()
+        wait_until(
+            lambda: cluster.status(sandbox.name).pages.get("default/site") == page.url(), "it to be told"
+        )
     finally:
         sandbox.kube.delete("v1", "Service", NAME, "default")
         sandbox.kube.delete("discovery.k8s.io/v1", "EndpointSlice", NAME, "default")
     wait_until(lambda: answer(page.url()) is None, f"nobody at {page.url()}")
     folder = paths.sandbox_dir(sandbox.name)
-    assert f"default/{NAME}" not in {each.service for each in published(folder)}
+    wait_until(
+        lambda: f"default/{NAME}" not in {each.service for each in published(folder)}, "it to be forgotten"
+    )

@@ -56,14 +56,14 @@ def test_a_quiet_cluster(cluster: list[Server], tmp_path: Path) -> None:
 
 def test_a_failover_is_seen_and_the_load_goes_on(lab: RedisLab, tmp_path: Path) -> None:
     servers = lab.cluster()
-    polling = Polling("local", config(tmp_path, "local", servers[:1]), 9)
+    polling = Polling("local", config(tmp_path, "local", servers[:1]), 20)
     wait_for(loaded(servers[1]), 20, lambda: "no load")
     servers[1].stop()
     code, seen = polling.ended()
     assert (code, seen["ok"]) == (1, False)
     [failover] = seen["failovers"]
     assert (failover["from"], failover["to"]) == (servers[1].address, servers[4].address)
-    assert 0.5 < seen["longest_outage"] < 8
+    assert 0.5 < seen["longest_outage"] < 18
     assert seen["errors"]
     others = [each for each in seen["shards"] if each["shard"] != 1]
     assert all(sum(row["requests"] for row in each["segments"]) > 300 for each in others)
@@ -71,7 +71,7 @@ def test_a_failover_is_seen_and_the_load_goes_on(lab: RedisLab, tmp_path: Path) 
 
 
 def test_moving_slots_are_followed(lab: RedisLab, tmp_path: Path) -> None:
-    servers = lab.cluster(2, 0)
+    servers = lab.cluster(2, 0, "cluster-node-timeout 5000")
     polling = Polling("local", config(tmp_path, "local", servers), 4)
     first, *_ = wait_for(lambda: keys(servers[0])[:1], 20, lambda: "no load")
     slot = servers[0].client().execute_command("CLUSTER KEYSLOT", first)
